@@ -1,0 +1,179 @@
+package resources
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Object is what every row's objects are: metadata and a copy of themselves.
+type Object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// Resource is one row of the table: all that the verbs need to know of a kind. Every hook is a pure function and may be
+// nil. Hooks that get an old object get nil on create; they may change only the object they are named for.
+type Resource struct {
+	// Kind is the group, version and kind that is stored, and served first.
+	Kind schema.GroupVersionKind
+	// Plural is the resource's name in paths and in the store's keys.
+	Plural     string
+	ShortNames []string
+	Categories []string
+	// ClusterScoped objects have no namespace.
+	ClusterScoped bool
+	// Verbs that are served; nil means all of AllVerbs.
+	Verbs []string
+	// New and NewList make an empty object and an empty list of the stored version.
+	New     func() Object
+	NewList func() runtime.Object
+	// Served are further versions of the same object.
+	Served []Served
+	// Subresources in the order in which discovery lists them.
+	Subresources []Subresource
+
+	// Default fills in what the client left out, as upstream documents.
+	Default func(Object)
+	// Prepare sets what clients may not: it runs after decoding and Default, before Validate. On create it clears or makes
+	// the fields that belong to the server (a Pod's phase and QoS class); on update it keeps those of old. Spec, status,
+	// generation and the metadata are taken care of for every kind: see Generation and the "status" subresource.
+	Prepare func(obj, old Object)
+	// Validate returns every mistake, with upstream's field paths and messages. Metadata is checked for every kind; Name
+	// says how.
+	Validate func(obj, old Object) field.ErrorList
+	// Name checks a name as upstream does for the kind; nil means a DNS subdomain.
+	Name func(name string, prefix bool) []string
+	// Warn returns what upstream answers in Warning headers, and a line for each field that minik does not honour.
+	Warn func(obj, old Object) []string
+	// Generation: metadata.generation counts the changes of everything but metadata and status.
+	Generation bool
+
+	// Fields that a field selector may name, beyond metadata.name and metadata.namespace.
+	Fields func(Object) fields.Set
+	// Indexed is one of Fields, for which a watch costs only the events it gets; empty is none.
+	Indexed string
+	// Claims are things that one object at a time may hold (an address, a port). The store writes them with the object, in
+	// one transaction, and refuses an object that claims what another holds.
+	Claims func(Object) []string
+	// Grace says for how many seconds a deletion waits for its object to end by itself; 0 deletes at once. Nil means 0.
+	Grace func(obj Object, options *metav1.DeleteOptions) int64
+
+	// Columns and Cells are the table of `kubectl get`; columns of a priority above 0 are shown by -o wide. Nil means Name
+	// and Age.
+	Columns []metav1.TableColumnDefinition
+	Cells   func(obj Object, now time.Time) []any
+
+	// Quiet kinds are written so often, and say so little, that they leave no journal entry: Leases and Events.
+	Quiet bool
+}
+
+// AllVerbs is what a row serves where it does not say otherwise, in discovery's order.
+var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+
+// Served is a further version in which an object is served: read from the stored version and written back to it.
+type Served struct {
+	Kind    schema.GroupVersionKind
+	New     func() Object
+	NewList func() runtime.Object
+	// From makes this version of a stored object, To the stored version of this.
+	From func(stored Object) Object
+	To   func(served Object) Object
+}
+
+// Subresource is a part of an object with a path of its own. A subresource with Get is served by get; one with Apply by
+// update and patch too; one with Create by create. "log", "exec" and their likes have none of the three: they are
+// connections, which the API server passes on to the node.
+type Subresource struct {
+	Name string
+	// Kind is the kind of the body, for example autoscaling/v1 Scale; zero means the object itself.
+	Kind schema.GroupVersionKind
+	// Verbs as discovery lists them.
+	Verbs []string
+	// New makes an empty body; nil means the object itself.
+	New func() runtime.Object
+	// Get shows the subresource of the object.
+	Get func(obj Object) (runtime.Object, error)
+	// Apply writes the body into obj, which starts as a copy of what is stored.
+	Apply func(obj Object, body runtime.Object) error
+	// Create writes the posted body into obj, which starts as a copy of what is stored, and returns the answer.
+	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
+	// Validate checks the object after Apply; nil means the object's own Validate.
+	Validate func(obj, old Object) field.ErrorList
+}
+
+// Singular is the name of one object of the kind, as kubectl takes it.
+func (r *Resource) Singular() string { return strings.ToLower(r.Kind.Kind) }
+
+// GroupResource names the row.
+func (r *Resource) GroupResource() schema.GroupResource {
+	return schema.GroupResource{Group: r.Kind.Group, Resource: r.Plural}
+}
+
+// Serves reports whether the row serves the verb.
+func (r *Resource) Serves(verb string) bool {
+	for _, v := range r.verbs() {
+		if v == verb {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Resource) verbs() []string {
+	if r.Verbs == nil {
+		return AllVerbs
+	}
+	return r.Verbs
+}
+
+// Subresource finds a subresource by its name.
+func (r *Resource) Subresource(name string) (*Subresource, bool) {
+	for i := range r.Subresources {
+		if r.Subresources[i].Name == name {
+			return &r.Subresources[i], true
+		}
+	}
+	return nil, false
+}
+
+// The functions below turn a hook that is written for one Go type into a hook of the table, so that rows read without
+// type assertions: Default: each(defaultPod).
+
+func each[T Object](hook func(T)) func(Object) {
+	return func(obj Object) { hook(obj.(T)) }
+}
+
+func pair[T Object](hook func(obj, old T)) func(Object, Object) {
+	return func(obj, old Object) { hook(obj.(T), orZero[T](old)) }
+}
+
+func check[T Object](hook func(obj, old T) field.ErrorList) func(Object, Object) field.ErrorList {
+	return func(obj, old Object) field.ErrorList { return hook(obj.(T), orZero[T](old)) }
+}
+
+func warn[T Object](hook func(obj, old T) []string) func(Object, Object) []string {
+	return func(obj, old Object) []string { return hook(obj.(T), orZero[T](old)) }
+}
+
+func cells[T Object](hook func(obj T, now time.Time) []any) func(Object, time.Time) []any {
+	return func(obj Object, now time.Time) []any { return hook(obj.(T), now) }
+}
+
+func of[T Object, R any](hook func(T) R) func(Object) R {
+	return func(obj Object) R { return hook(obj.(T)) }
+}
+
+// orZero is nil of the hook's type where there is no old object.
+func orZero[T Object](old Object) T {
+	if old == nil {
+		var zero T
+		return zero
+	}
+	return old.(T)
+}
