@@ -1,0 +1,37 @@
+package main
+
+import (
+	_ "github.com/google/btree"
+	_ "github.com/google/uuid"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "github.com/stretchr/testify/require"
+	_ "github.com/vishvananda/netlink"
+	_ "go.etcd.io/etcd/server/v3/embed"
+	_ "go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sync/singleflight"
+	_ "golang.org/x/net/http2"
+	_ "golang.org/x/term"
+	_ "gopkg.in/evanphx/json-patch.v4"
+	_ "k8s.io/apimachinery/pkg/util/managedfields"
+	_ "k8s.io/client-go/applyconfigurations"
+	_ "k8s.io/client-go/informers"
+	_ "k8s.io/client-go/kubernetes/fake"
+	_ "k8s.io/component-helpers/resource"
+	_ "k8s.io/component-helpers/scheduling/corev1"
+	_ "k8s.io/cri-streaming/pkg/streaming"
+	_ "k8s.io/kube-openapi/pkg/builder3"
+	_ "k8s.io/kube-openapi/pkg/handler"
+	_ "k8s.io/kube-openapi/pkg/handler3"
+	_ "k8s.io/kube-scheduler/config/v1"
+	_ "k8s.io/kubectl/pkg/cmd"
+	_ "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	_ "k8s.io/utils/clock/testing"
+	_ "pgregory.net/rapid"
+)
+
+func main() {}
