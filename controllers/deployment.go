@@ -1,0 +1,3 @@
+package controllers
+
+func newDeploymentController(env) (controller, error) { return controller{}, nil }

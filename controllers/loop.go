@@ -1,0 +1,209 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+
+	"minik.dev/journal"
+)
+
+// A key that fails is tried again after minBackoff, then after twice that, up to maxBackoff: upstream's bounds for its
+// controllers (client-go's DefaultTypedControllerRateLimiter). Upstream's second limiter, ten retries a second for a whole
+// controller, is left out.
+const (
+	minBackoff = 5 * time.Millisecond
+	maxBackoff = 1000 * time.Second
+)
+
+// controller is what one controller adds to the loop.
+type controller struct {
+	// watches say which objects wake which keys.
+	watches []watch
+	// reconcile brings what a key names nearer to what is wanted. It reads all it needs from the informers' caches and
+	// never learns which event woke it, so it is right after any number of missed or repeated events. One key is never
+	// worked on twice at once. Besides plain errors it may return requeueAfter and errBehind.
+	reconcile func(ctx context.Context, key string) error
+	// background, where there is one, runs beside the workers until ctx ends, and returns when its goroutines have. An
+	// error ends the whole manager.
+	background func(ctx context.Context) error
+}
+
+// watch is one informer and the keys that its objects wake.
+type watch struct {
+	informer cache.SharedIndexInformer
+	// keys are those that an event wakes. Old is nil except for an update; a deletion gives the object's last known state.
+	keys func(obj, old metav1.Object) []string
+}
+
+// on is the watch of an informer of one Go type. The function gets the object and, for an update, what it was before;
+// old is T's zero value otherwise.
+func on[T metav1.Object](informer cache.SharedIndexInformer, keys func(obj, old T) []string) watch {
+	return watch{informer: informer, keys: func(obj, old metav1.Object) []string {
+		typed, ok := obj.(T)
+		if !ok {
+			return nil
+		}
+		before, _ := old.(T)
+		return keys(typed, before)
+	}}
+}
+
+// self wakes the object's own key.
+func self[T metav1.Object](obj, _ T) []string { return []string{keyOf(obj)} }
+
+// keyOf is the key of an object: "namespace/name", or the name alone where there is no namespace.
+// cache.SplitMetaNamespaceKey takes it apart.
+func keyOf(obj metav1.Object) string { return cache.MetaObjectToName(obj).String() }
+
+// again is the error that requeueAfter makes.
+type again struct{ after time.Duration }
+
+func (a again) Error() string { return fmt.Sprintf("to be looked at again after %v", a.after) }
+
+// requeueAfter is returned by a reconcile that succeeded and wants its key back after d, for a deadline that no event
+// announces. It is nil where d is not above zero.
+func requeueAfter(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	return again{after: d}
+}
+
+// errBehind is returned by a reconcile that did nothing because a cache does not show its own earlier writes yet. The
+// event that shows them wakes the key again, and the causes of this attempt stay with it.
+var errBehind = errors.New("the cache does not show this controller's own writes yet")
+
+// loop runs one controller: events put keys into a queue, workers take them out and reconcile them.
+type loop struct {
+	name    string
+	workers int
+	controller
+	clock  clock.WithTicker
+	logger *slog.Logger
+
+	queue  workqueue.TypedRateLimitingInterface[string]
+	causes journal.Causes[string]
+	synced []cache.DoneChecker
+}
+
+// prepare makes the queue and registers with the informers, which must not have been started yet.
+func (l *loop) prepare() error {
+	l.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[string](minBackoff, maxBackoff),
+		workqueue.TypedRateLimitingQueueConfig[string]{Clock: l.clock})
+	for _, w := range l.watches {
+		registration, err := w.informer.AddEventHandler(l.handler(w))
+		if err != nil {
+			l.queue.ShutDown()
+			return fmt.Errorf("%s: watching: %w", l.name, err)
+		}
+		l.synced = append(l.synced, registration.HasSyncedChecker())
+	}
+	return nil
+}
+
+// run works until ctx ends, and returns when every worker has. It waits until the handlers have seen the first list of
+// each informer, so that no reconcile reads a cache that is still empty.
+func (l *loop) run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, l.queue.ShutDown)
+	defer stop()
+	if !cache.WaitFor(ctx, "", l.synced...) {
+		return nil
+	}
+	var workers sync.WaitGroup
+	for range l.workers {
+		workers.Go(func() {
+			for l.next(ctx) {
+			}
+		})
+	}
+	var err error
+	if l.background != nil {
+		if err = l.background(ctx); err != nil {
+			err = fmt.Errorf("%s: %w", l.name, err)
+			l.queue.ShutDown()
+		}
+	}
+	workers.Wait()
+	return err
+}
+
+// next works on one key. It is false once the queue is shut down.
+func (l *loop) next(ctx context.Context) bool {
+	key, shutdown := l.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer l.queue.Done(key)
+	if ctx.Err() != nil {
+		return true
+	}
+	cause := l.causes.Take(key)
+	err := l.reconcile(journal.WithCause(ctx, cause), key)
+
+	var a again
+	switch {
+	case err == nil:
+		l.queue.Forget(key)
+	case errors.As(err, &a):
+		l.queue.Forget(key)
+		l.queue.AddAfter(key, a.after)
+	case errors.Is(err, errBehind):
+		l.causes.Return(key, cause)
+	default:
+		l.causes.Return(key, cause)
+		l.queue.AddRateLimited(key)
+		l.report(ctx, key, err)
+	}
+	return true
+}
+
+// report logs a failed attempt. A conflict is the API's way to say that the cache was a moment old: the next attempt
+// settles it, and nobody needs to read of it. Neither of what the end of the program interrupted.
+func (l *loop) report(ctx context.Context, key string, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case apierrors.IsConflict(err):
+		l.logger.Debug("retrying after a conflict", "key", key, "reason", err)
+	default:
+		l.logger.Error("reconcile failed and will be tried again", "key", key, "reason", err)
+	}
+}
+
+func (l *loop) handler(w watch) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) { l.enqueue(w, obj, nil) },
+		UpdateFunc: func(old, obj any) {
+			before, _ := old.(metav1.Object)
+			l.enqueue(w, obj, before)
+		},
+		DeleteFunc: func(obj any) {
+			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = tombstone.Obj
+			}
+			l.enqueue(w, obj, nil)
+		},
+	}
+}
+
+// enqueue notes the event's revision as a cause of each key it wakes before the key can be worked on.
+func (l *loop) enqueue(w watch, event any, old metav1.Object) {
+	obj, ok := event.(metav1.Object)
+	if !ok {
+		return
+	}
+	for _, key := range w.keys(obj, old) {
+		l.causes.Add(key, obj.GetResourceVersion())
+		l.queue.Add(key)
+	}
+}

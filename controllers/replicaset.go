@@ -1,0 +1,3 @@
+package controllers
+
+func newReplicaSetController(env) (controller, error) { return controller{}, nil }
