@@ -38,6 +38,10 @@ func planLoadBalancer(service *corev1.Service, services []*corev1.Service, pool 
 		return loadBalancerPlan{Reason: fmt.Sprintf("loadBalancerClass %q is not served here", *class)}
 	}
 	taken := takenAddresses(service, services)
+	if !pool.IsValid() {
+		failure := "this cluster has no addresses for load balancers"
+		return loadBalancerPlan{Failure: failure, Reason: failure}
+	}
 	wanted, err := requestedAddress(service, pool)
 	if err != nil {
 		return loadBalancerPlan{Failure: err.Error(), Reason: err.Error()}
