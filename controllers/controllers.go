@@ -26,6 +26,11 @@ var rows = []row{
 	{"deployment-controller", 8, newDeploymentController},
 	{"replicaset-controller", 16, newReplicaSetController},
 	{"replication-controller", 4, newReplicationController},
+	{"endpoint-controller", 8, newEndpointsController},
+	{"endpoint-slice-controller", 8, newEndpointSlicesController},
+	{"service-account-controller", 2, newServiceAccountsController},
+	{"root-ca-certificate-publisher-controller", 2, newRootCAController},
+	{"service-lb-controller", 1, newLoadBalancerController},
 }
 
 // row is one controller of the table.
