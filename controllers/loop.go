@@ -25,6 +25,9 @@ const (
 	maxBackoff = 1000 * time.Second
 )
 
+// behindFor is how long a key waits at most for the event that shows its own writes.
+const behindFor = time.Second
+
 // controller is what one controller adds to the loop.
 type controller struct {
 	// watches say which objects wake which keys.
@@ -80,7 +83,8 @@ func requeueAfter(d time.Duration) error {
 }
 
 // errBehind is returned by a reconcile that did nothing because a cache does not show its own earlier writes yet. The
-// event that shows them wakes the key again, and the causes of this attempt stay with it.
+// event that shows them wakes the key again, and the causes of this attempt stay with it. Should no event come, because an
+// object was made and gone while the watch was broken, the key is looked at again after behindFor.
 var errBehind = errors.New("the cache does not show this controller's own writes yet")
 
 // loop runs one controller: events put keys into a queue, workers take them out and reconcile them.
@@ -160,6 +164,7 @@ func (l *loop) next(ctx context.Context) bool {
 		l.queue.AddAfter(key, a.after)
 	case errors.Is(err, errBehind):
 		l.causes.Return(key, cause)
+		l.queue.AddAfter(key, behindFor)
 	default:
 		l.causes.Return(key, cause)
 		l.queue.AddRateLimited(key)

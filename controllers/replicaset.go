@@ -1,3 +1,324 @@
 package controllers
 
-func newReplicaSetController(env) (controller, error) { return controller{}, nil }
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+
+	"minik.dev/journal"
+)
+
+// replicaKind is what a ReplicaSet and a ReplicationController differ in. Both are reconciled as a ReplicaSet.
+type replicaKind struct {
+	gvk schema.GroupVersionKind
+	// get reads the owner from the cache, live from the API server.
+	get  func(namespace, name string) (*appsv1.ReplicaSet, error)
+	live func(ctx context.Context, namespace, name string) (*appsv1.ReplicaSet, error)
+	// list are the namespace's owners, from the cache.
+	list func(namespace string) ([]*appsv1.ReplicaSet, error)
+	// updateStatus writes status.
+	updateStatus func(ctx context.Context, rs *appsv1.ReplicaSet) error
+	// about is the object itself, for Events.
+	about func(rs *appsv1.ReplicaSet) runtime.Object
+	// countsTerminating is whether the status has a field for pods that are terminating.
+	countsTerminating bool
+}
+
+// replicaController keeps as many pods as its owners want.
+type replicaController struct {
+	env
+	replicaKind
+	pods   cache.Indexer
+	sets   cache.Indexer // ReplicaSets, to find a pod's relatives of other revisions
+	writes ownWrites
+}
+
+func newReplicaSetController(e env) (controller, error) {
+	informer := e.informers.Apps().V1().ReplicaSets()
+	lister, client := informer.Lister(), e.client.AppsV1()
+	kind := replicaKind{
+		gvk: appsv1.SchemeGroupVersion.WithKind("ReplicaSet"),
+		get: func(namespace, name string) (*appsv1.ReplicaSet, error) {
+			return lister.ReplicaSets(namespace).Get(name)
+		},
+		live: func(ctx context.Context, namespace, name string) (*appsv1.ReplicaSet, error) {
+			return client.ReplicaSets(namespace).Get(ctx, name, metav1.GetOptions{})
+		},
+		list: func(namespace string) ([]*appsv1.ReplicaSet, error) {
+			return lister.ReplicaSets(namespace).List(labels.Everything())
+		},
+		updateStatus: func(ctx context.Context, rs *appsv1.ReplicaSet) error {
+			_, err := client.ReplicaSets(rs.Namespace).UpdateStatus(ctx, rs, metav1.UpdateOptions{})
+			return err
+		},
+		about: func(rs *appsv1.ReplicaSet) runtime.Object { return rs },
+
+		countsTerminating: true,
+	}
+	return newReplicaController(e, kind, on(informer.Informer(), self[*appsv1.ReplicaSet])), nil
+}
+
+func newReplicaController(e env, kind replicaKind, owners watch) controller {
+	pods := e.informers.Core().V1().Pods().Informer()
+	c := &replicaController{
+		env: e, replicaKind: kind,
+		pods: pods.GetIndexer(),
+		sets: e.informers.Apps().V1().ReplicaSets().Informer().GetIndexer(),
+	}
+	return controller{watches: []watch{owners, on(pods, c.ownersOfPod)}, reconcile: c.reconcile}
+}
+
+// ownersOfPod wakes the owner that controls the pod, the one that did before, and for a pod without one all that would
+// adopt it.
+func (c *replicaController) ownersOfPod(pod, old *corev1.Pod) []string {
+	var keys []string
+	key, controlled := c.controllerKey(pod)
+	if controlled && key != "" {
+		keys = append(keys, key)
+	}
+	if old != nil {
+		if before, _ := c.controllerKey(old); before != "" && before != key {
+			keys = append(keys, before)
+		}
+	}
+	if controlled {
+		return keys
+	}
+	owners, err := c.list(pod.Namespace)
+	if err != nil {
+		return keys
+	}
+	for _, rs := range owners {
+		selector, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector)
+		if err == nil && !selector.Empty() && selector.Matches(labels.Set(pod.Labels)) {
+			keys = append(keys, keyOf(rs))
+		}
+	}
+	return keys
+}
+
+// controllerKey is the key of the pod's controller, empty where it is of another kind, and whether it has one at all.
+func (c *replicaController) controllerKey(pod *corev1.Pod) (string, bool) {
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if owner == nil {
+		return "", false
+	}
+	if gv, err := schema.ParseGroupVersion(owner.APIVersion); err != nil || gv.Group != c.gvk.Group ||
+		owner.Kind != c.gvk.Kind {
+		return "", true
+	}
+	return cache.NewObjectName(pod.Namespace, owner.Name).String(), true
+}
+
+// reconcile makes pods where there are too few, deletes where there are too many, and reports the count.
+func (c *replicaController) reconcile(ctx context.Context, key string) error {
+	namespace, name, err := cache.SplitMetaNamespaceKey(key)
+	if err != nil {
+		return fmt.Errorf("reading key %q: %w", key, err)
+	}
+	rs, err := c.get(namespace, name)
+	if apierrors.IsNotFound(err) {
+		c.writes.forget(key)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s %s: %w", c.gvk.Kind, key, err)
+	}
+	if !c.writes.shownBy(c.pods, key) {
+		return errBehind
+	}
+	plan, err := c.plan(rs)
+	if err != nil {
+		return err
+	}
+	if err := c.claim(ctx, rs, plan.Claims); err != nil {
+		return err
+	}
+	failedIn, failure := c.carryOut(ctx, rs, plan)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	status := withFailure(plan.Status, failedIn, failure, c.clock.Now())
+	if err := c.report(ctx, rs, status); err != nil {
+		return errors.Join(failure, err)
+	}
+	if failure != nil {
+		return failure
+	}
+	return requeueAfter(plan.Again)
+}
+
+// plan gathers what planReplicaSet needs from the caches.
+func (c *replicaController) plan(rs *appsv1.ReplicaSet) (replicaSetPlan, error) {
+	selector, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector)
+	if err != nil {
+		return replicaSetPlan{}, fmt.Errorf("reading the selector of %s %s: %w", c.gvk.Kind, keyOf(rs), err)
+	}
+	pods, err := ownedAndOrphans[*corev1.Pod](c.pods, rs.Namespace, rs.UID)
+	if err != nil {
+		return replicaSetPlan{}, err
+	}
+	var related []*corev1.Pod
+	if len(pods) > int(*rs.Spec.Replicas) { // only then pods may have to be chosen
+		if related, err = c.related(rs); err != nil {
+			return replicaSetPlan{}, err
+		}
+	}
+	return planReplicaSet(c.gvk.Kind, rs, selector, pods, related, c.clock.Now()), nil
+}
+
+// related are the pods of all ReplicaSets that have the same controller as this one.
+func (c *replicaController) related(rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
+	uids := []types.UID{rs.UID}
+	if owner := metav1.GetControllerOfNoCopy(rs); owner != nil {
+		siblings, err := c.sets.ByIndex(byController, string(owner.UID))
+		if err != nil {
+			return nil, fmt.Errorf("finding the ReplicaSets of %s %s: %w", owner.Kind, owner.Name, err)
+		}
+		for _, sibling := range siblings {
+			if uid := sibling.(*appsv1.ReplicaSet).UID; uid != rs.UID {
+				uids = append(uids, uid)
+			}
+		}
+	}
+	var related []*corev1.Pod
+	for _, uid := range uids {
+		found, err := c.pods.ByIndex(byController, string(uid))
+		if err != nil {
+			return nil, fmt.Errorf("finding the pods of ReplicaSet %s: %w", uid, err)
+		}
+		for _, pod := range found {
+			related = append(related, pod.(*corev1.Pod))
+		}
+	}
+	return related, nil
+}
+
+// claim adopts and releases.
+func (c *replicaController) claim(ctx context.Context, rs *appsv1.ReplicaSet, claims claims[*corev1.Pod]) error {
+	if len(claims.Adopt) > 0 {
+		err := mayAdopt(ctx, rs, func(ctx context.Context) (metav1.Object, error) {
+			return c.live(ctx, rs.Namespace, rs.Name)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, pod := range claims.Adopt {
+		patch, err := adoptionPatch(rs, c.gvk, pod.UID)
+		if err != nil {
+			return fmt.Errorf("adopting pod %s: %w", keyOf(pod), err)
+		}
+		reason := fmt.Sprintf("pod %s has no controller and matches the selector of %s %s", pod.Name, c.gvk.Kind, rs.Name)
+		if err := c.patchPod(ctx, rs, pod, patch, reason); err != nil {
+			return fmt.Errorf("adopting pod %s: %w", keyOf(pod), err)
+		}
+	}
+	for _, pod := range claims.Release {
+		patch, err := releasePatch(rs.UID, pod.UID)
+		if err != nil {
+			return fmt.Errorf("releasing pod %s: %w", keyOf(pod), err)
+		}
+		reason := fmt.Sprintf("pod %s no longer matches the selector of %s %s", pod.Name, c.gvk.Kind, rs.Name)
+		// A pod that is gone needs no release; one whose UID differs is another pod by now.
+		err = c.patchPod(ctx, rs, pod, patch, reason)
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) {
+			return fmt.Errorf("releasing pod %s: %w", keyOf(pod), err)
+		}
+	}
+	return nil
+}
+
+func (c *replicaController) patchPod(ctx context.Context, rs *appsv1.ReplicaSet, pod *corev1.Pod, patch []byte,
+	reason string) error {
+	patched, err := c.client.CoreV1().Pods(pod.Namespace).Patch(journal.WithReason(ctx, reason), pod.Name,
+		types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		return err
+	}
+	c.writes.wrote(keyOf(rs), patched)
+	return nil
+}
+
+// carryOut creates and deletes pods. It returns the reason of condition ReplicaFailure with the first failure.
+func (c *replicaController) carryOut(ctx context.Context, rs *appsv1.ReplicaSet, plan replicaSetPlan) (string, error) {
+	switch {
+	case plan.Create > 0:
+		c.logger.Debug("creating pods", "owner", keyOf(rs), "count", plan.Create, "reason", plan.CreateReason)
+		return failedCreate, c.create(journal.WithReason(ctx, plan.CreateReason), rs, plan.Create)
+	case len(plan.Delete) > 0:
+		c.logger.Debug("deleting pods", "owner", keyOf(rs), "count", len(plan.Delete), "reason", plan.Delete[0].Reason)
+		return failedDelete, c.delete(ctx, rs, plan.Delete)
+	}
+	return "", nil
+}
+
+func (c *replicaController) create(ctx context.Context, rs *appsv1.ReplicaSet, n int) error {
+	owner := *metav1.NewControllerRef(rs, c.gvk)
+	err := slowStart(ctx, n, func(int) error {
+		pod, err := c.client.CoreV1().Pods(rs.Namespace).Create(ctx, newPod(rs, owner), metav1.CreateOptions{})
+		if err != nil {
+			if ctx.Err() == nil && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+				c.events.warning(c.about(rs), failedCreate, "Error creating: %v", err)
+			}
+			return err
+		}
+		c.writes.wrote(keyOf(rs), pod)
+		c.events.normal(c.about(rs), "SuccessfulCreate", "Created pod: %s", pod.Name)
+		return nil
+	})
+	// A namespace that is going away takes no new pods, and needs none.
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return nil
+	}
+	return err
+}
+
+func (c *replicaController) delete(ctx context.Context, rs *appsv1.ReplicaSet, deletions []podDeletion) error {
+	return slowStart(ctx, len(deletions), func(i int) error {
+		pod := deletions[i].Pod
+		// The UID keeps a pod of the same name that was made since from being meant.
+		options := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}
+		ctx := journal.WithReason(ctx, deletions[i].Reason)
+		err := c.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, options)
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			if ctx.Err() == nil {
+				c.events.warning(c.about(rs), failedDelete, "Error deleting: %v", err)
+			}
+			return err
+		}
+		c.writes.deleted(keyOf(rs), pod)
+		if err == nil {
+			c.events.normal(c.about(rs), "SuccessfulDelete", "Deleted pod: %s", pod.Name)
+		}
+		return nil
+	})
+}
+
+// report writes the status where it differs.
+func (c *replicaController) report(ctx context.Context, rs *appsv1.ReplicaSet, status appsv1.ReplicaSetStatus) error {
+	if !c.countsTerminating {
+		status.TerminatingReplicas = nil
+	}
+	reason := describeReplicaSetStatus(c.gvk.Kind, rs.Name, rs.Status, status)
+	if reason == "" {
+		return nil
+	}
+	rs = rs.DeepCopy()
+	rs.Status = status
+	err := c.updateStatus(journal.WithReason(ctx, reason), rs)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("updating the status of %s %s: %w", c.gvk.Kind, keyOf(rs), err)
+	}
+	return nil
+}
