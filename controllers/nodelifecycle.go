@@ -1,0 +1,355 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+
+	"minik.dev/journal"
+)
+
+// allNodes is the key under which the zones are judged and the NoExecute taints set. No node can be named so.
+const allNodes = "*"
+
+// parallelWrites bounds the requests that one reconcile has under way.
+const parallelWrites = 16
+
+// nodeLifecycleController watches over the nodes. It has three kinds of keys:
+//
+//   - a node's name: is it late, what do its conditions and its NoSchedule taints say, are its pods still ready;
+//   - allNodes: which zones are disrupted, and which nodes get NoExecute taints;
+//   - a pod's "namespace/name": how long may it stay on a node with such taints.
+//
+// Lease renewals are only noted. Each node's key comes back by a timer when its patience would end, so that thousands of
+// nodes cost one look each within the length of a Lease.
+//
+// Real Kubernetes looks at all nodes every five seconds, taints at most one of them in ten, and runs the third part as a
+// controller of its own, the taint-eviction-controller.
+type nodeLifecycleController struct {
+	client    kubernetes.Interface
+	nodes     corelisters.NodeLister
+	pods      corelisters.PodLister
+	podsIndex cache.Indexer
+	events    *events
+	clock     clock.PassiveClock
+	logger    *slog.Logger
+
+	mu sync.Mutex
+	// heartbeats are the nodes' signs of life, by name.
+	heartbeats map[string]heartbeat
+	// tainted says since when a node is seen with a NoExecute taint that does not say so itself.
+	tainted map[string]map[string]time.Time
+}
+
+func newNodeLifecycleController(e env) (controller, error) {
+	core, coordination := e.informers.Core().V1(), e.informers.Coordination().V1()
+	c := &nodeLifecycleController{
+		client: e.client, nodes: core.Nodes().Lister(), pods: core.Pods().Lister(),
+		podsIndex: core.Pods().Informer().GetIndexer(), events: e.events, clock: e.clock, logger: e.logger,
+		heartbeats: map[string]heartbeat{}, tainted: map[string]map[string]time.Time{},
+	}
+	return controller{
+		watches: []watch{
+			on(core.Nodes().Informer(), c.nodeSeen),
+			on(coordination.Leases().Informer(), c.leaseSeen),
+			on(core.Pods().Informer(), c.podSeen),
+		},
+		reconcile: c.reconcile,
+	}, nil
+}
+
+// leaseSeen notes a renewal by the controller's own clock. It wakes the node when its patience has changed.
+func (c *nodeLifecycleController) leaseSeen(lease, _ *coordinationv1.Lease) []string {
+	if lease.Namespace != corev1.NamespaceNodeLease {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h, known := c.heartbeats[lease.Name]
+	before := h.patience
+	if lease.Spec.LeaseDurationSeconds != nil {
+		h.patience = time.Duration(*lease.Spec.LeaseDurationSeconds) * time.Second
+	}
+	if h.patience <= 0 {
+		h.patience = patienceWithoutLease
+	}
+	if renewed := lease.Spec.RenewTime; !known || (renewed != nil && !renewed.Time.Equal(h.renewed)) {
+		if renewed != nil {
+			h.renewed = renewed.Time
+		}
+		h.seen = c.clock.Now()
+	}
+	c.heartbeats[lease.Name] = h
+	if h.patience != before {
+		return []string{lease.Name}
+	}
+	return nil
+}
+
+// nodeSeen notes the heartbeat in the node's own status. It wakes the node; all nodes where one has come, gone or changed
+// its readiness; and the node's pods where its NoExecute taints have changed.
+func (c *nodeLifecycleController) nodeSeen(node, old *corev1.Node) []string {
+	keys := []string{node.Name}
+	if old == nil || nodeReady(node) != nodeReady(old) || zoneOf(node) != zoneOf(old) ||
+		!equality.Semantic.DeepEqual(noExecute(node), noExecute(old)) {
+		keys = append(keys, allNodes)
+	}
+	c.mu.Lock()
+	h, known := c.heartbeats[node.Name]
+	reported := time.Time{}
+	if ready := nodeCondition(node, corev1.NodeReady); ready != nil {
+		reported = ready.LastHeartbeatTime.Time
+	}
+	if !known {
+		h = heartbeat{seen: c.clock.Now(), reported: reported, patience: patienceWithoutLease}
+	} else if !reported.Equal(h.reported) {
+		h.seen, h.reported = c.clock.Now(), reported
+	}
+	c.heartbeats[node.Name] = h
+	c.noteTaints(node)
+	c.mu.Unlock()
+
+	if len(noExecute(node)) > 0 && (old == nil || !equality.Semantic.DeepEqual(noExecute(node), noExecute(old))) {
+		for _, pod := range c.podsOn(node.Name) {
+			keys = append(keys, keyOf(pod))
+		}
+	}
+	return keys
+}
+
+// noteTaints remembers when a NoExecute taint without a time was first seen, and forgets those that are gone.
+func (c *nodeLifecycleController) noteTaints(node *corev1.Node) {
+	since := map[string]time.Time{}
+	for _, taint := range noExecute(node) {
+		id := taint.ToString()
+		since[id] = c.clock.Now()
+		if known, ok := c.tainted[node.Name][id]; ok {
+			since[id] = known
+		}
+	}
+	if len(since) == 0 {
+		delete(c.tainted, node.Name)
+		return
+	}
+	c.tainted[node.Name] = since
+}
+
+// podSeen wakes a pod that is on a node from which pods are driven away.
+func (c *nodeLifecycleController) podSeen(pod, _ *corev1.Pod) []string {
+	if pod.Spec.NodeName == "" || pod.DeletionTimestamp != nil {
+		return nil
+	}
+	node, err := c.nodes.Get(pod.Spec.NodeName)
+	if err != nil || len(noExecute(node)) == 0 {
+		return nil
+	}
+	return []string{keyOf(pod)}
+}
+
+func noExecute(node *corev1.Node) []corev1.Taint {
+	var out []corev1.Taint
+	for _, taint := range node.Spec.Taints {
+		if taint.Effect == corev1.TaintEffectNoExecute {
+			out = append(out, taint)
+		}
+	}
+	return out
+}
+
+func (c *nodeLifecycleController) podsOn(node string) []*corev1.Pod {
+	found, err := c.podsIndex.ByIndex(byNode, node)
+	if err != nil {
+		return nil // The index is made together with the informer: it is there.
+	}
+	pods := make([]*corev1.Pod, 0, len(found))
+	for _, obj := range found {
+		pods = append(pods, obj.(*corev1.Pod))
+	}
+	return pods
+}
+
+func (c *nodeLifecycleController) reconcile(ctx context.Context, key string) error {
+	switch {
+	case key == allNodes:
+		return c.reconcileZones(ctx)
+	case strings.Contains(key, "/"):
+		return c.reconcilePod(ctx, key)
+	default:
+		return c.reconcileNode(ctx, key)
+	}
+}
+
+func (c *nodeLifecycleController) reconcileNode(ctx context.Context, name string) error {
+	node, err := c.nodes.Get(name)
+	if apierrors.IsNotFound(err) {
+		c.mu.Lock()
+		delete(c.heartbeats, name)
+		delete(c.tainted, name)
+		c.mu.Unlock()
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("getting node %s: %w", name, err)
+	}
+	plan := planNodeHealth(node, c.heartbeat(name), c.clock.Now())
+	if plan.Status != nil {
+		if node, err = c.writeHealth(ctx, node, plan); err != nil {
+			return err
+		}
+	}
+	if taints := planNoScheduleTaints(node, c.clock.Now()); taints.Node != nil {
+		if err := c.writeTaints(ctx, taints); err != nil {
+			return err
+		}
+	}
+	if plan.Late {
+		if err := c.markPodsNotReady(ctx, name, plan.Reason); err != nil {
+			return err
+		}
+	}
+	return requeueAfter(plan.After)
+}
+
+// heartbeat is what was seen of the node. One that was forgotten while it was deleted and made anew starts again now.
+func (c *nodeLifecycleController) heartbeat(name string) heartbeat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h, known := c.heartbeats[name]
+	if !known {
+		h = heartbeat{seen: c.clock.Now(), patience: patienceWithoutLease}
+		c.heartbeats[name] = h
+	}
+	return h
+}
+
+func (c *nodeLifecycleController) writeHealth(
+	ctx context.Context, node *corev1.Node, plan nodeHealthPlan,
+) (*corev1.Node, error) {
+	written, err := c.client.CoreV1().Nodes().UpdateStatus(
+		journal.WithReason(ctx, plan.Reason), plan.Status, metav1.UpdateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("writing the status of node %s: %w", node.Name, err)
+	}
+	if nodeReady(node) != nodeReady(written) || nodeCondition(node, corev1.NodeReady) == nil {
+		c.logger.Info("node is not ready", "node", node.Name, "reason", plan.Reason)
+		c.events.normal(node, "NodeNotReady", "Node %s status is now: NodeNotReady", node.Name)
+	}
+	return written, nil
+}
+
+func (c *nodeLifecycleController) writeTaints(ctx context.Context, plan taintPlan) error {
+	_, err := c.client.CoreV1().Nodes().Update(journal.WithReason(ctx, plan.Reason), plan.Node, metav1.UpdateOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("writing the taints of node %s: %w", plan.Node.Name, err)
+	}
+	return nil
+}
+
+// markPodsNotReady takes the pods of a silent node out of their Services.
+func (c *nodeLifecycleController) markPodsNotReady(ctx context.Context, node, reason string) error {
+	ctx = journal.WithReason(ctx, "node "+node+": "+reason)
+	group := errgroup.Group{}
+	group.SetLimit(parallelWrites)
+	for _, pod := range planPodsNotReady(c.podsOn(node), c.clock.Now()) {
+		group.Go(func() error {
+			_, err := c.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("marking pod %s/%s not ready: %w", pod.Namespace, pod.Name, err)
+			}
+			c.events.warning(pod, "NodeNotReady", "Node is not ready")
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (c *nodeLifecycleController) reconcileZones(ctx context.Context) error {
+	nodes, err := c.nodes.List(labels.Everything())
+	if err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	states := zoneStates(nodes)
+	group := errgroup.Group{}
+	group.SetLimit(parallelWrites)
+	for _, node := range nodes {
+		if plan := planNoExecuteTaints(node, states[zoneOf(node)], c.clock.Now()); plan.Node != nil {
+			group.Go(func() error { return c.writeTaints(ctx, plan) })
+		}
+	}
+	return group.Wait()
+}
+
+func (c *nodeLifecycleController) reconcilePod(ctx context.Context, key string) error {
+	namespace, name, err := cache.SplitMetaNamespaceKey(key)
+	if err != nil {
+		return fmt.Errorf("reading key %q: %w", key, err)
+	}
+	pod, err := c.pods.Pods(namespace).Get(name)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("getting pod %s: %w", key, err)
+	}
+	node, err := c.nodes.Get(pod.Spec.NodeName)
+	if apierrors.IsNotFound(err) {
+		return nil // The pods of a node that is gone are the pod garbage collector's.
+	}
+	if err != nil {
+		return fmt.Errorf("getting node %s: %w", pod.Spec.NodeName, err)
+	}
+	plan := planEviction(c.timedTaints(node), pod, c.clock.Now())
+	if !plan.Evict {
+		return requeueAfter(plan.After)
+	}
+	return c.evict(journal.WithReason(ctx, plan.Reason), pod)
+}
+
+// timedTaints are the node's NoExecute taints, each with the time since which it counts.
+func (c *nodeLifecycleController) timedTaints(node *corev1.Node) []corev1.Taint {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taints := noExecute(node)
+	for i := range taints {
+		if taints[i].TimeAdded == nil {
+			since, ok := c.tainted[node.Name][taints[i].ToString()]
+			if !ok {
+				since = c.clock.Now()
+			}
+			taints[i].TimeAdded = &metav1.Time{Time: since}
+		}
+	}
+	return taints
+}
+
+func (c *nodeLifecycleController) evict(ctx context.Context, pod *corev1.Pod) error {
+	client := c.client.CoreV1().Pods(pod.Namespace)
+	c.logger.Info("evicting a pod", "pod", keyOf(pod), "node", pod.Spec.NodeName)
+	c.events.normal(pod, "TaintManagerEviction", "Marking for deletion Pod %s/%s", pod.Namespace, pod.Name)
+	marked, changed := withDisruption(pod, deletionByTaintManager, taintManagerMessage, c.clock.Now())
+	if changed {
+		if _, err := client.UpdateStatus(ctx, marked, metav1.UpdateOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("marking pod %s for its eviction: %w", keyOf(pod), err)
+		}
+	}
+	options := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}
+	if err := client.Delete(ctx, pod.Name, options); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("evicting pod %s: %w", keyOf(pod), err)
+	}
+	return nil
+}
