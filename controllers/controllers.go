@@ -31,6 +31,8 @@ var rows = []row{
 	{"service-account-controller", 2, newServiceAccountsController},
 	{"root-ca-certificate-publisher-controller", 2, newRootCAController},
 	{"service-lb-controller", 1, newLoadBalancerController},
+	{"node-lifecycle-controller", 8, newNodeLifecycleController},
+	{"pod-garbage-collector-controller", 1, newPodGarbageController},
 }
 
 // row is one controller of the table.
