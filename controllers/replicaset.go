@@ -26,8 +26,8 @@ type replicaKind struct {
 	live func(ctx context.Context, namespace, name string) (*appsv1.ReplicaSet, error)
 	// list are the namespace's owners, from the cache.
 	list func(namespace string) ([]*appsv1.ReplicaSet, error)
-	// updateStatus writes status.
-	updateStatus func(ctx context.Context, rs *appsv1.ReplicaSet) error
+	// updateStatus writes the status and returns what was stored.
+	updateStatus func(ctx context.Context, rs *appsv1.ReplicaSet) (metav1.Object, error)
 	// about is the object itself, for Events.
 	about func(rs *appsv1.ReplicaSet) runtime.Object
 	// countsTerminating is whether the status has a field for pods that are terminating.
@@ -38,9 +38,11 @@ type replicaKind struct {
 type replicaController struct {
 	env
 	replicaKind
+	owners cache.Indexer
 	pods   cache.Indexer
 	sets   cache.Indexer // ReplicaSets, to find a pod's relatives of other revisions
-	writes ownWrites
+	// podWrites are waited for so that no pod is made twice, statusWrites so that no stale status is written and refused.
+	podWrites, statusWrites ownWrites
 }
 
 func newReplicaSetController(e env) (controller, error) {
@@ -57,9 +59,8 @@ func newReplicaSetController(e env) (controller, error) {
 		list: func(namespace string) ([]*appsv1.ReplicaSet, error) {
 			return lister.ReplicaSets(namespace).List(labels.Everything())
 		},
-		updateStatus: func(ctx context.Context, rs *appsv1.ReplicaSet) error {
-			_, err := client.ReplicaSets(rs.Namespace).UpdateStatus(ctx, rs, metav1.UpdateOptions{})
-			return err
+		updateStatus: func(ctx context.Context, rs *appsv1.ReplicaSet) (metav1.Object, error) {
+			return client.ReplicaSets(rs.Namespace).UpdateStatus(ctx, rs, metav1.UpdateOptions{})
 		},
 		about: func(rs *appsv1.ReplicaSet) runtime.Object { return rs },
 
@@ -72,8 +73,9 @@ func newReplicaController(e env, kind replicaKind, owners watch) controller {
 	pods := e.informers.Core().V1().Pods().Informer()
 	c := &replicaController{
 		env: e, replicaKind: kind,
-		pods: pods.GetIndexer(),
-		sets: e.informers.Apps().V1().ReplicaSets().Informer().GetIndexer(),
+		owners: owners.informer.GetIndexer(),
+		pods:   pods.GetIndexer(),
+		sets:   e.informers.Apps().V1().ReplicaSets().Informer().GetIndexer(),
 	}
 	return controller{watches: []watch{owners, on(pods, c.ownersOfPod)}, reconcile: c.reconcile}
 }
@@ -126,15 +128,18 @@ func (c *replicaController) reconcile(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("reading key %q: %w", key, err)
 	}
+	// Asked before the caches are read: what they show now, they still show then.
+	behind := !c.podWrites.shownBy(c.pods, key) || !c.statusWrites.shownBy(c.owners, key)
 	rs, err := c.get(namespace, name)
 	if apierrors.IsNotFound(err) {
-		c.writes.forget(key)
+		c.podWrites.forget(key)
+		c.statusWrites.forget(key)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading %s %s: %w", c.gvk.Kind, key, err)
 	}
-	if !c.writes.shownBy(c.pods, key) {
+	if behind {
 		return errBehind
 	}
 	plan, err := c.plan(rs)
@@ -246,7 +251,7 @@ func (c *replicaController) patchPod(ctx context.Context, rs *appsv1.ReplicaSet,
 	if err != nil {
 		return err
 	}
-	c.writes.wrote(keyOf(rs), patched)
+	c.podWrites.wrote(keyOf(rs), patched)
 	return nil
 }
 
@@ -273,7 +278,7 @@ func (c *replicaController) create(ctx context.Context, rs *appsv1.ReplicaSet, n
 			}
 			return err
 		}
-		c.writes.wrote(keyOf(rs), pod)
+		c.podWrites.wrote(keyOf(rs), pod)
 		c.events.normal(c.about(rs), "SuccessfulCreate", "Created pod: %s", pod.Name)
 		return nil
 	})
@@ -297,7 +302,7 @@ func (c *replicaController) delete(ctx context.Context, rs *appsv1.ReplicaSet, d
 			}
 			return err
 		}
-		c.writes.deleted(keyOf(rs), pod)
+		c.podWrites.deleted(keyOf(rs), pod)
 		if err == nil {
 			c.events.normal(c.about(rs), "SuccessfulDelete", "Deleted pod: %s", pod.Name)
 		}
@@ -316,9 +321,13 @@ func (c *replicaController) report(ctx context.Context, rs *appsv1.ReplicaSet, s
 	}
 	rs = rs.DeepCopy()
 	rs.Status = status
-	err := c.updateStatus(journal.WithReason(ctx, reason), rs)
-	if err != nil && !apierrors.IsNotFound(err) {
+	updated, err := c.updateStatus(journal.WithReason(ctx, reason), rs)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("updating the status of %s %s: %w", c.gvk.Kind, keyOf(rs), err)
 	}
+	c.statusWrites.wrote(keyOf(rs), updated)
 	return nil
 }

@@ -42,10 +42,9 @@ func newReplicationController(e env) (controller, error) {
 			}
 			return out, nil
 		},
-		updateStatus: func(ctx context.Context, rs *appsv1.ReplicaSet) error {
-			_, err := client.ReplicationControllers(rs.Namespace).UpdateStatus(ctx, asReplicationController(rs),
+		updateStatus: func(ctx context.Context, rs *appsv1.ReplicaSet) (metav1.Object, error) {
+			return client.ReplicationControllers(rs.Namespace).UpdateStatus(ctx, asReplicationController(rs),
 				metav1.UpdateOptions{})
-			return err
 		},
 		about: func(rs *appsv1.ReplicaSet) runtime.Object { return asReplicationController(rs) },
 	}
