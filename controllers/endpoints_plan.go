@@ -209,7 +209,7 @@ func selected(service *corev1.Service, pods []*corev1.Pod) []*corev1.Pod {
 // belongs reports whether a pod is an endpoint at all: it has an address, it has not ended for good, and it is not being
 // deleted, unless terminating pods are asked for.
 func belongs(pod *corev1.Pod, terminating bool) bool {
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+	if finished(pod) {
 		return false
 	}
 	if pod.Status.PodIP == "" && len(pod.Status.PodIPs) == 0 {
@@ -219,12 +219,8 @@ func belongs(pod *corev1.Pod, terminating bool) bool {
 }
 
 func podIsReady(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
+	_, ready := readySince(pod)
+	return ready
 }
 
 func podReference(pod *corev1.Pod) *corev1.ObjectReference {

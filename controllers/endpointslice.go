@@ -3,15 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
@@ -27,35 +24,34 @@ type endpointSlicesController struct {
 	pods     corelisters.PodLister
 	nodes    corelisters.NodeLister
 	slices   discoverylisters.EndpointSliceLister
-	events   *events
-	written  writtenSlices
+	// own: names come from the server, so a cache that is a moment old would have every slice made twice.
+	own   ownWrites
+	store cache.Store
 }
 
 func newEndpointSlicesController(e env) (controller, error) {
 	core, discovery := e.informers.Core().V1(), e.informers.Discovery().V1()
 	c := &endpointSlicesController{
 		client: e.client, services: core.Services().Lister(), pods: core.Pods().Lister(), nodes: core.Nodes().Lister(),
-		slices: discovery.EndpointSlices().Lister(), events: e.events,
+		slices: discovery.EndpointSlices().Lister(), store: discovery.EndpointSlices().Informer().GetStore(),
 	}
 	return controller{
 		watches: []watch{
 			on(core.Services().Informer(), self[*corev1.Service]),
 			on(core.Pods().Informer(), servicesOfPod(core.Services().Lister())),
-			on(discovery.EndpointSlices().Informer(), c.serviceOfSlice),
+			on(discovery.EndpointSlices().Informer(), serviceOfSlice),
 			on(core.Nodes().Informer(), c.servicesOfZone),
 		},
 		reconcile: c.reconcile,
 	}, nil
 }
 
-// serviceOfSlice wakes the Service that a slice is labelled with, and notes that the cache shows the slice.
-func (c *endpointSlicesController) serviceOfSlice(slice, _ *discoveryv1.EndpointSlice) []string {
+// serviceOfSlice wakes the Service that a slice is labelled with.
+func serviceOfSlice(slice, _ *discoveryv1.EndpointSlice) []string {
 	if slice.Labels[discoveryv1.LabelManagedBy] != endpointSliceController {
 		return nil
 	}
-	key := slice.Namespace + "/" + slice.Labels[discoveryv1.LabelServiceName]
-	c.written.seen(key, slice)
-	return []string{key}
+	return []string{slice.Namespace + "/" + slice.Labels[discoveryv1.LabelServiceName]}
 }
 
 // servicesOfZone wakes every Service with a selector when a node has come to another zone, which hardly ever happens.
@@ -82,14 +78,14 @@ func (c *endpointSlicesController) reconcile(ctx context.Context, key string) er
 	if err != nil {
 		return fmt.Errorf("reading key %q: %w", key, err)
 	}
+	if !c.own.shownBy(c.store, key) {
+		return errBehind
+	}
 	mine := labels.SelectorFromSet(labels.Set{
 		discoveryv1.LabelServiceName: name, discoveryv1.LabelManagedBy: endpointSliceController})
 	current, err := c.slices.EndpointSlices(namespace).List(mine)
 	if err != nil {
 		return fmt.Errorf("listing the EndpointSlices of Service %s: %w", key, err)
-	}
-	if !c.written.shown(key, current) {
-		return errBehind
 	}
 	service, err := c.services.Services(namespace).Get(name)
 	if apierrors.IsNotFound(err) {
@@ -134,7 +130,7 @@ func (c *endpointSlicesController) carryOut(ctx context.Context, namespace, key 
 		if err != nil {
 			return fmt.Errorf("creating an EndpointSlice of Service %s: %w", key, err)
 		}
-		c.written.wrote(key, created)
+		c.own.wrote(key, created)
 	}
 	for _, slice := range plan.Update {
 		updated, err := client.Update(ctx, slice, metav1.UpdateOptions{})
@@ -144,7 +140,7 @@ func (c *endpointSlicesController) carryOut(ctx context.Context, namespace, key 
 		if err != nil {
 			return fmt.Errorf("updating EndpointSlice %s of Service %s: %w", slice.Name, key, err)
 		}
-		c.written.wrote(key, updated)
+		c.own.wrote(key, updated)
 	}
 	for _, slice := range plan.Delete {
 		options := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(slice.UID))}
@@ -152,65 +148,7 @@ func (c *endpointSlicesController) carryOut(ctx context.Context, namespace, key 
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 			return fmt.Errorf("deleting EndpointSlice %s of Service %s: %w", slice.Name, key, err)
 		}
+		c.own.deleted(key, slice)
 	}
 	return nil
-}
-
-// writtenSlices remembers the slices that were written and that the cache may not show yet. Their names come from the
-// server, so without this a cache that is a moment old would make the controller create every slice twice. The zero value
-// is ready.
-type writtenSlices struct {
-	mu sync.Mutex
-	// waiting maps a Service's key and a slice's UID to the revision of the last write.
-	waiting map[string]map[types.UID]uint64
-}
-
-func (w *writtenSlices) wrote(key string, slice *discoveryv1.EndpointSlice) {
-	revision, err := strconv.ParseUint(slice.ResourceVersion, 10, 64)
-	if err != nil {
-		return // Not a revision of a store: nothing can be compared with it.
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.waiting == nil {
-		w.waiting = map[string]map[types.UID]uint64{}
-	}
-	if w.waiting[key] == nil {
-		w.waiting[key] = map[types.UID]uint64{}
-	}
-	w.waiting[key][slice.UID] = revision
-}
-
-// seen notes that the cache has shown the slice in this or a later state, its deletion included.
-func (w *writtenSlices) seen(key string, slice *discoveryv1.EndpointSlice) {
-	revision, err := strconv.ParseUint(slice.ResourceVersion, 10, 64)
-	if err != nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.forget(key, slice.UID, revision)
-}
-
-func (w *writtenSlices) forget(key string, uid types.UID, revision uint64) {
-	if waiting, ok := w.waiting[key][uid]; !ok || waiting > revision {
-		return
-	}
-	delete(w.waiting[key], uid)
-	if len(w.waiting[key]) == 0 {
-		delete(w.waiting, key)
-	}
-}
-
-// shown reports whether the cache shows every write to the Service's slices. What it lists counts as seen: the event may
-// have come before the write's answer did.
-func (w *writtenSlices) shown(key string, current []*discoveryv1.EndpointSlice) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, slice := range current {
-		if revision, err := strconv.ParseUint(slice.ResourceVersion, 10, 64); err == nil {
-			w.forget(key, slice.UID, revision)
-		}
-	}
-	return len(w.waiting[key]) == 0
 }

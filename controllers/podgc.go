@@ -116,7 +116,7 @@ func planUnscheduledGarbage(pods []*corev1.Pod) []podRemoval {
 func planEndedGarbage(pods []*corev1.Pod, threshold int) []podRemoval {
 	var ended []*corev1.Pod
 	for _, pod := range pods {
-		if podEnded(pod) && pod.DeletionTimestamp == nil {
+		if finished(pod) && pod.DeletionTimestamp == nil {
 			ended = append(ended, pod)
 		}
 	}
@@ -139,10 +139,6 @@ func planEndedGarbage(pods []*corev1.Pod, threshold int) []podRemoval {
 			"%d pods have ended, %d are kept", len(ended), threshold)})
 	}
 	return out
-}
-
-func podEnded(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
 func outOfService(node *corev1.Node) bool {
@@ -246,7 +242,7 @@ func (c *podGarbageController) remove(ctx context.Context, removals []podRemoval
 
 // failed is the pod as it is marked before its removal, and whether that changes anything.
 func failed(r podRemoval, now time.Time) (*corev1.Pod, bool) {
-	if podEnded(r.Pod) {
+	if finished(r.Pod) {
 		return r.Pod, false
 	}
 	marked := r.Pod
