@@ -33,6 +33,8 @@ var rows = []row{
 	{"service-lb-controller", 1, newLoadBalancerController},
 	{"node-lifecycle-controller", 8, newNodeLifecycleController},
 	{"pod-garbage-collector-controller", 1, newPodGarbageController},
+	{"namespace-controller", 4, newNamespaceController},
+	{"garbage-collector-controller", 1, newGarbageCollector},
 }
 
 // row is one controller of the table.
