@@ -96,6 +96,10 @@ func (c *endpointSlicesController) reconcile(ctx context.Context, key string) er
 	if service != nil && service.DeletionTimestamp != nil {
 		return nil
 	}
+	if service == nil && len(current) == 0 {
+		c.own.forget(key)
+		return nil
+	}
 	pods, err := podsOf(service, c.pods)
 	if err != nil {
 		return err
