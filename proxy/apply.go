@@ -1,0 +1,113 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/journal"
+)
+
+// eventTimeout bounds the writing of one Event, which nothing waits for.
+const eventTimeout = 10 * time.Second
+
+// apply makes the open listeners follow the table.
+func (p *Proxy) apply(ctx context.Context, table Table, now time.Time) {
+	current := make(map[Listen]Rule, len(p.open))
+	for listen, o := range p.open {
+		current[listen] = o.rule
+	}
+	s := plan(current, p.failed, table, now)
+	for _, listen := range s.Forget {
+		delete(p.failed, listen)
+	}
+	for _, listen := range s.Close {
+		o := p.open[listen]
+		o.listener.close()
+		delete(p.open, listen)
+		p.logger.Info("Stopped listening", "service", o.rule.Service.String(), "address", listen.String())
+	}
+	for _, rule := range s.Change {
+		o := p.open[rule.Listen]
+		o.rule = rule
+		o.listener.update(rule)
+		p.logger.Debug("Backends changed", "service", rule.Service.String(), "address", rule.Listen.String(),
+			"backends", len(rule.Backends), "reason", rule.Why)
+	}
+	for _, rule := range s.Open {
+		p.openOne(ctx, rule, now)
+	}
+	p.sayRefusals(ctx, table.Refusals)
+}
+
+// openOne opens the listener of one rule, or notes that it could not.
+func (p *Proxy) openOne(ctx context.Context, rule Rule, now time.Time) {
+	listener, err := p.traffic.listen(ctx, rule)
+	if err != nil {
+		f := p.failed[rule.Listen]
+		p.failed[rule.Listen] = f.next(now)
+		if f.attempts > 0 {
+			return // said at the first attempt
+		}
+		p.logger.Warn("Cannot listen; trying again", "service", rule.Service.String(), "address", rule.Listen.String(),
+			"error", err)
+		p.event(ctx, rule.Service, rule.UID, "FailedToStartListener",
+			fmt.Sprintf("cannot listen on %s: %v", rule.Listen, err))
+		return
+	}
+	delete(p.failed, rule.Listen)
+	p.open[rule.Listen] = &opened{rule: rule, listener: listener}
+	p.logger.Info("Listening", "service", rule.Service.String(), "address", rule.Listen.String(),
+		"backends", len(rule.Backends), "reason", rule.Why)
+}
+
+// sayRefusals tells of each refusal once, and again only after it had gone.
+func (p *Proxy) sayRefusals(ctx context.Context, refusals []Refusal) {
+	said := p.refusals
+	p.refusals = make(map[Refusal]bool, len(refusals))
+	for _, r := range refusals {
+		if !said[r] {
+			p.logger.Warn("Service refused in part", "service", r.Service.String(), "reason", r.Why)
+			p.event(ctx, r.Service, r.UID, "ServiceNotProxied", r.Why)
+		}
+		p.refusals[r] = true
+	}
+}
+
+// event writes an Event about the Service without waiting for it. Its failure is a log line: the listener matters more.
+func (p *Proxy) event(ctx context.Context, service types.NamespacedName, uid types.UID, reason, message string) {
+	now := metav1.NewTime(p.clock.Now())
+	event := &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: service.Namespace,
+			Name:      fmt.Sprintf("%s.%x.%s", service.Name, now.UnixNano(), strings.ToLower(reason)),
+		},
+		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: service.Namespace,
+			Name: service.Name, UID: uid},
+		Type: corev1.EventTypeWarning, Reason: reason, Message: message,
+		Source: corev1.EventSource{Component: Component}, ReportingController: Component,
+		FirstTimestamp: now, LastTimestamp: now, Count: 1,
+	}
+	p.traffic.group.Go(func() {
+		ctx, cancel := context.WithTimeout(journal.WithReason(ctx, message), eventTimeout)
+		defer cancel()
+		_, err := p.client.CoreV1().Events(service.Namespace).Create(ctx, event, metav1.CreateOptions{})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			p.logger.Warn("Cannot write an Event", "service", service.String(), "reason", reason, "error", err)
+		}
+	})
+}
+
+// closeAll closes every listener, as the loop ends.
+func (p *Proxy) closeAll() {
+	for listen, o := range p.open {
+		o.listener.close()
+		delete(p.open, listen)
+	}
+}

@@ -1,0 +1,78 @@
+package proxy
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// The pause before a listener that could not be opened is tried again: doubled each time, within these bounds.
+const (
+	minRetry = 100 * time.Millisecond
+	maxRetry = 30 * time.Second
+)
+
+// failure is the memory of a listener that could not be opened.
+type failure struct {
+	attempts int
+	retry    time.Time // not before
+}
+
+// next is the failure after one more attempt.
+func (f failure) next(now time.Time) failure {
+	pause := min(minRetry<<min(f.attempts, 16), maxRetry)
+	return failure{attempts: f.attempts + 1, retry: now.Add(pause)}
+}
+
+// steps is what separates the open listeners from those that the table wants, to be done in this order.
+type steps struct {
+	Close  []Listen
+	Change []Rule   // open and stays open, with another rule
+	Open   []Rule   // not open, and due
+	Forget []Listen // could not be opened, and is no longer wanted
+}
+
+// plan compares the open listeners and the failed attempts with the table. A rule without backends wants no listener, so
+// that the kernel refuses the connection.
+func plan(open map[Listen]Rule, failed map[Listen]failure, table Table, now time.Time) steps {
+	var s steps
+	wanted := map[Listen]bool{}
+	for _, rule := range table.Rules {
+		if len(rule.Backends) == 0 {
+			continue
+		}
+		wanted[rule.Listen] = true
+		if old, ok := open[rule.Listen]; ok {
+			if !old.Equal(rule) {
+				s.Change = append(s.Change, rule)
+			}
+			continue
+		}
+		if f, ok := failed[rule.Listen]; ok && now.Before(f.retry) {
+			continue
+		}
+		s.Open = append(s.Open, rule)
+	}
+	for _, listen := range slices.SortedFunc(maps.Keys(open), compareListen) {
+		if !wanted[listen] {
+			s.Close = append(s.Close, listen)
+		}
+	}
+	for _, listen := range slices.SortedFunc(maps.Keys(failed), compareListen) {
+		if !wanted[listen] {
+			s.Forget = append(s.Forget, listen)
+		}
+	}
+	return s
+}
+
+// firstRetry is when the first of the failed attempts is due again; false where there is none.
+func firstRetry(failed map[Listen]failure) (time.Time, bool) {
+	var first time.Time
+	for _, f := range failed {
+		if first.IsZero() || f.retry.Before(first) {
+			first = f.retry
+		}
+	}
+	return first, !first.IsZero()
+}

@@ -1,0 +1,66 @@
+package proxy
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/tools/txtar"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the tests found into testdata")
+
+// TestRules reads each file of testdata/rules: prose, the objects there are, and the table that follows from them.
+func TestRules(t *testing.T) {
+	files, err := filepath.Glob("testdata/rules/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			require.NoError(t, err)
+			require.Len(t, archive.Files, 2)
+			table := rules(decode(t, archive.Files[0].Data))
+			var got strings.Builder
+			for _, rule := range table.Rules {
+				fmt.Fprintln(&got, rule)
+			}
+			for _, refusal := range table.Refusals {
+				fmt.Fprintf(&got, "refused to %s: %s\n", refusal.Service, refusal.Why)
+			}
+			if *rewrite {
+				archive.Files[1].Data = []byte(got.String())
+				require.NoError(t, os.WriteFile(file, txtar.Format(archive), 0o644))
+			}
+			require.Equal(t, string(archive.Files[1].Data), got.String())
+		})
+	}
+}
+
+func decode(t *testing.T, manifest []byte) ([]*corev1.Service, []*discoveryv1.EndpointSlice, []*corev1.Node) {
+	var services []*corev1.Service
+	var endpointSlices []*discoveryv1.EndpointSlice
+	var nodes []*corev1.Node
+	for _, document := range strings.Split(string(manifest), "\n---\n") {
+		object, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(document), nil, nil)
+		require.NoError(t, err, document)
+		switch o := object.(type) {
+		case *corev1.Service:
+			services = append(services, o)
+		case *discoveryv1.EndpointSlice:
+			endpointSlices = append(endpointSlices, o)
+		case *corev1.Node:
+			nodes = append(nodes, o)
+		default:
+			t.Fatalf("%T has no place in a scenario of the proxy", object)
+		}
+	}
+	return services, endpointSlices, nodes
+}
