@@ -4,15 +4,15 @@
 //
 // What a write goes through, and which field of the row answers:
 //
-//	 body ─▶ decode ─▶ Default ─▶ Prepare ─▶ admission ─▶ Validate ─▶ store
-//	          New       1           2                       3          Claims
+//		 body ─▶ decode ─▶ Default ─▶ Prepare ─▶ admission ─▶ Validate ─▶ store
+//		          New       1           2                       3          Claims
 //
-//  1. Default fills in what the client left out, so that the stored object says everything that holds. It is idempotent:
-//     it also runs on what was defaulted before.
-//  2. Prepare sets what belongs to the server (a Pod's phase and QoS class), or keeps it as it was.
-//  3. Validate returns every mistake at once, each with the path of its field, in the words that users of Kubernetes
-//     know from upstream: tools and people search for them. [ValidateMeta] does so for the metadata of every kind.
-//     Warn says what is legal but unwise, and names the fields that minik does not honour yet.
+//	 1. Default fills in what the client left out, so that the stored object says everything that holds. It is idempotent:
+//	    it also runs on what was defaulted before.
+//	 2. Prepare sets what belongs to the server (a Pod's phase and QoS class), or keeps it as it was.
+//	 3. Validate returns every mistake at once, each with the path of its field, in the words that users of Kubernetes
+//	    know from upstream: tools and people search for them. [ValidateMeta] does so for the metadata of every kind.
+//	    Warn says what is legal but unwise, and names the fields that minik does not honour yet.
 //
 // Reads ask for less: Fields and Indexed for field selectors, Columns and Cells for the table of `kubectl get`, Served
 // for further versions of the same object.

@@ -1,11 +1,19 @@
 package resources
 
 import (
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// pods is the row that most of this package is about. Its hooks stand in files of their own: pod_default.go,
+// pod_validate.go (with container.go, probe.go, env.go, volume.go, quantity.go, affinity.go, security.go), pod_update.go,
+// pod_cells.go, binding.go, and warn.go.
 func pods() *Resource {
 	return &Resource{
 		Kind:       corev1.SchemeGroupVersion.WithKind("Pod"),
@@ -16,9 +24,115 @@ func pods() *Resource {
 		NewList:    func() runtime.Object { return &corev1.PodList{} },
 		Generation: true,
 		Subresources: []Subresource{
-			{Name: "binding", Kind: corev1.SchemeGroupVersion.WithKind("Binding"), Verbs: []string{"create"}, New: func() runtime.Object { return &corev1.Binding{} }},
-			{Name: "eviction", Kind: PolicyEviction, Verbs: []string{"create"}, New: func() runtime.Object { return &policyv1.Eviction{} }},
+			{
+				Name:     "binding",
+				Kind:     corev1.SchemeGroupVersion.WithKind("Binding"),
+				Verbs:    []string{"create"},
+				New:      func() runtime.Object { return &corev1.Binding{} },
+				Create:   bind,
+				Validate: func(Object, Object) field.ErrorList { return nil },
+			},
+			{
+				Name:  "eviction",
+				Kind:  PolicyEviction,
+				Verbs: []string{"create"},
+				New:   func() runtime.Object { return &policyv1.Eviction{} },
+			},
 			{Name: "log", Verbs: []string{"get"}},
-			{Name: "status", Verbs: readWrite}},
+			status(applyPodStatus, validatePodStatus),
+		},
+		Default:  each(defaultPod),
+		Prepare:  pair(preparePod),
+		Validate: check(validatePod),
+		Warn:     warn(warnPod),
+		Fields:   of(podFields),
+		Indexed:  "spec.nodeName",
+		Grace:    podGrace,
+		Columns:  podColumns(),
+		Cells:    cells(podCells),
 	}
+}
+
+// preparePod makes the status of a new pod. An update keeps the status that was stored, as for every kind.
+func preparePod(pod, old *corev1.Pod) {
+	if old != nil {
+		return
+	}
+	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: qosClass(&pod.Spec)}
+	if len(pod.Spec.SchedulingGates) > 0 {
+		pod.Status.Conditions = []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonSchedulingGated,
+			Message: "Scheduling is blocked due to non-empty scheduling gates",
+		}}
+	}
+}
+
+// qosClass is Guaranteed where every container limits cpu and memory and asks for no less, BestEffort where none says
+// anything of either, and Burstable between the two (pkg/apis/core/v1/helper/qos).
+func qosClass(spec *corev1.PodSpec) corev1.PodQOSClass {
+	asked, guaranteed := false, true
+	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
+		for _, c := range containers {
+			for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+				request, limit := c.Resources.Requests[name], c.Resources.Limits[name]
+				asked = asked || !request.IsZero() || !limit.IsZero()
+				guaranteed = guaranteed && !limit.IsZero() && request.Cmp(limit) == 0
+			}
+		}
+	}
+	switch {
+	case !asked:
+		return corev1.PodQOSBestEffort
+	case guaranteed:
+		return corev1.PodQOSGuaranteed
+	}
+	return corev1.PodQOSBurstable
+}
+
+// podFields are upstream's selectable fields of pods.
+func podFields(pod *corev1.Pod) fields.Set {
+	return fields.Set{
+		"spec.nodeName":            pod.Spec.NodeName,
+		"spec.restartPolicy":       string(pod.Spec.RestartPolicy),
+		"spec.schedulerName":       pod.Spec.SchedulerName,
+		"spec.serviceAccountName":  pod.Spec.ServiceAccountName,
+		"spec.hostNetwork":         strconv.FormatBool(pod.Spec.HostNetwork),
+		"status.phase":             string(pod.Status.Phase),
+		"status.podIP":             pod.Status.PodIP,
+		"status.nominatedNodeName": pod.Status.NominatedNodeName,
+	}
+}
+
+// podGrace is for how many seconds a pod may end by itself. Nothing waits for a pod that no node has, or that has ended.
+// A pod that is being deleted already may be given less time than before, but never more.
+func podGrace(obj Object, options *metav1.DeleteOptions) int64 {
+	pod := obj.(*corev1.Pod)
+	var asked *int64
+	if options != nil {
+		asked = options.GracePeriodSeconds
+	}
+	if before := pod.DeletionGracePeriodSeconds; pod.DeletionTimestamp != nil && before != nil {
+		if asked != nil && *asked < *before {
+			return orOne(*asked)
+		}
+		return *before
+	}
+	if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
+		return 0
+	}
+	if asked != nil {
+		return orOne(*asked)
+	}
+	if period := pod.Spec.TerminationGracePeriodSeconds; period != nil {
+		return orOne(*period)
+	}
+	return 0
+}
+
+// orOne takes a negative period for one second, as upstream does.
+func orOne(seconds int64) int64 {
+	if seconds < 0 {
+		return 1
+	}
+	return seconds
 }

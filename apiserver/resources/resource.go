@@ -51,6 +51,9 @@ type Resource struct {
 	Name func(name string, prefix bool) []string
 	// Warn returns what upstream answers in Warning headers, and a line for each field that minik does not honour.
 	Warn func(obj, old Object) []string
+	// StatusOnCreate keeps the status that a creation brings along, as upstream does for nodes alone: a kubelet registers
+	// with its capacity.
+	StatusOnCreate bool
 	// Generation: metadata.generation counts the changes of everything but metadata and status.
 	Generation bool
 
@@ -63,6 +66,13 @@ type Resource struct {
 	Claims func(Object) []string
 	// Grace says for how many seconds a deletion waits for its object to end by itself; 0 deletes at once. Nil means 0.
 	Grace func(obj Object, options *metav1.DeleteOptions) int64
+
+	// Retire runs on an object whose deletion begins, after its deletionTimestamp is set, and marks it as the kind does (a
+	// Namespace's phase). It reports whether something besides metadata.finalizers keeps the object.
+	Retire func(obj Object) (keep bool)
+	// OrphanByDefault kinds leave their dependents behind where a deletion does not say otherwise, as upstream still does
+	// for ReplicationControllers.
+	OrphanByDefault bool
 
 	// Columns and Cells are the table of `kubectl get`; columns of a priority above 0 are shown by -o wide. Nil means Name
 	// and Age.

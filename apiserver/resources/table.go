@@ -1,9 +1,6 @@
 package resources
 
-import (
-	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import policyv1 "k8s.io/api/policy/v1"
 
 // PolicyEviction is the kind of the body of pods/eviction. It has no row, because it is never stored.
 var PolicyEviction = policyv1.SchemeGroupVersion.WithKind("Eviction")
@@ -40,20 +37,3 @@ var readWrite = []string{"get", "patch", "update"}
 
 // withoutDeleteCollection are the verbs of kinds whose objects are too dear to be deleted together.
 var withoutDeleteCollection = []string{"create", "delete", "get", "list", "patch", "update", "watch"}
-
-// column is one column of `kubectl get`; priority 1 is shown by -o wide only.
-func column(name, kind string, priority int32, description string) metav1.TableColumnDefinition {
-	format := ""
-	if name == "Name" {
-		format = "name"
-	}
-	return metav1.TableColumnDefinition{
-		Name: name, Type: kind, Format: format, Priority: priority, Description: description,
-	}
-}
-
-// nameColumn and ageColumn are the first and, mostly, the last column of every kind.
-var (
-	nameColumn = column("Name", "string", 0, "Name of the object, unique within its namespace.")
-	ageColumn  = column("Age", "string", 0, "Time since the object was created.")
-)

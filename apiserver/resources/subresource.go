@@ -1,0 +1,124 @@
+package resources
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// status is the subresource that most kinds have: it shows the whole object, and writes nothing but its status.
+func status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
+	return Subresource{
+		Name:  "status",
+		Verbs: readWrite,
+		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
+		Apply: func(obj Object, body runtime.Object) error {
+			from, ok := body.(T)
+			if !ok {
+				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a %T belongs", body, obj))
+			}
+			apply(obj.(T), from)
+			return nil
+		},
+		Validate: check(validate),
+	}
+}
+
+// unchecked is the Validate of a status that upstream does not check either.
+func unchecked[T Object](_, _ T) field.ErrorList { return nil }
+
+// scale is the subresource by which a controller or `kubectl scale` sets the number of replicas without knowing the
+// kind. Selector is a function of the object because one of the three kinds has a map where the others have a selector.
+func scale(group string, replicas func(Object) **int32, current func(Object) int32,
+	selector func(Object) (string, error)) Subresource {
+	return Subresource{
+		Name:  "scale",
+		Kind:  autoscalingv1.SchemeGroupVersion.WithKind("Scale"),
+		Verbs: readWrite,
+		New:   func() runtime.Object { return &autoscalingv1.Scale{} },
+		Get: func(obj Object) (runtime.Object, error) {
+			s, err := selector(obj)
+			if err != nil {
+				return nil, apierrors.NewInternalError(fmt.Errorf("reading the selector of %s: %w", obj.GetName(), err))
+			}
+			wanted := int32(1)
+			if r := *replicas(obj); r != nil {
+				wanted = *r
+			}
+			return &autoscalingv1.Scale{
+				TypeMeta: metav1.TypeMeta{Kind: "Scale", APIVersion: "autoscaling/v1"},
+				ObjectMeta: metav1.ObjectMeta{
+					Name: obj.GetName(), Namespace: obj.GetNamespace(), UID: obj.GetUID(),
+					ResourceVersion: obj.GetResourceVersion(), CreationTimestamp: obj.GetCreationTimestamp(),
+				},
+				Spec:   autoscalingv1.ScaleSpec{Replicas: wanted},
+				Status: autoscalingv1.ScaleStatus{Replicas: current(obj), Selector: s},
+			}, nil
+		},
+		Apply: func(obj Object, body runtime.Object) error {
+			s, ok := body.(*autoscalingv1.Scale)
+			if !ok {
+				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a Scale belongs", body))
+			}
+			if err := sameObject(group, obj, s); err != nil {
+				return err
+			}
+			wanted := s.Spec.Replicas
+			*replicas(obj) = &wanted
+			return nil
+		},
+	}
+}
+
+// sameObject holds a Scale to the identity and the revision that it was read at, where it names them.
+func sameObject(group string, obj Object, s *autoscalingv1.Scale) error {
+	resource := schema.GroupResource{Group: group, Resource: "scales"}
+	if s.ResourceVersion != "" && s.ResourceVersion != obj.GetResourceVersion() {
+		return apierrors.NewConflict(resource, obj.GetName(),
+			fmt.Errorf("the object has been modified; please apply your changes to the latest version and try again"))
+	}
+	if s.UID != "" && s.UID != obj.GetUID() {
+		return apierrors.NewConflict(resource, obj.GetName(),
+			fmt.Errorf("Precondition failed: UID in precondition: %v, UID in object meta: %v", s.UID, obj.GetUID()))
+	}
+	return nil
+}
+
+func scaleDeployment() Subresource {
+	return scale(appsv1.GroupName,
+		func(obj Object) **int32 { return &obj.(*appsv1.Deployment).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*appsv1.Deployment).Status.Replicas },
+		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.Deployment).Spec.Selector) })
+}
+
+func scaleReplicaSet() Subresource {
+	return scale(appsv1.GroupName,
+		func(obj Object) **int32 { return &obj.(*appsv1.ReplicaSet).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*appsv1.ReplicaSet).Status.Replicas },
+		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.ReplicaSet).Spec.Selector) })
+}
+
+func scaleReplicationController() Subresource {
+	return scale(corev1.GroupName,
+		func(obj Object) **int32 { return &obj.(*corev1.ReplicationController).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*corev1.ReplicationController).Status.Replicas },
+		func(obj Object) (string, error) {
+			return labels.SelectorFromSet(obj.(*corev1.ReplicationController).Spec.Selector).String(), nil
+		})
+}
+
+func selectorString(selector *metav1.LabelSelector) (string, error) {
+	s, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return "", err
+	}
+	return s.String(), nil
+}

@@ -1,0 +1,263 @@
+package resources
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// A Warning header answers what is legal, but not what its author will have meant: what upstream warns of
+// (pkg/api/pod/warnings.go), and one line for each field that this cluster does not act on.
+
+// gap is one field of a pod that minik stores and shows, and does nothing with.
+type gap struct {
+	// path is the field's, below the pod or the template.
+	path string
+	used func(*corev1.PodSpec) bool
+	// effect ends the sentence "… is not honoured by minik yet: ".
+	effect string
+}
+
+// gaps is the list to take a row from when its field is honoured.
+var gaps = []gap{
+	{"spec.affinity.podAffinity", func(s *corev1.PodSpec) bool {
+		return s.Affinity != nil && s.Affinity.PodAffinity != nil
+	}, "the pod may be placed as if it were not there"},
+	{"spec.affinity.podAntiAffinity", func(s *corev1.PodSpec) bool {
+		return s.Affinity != nil && s.Affinity.PodAntiAffinity != nil
+	}, "the pod may be placed as if it were not there"},
+	{"spec.topologySpreadConstraints", func(s *corev1.PodSpec) bool {
+		return len(s.TopologySpreadConstraints) > 0
+	}, "the pod may be placed as if they were not there"},
+	{"spec.resourceClaims", func(s *corev1.PodSpec) bool { return len(s.ResourceClaims) > 0 },
+		"the pod gets no device"},
+	{"spec.resources", func(s *corev1.PodSpec) bool { return s.Resources != nil },
+		"only the containers' own resources count"},
+	{"spec.runtimeClassName", func(s *corev1.PodSpec) bool { return s.RuntimeClassName != nil },
+		"the node's only runtime runs the pod"},
+	{"spec.os", func(s *corev1.PodSpec) bool { return s.OS != nil && s.OS.Name != corev1.Linux },
+		"every node runs linux"},
+	{"spec.hostPID", func(s *corev1.PodSpec) bool { return s.HostPID }, "the pod has its own processes"},
+	{"spec.hostIPC", func(s *corev1.PodSpec) bool { return s.HostIPC }, "the pod has its own IPC namespace"},
+	{"spec.hostUsers", func(s *corev1.PodSpec) bool { return s.HostUsers != nil && !*s.HostUsers },
+		"the pod shares the users of its node"},
+	{"spec.shareProcessNamespace", func(s *corev1.PodSpec) bool {
+		return s.ShareProcessNamespace != nil && *s.ShareProcessNamespace
+	}, "each container sees its own processes only"},
+	{"spec.dnsConfig", func(s *corev1.PodSpec) bool { return s.DNSConfig != nil },
+		"names are resolved as dnsPolicy says"},
+	{"spec.hostAliases", func(s *corev1.PodSpec) bool { return len(s.HostAliases) > 0 },
+		"the pod's hosts file does not name them"},
+	{"spec.setHostnameAsFQDN", func(s *corev1.PodSpec) bool { return s.SetHostnameAsFQDN != nil && *s.SetHostnameAsFQDN },
+		"the hostname is the pod's short name"},
+	{"spec.imagePullSecrets", func(s *corev1.PodSpec) bool { return len(s.ImagePullSecrets) > 0 },
+		"images are pulled with the node's own credentials"},
+	{"spec.securityContext", func(s *corev1.PodSpec) bool {
+		return s.SecurityContext != nil && !apiequality.Semantic.DeepEqual(s.SecurityContext, &corev1.PodSecurityContext{})
+	}, "containers run as their image says"},
+	{"spec.volumes", func(s *corev1.PodSpec) bool {
+		for _, v := range s.Volumes {
+			// The API server itself adds the volume of the service account's token.
+			if !strings.HasPrefix(v.Name, "kube-api-access-") {
+				return true
+			}
+		}
+		return false
+	}, "containers run without their files"},
+	{"spec.containers[*].volumeDevices", anyContainer(func(c *corev1.Container) bool { return len(c.VolumeDevices) > 0 }),
+		"containers run without the device"},
+	{"spec.containers[*].securityContext", anyContainer(func(c *corev1.Container) bool { return c.SecurityContext != nil }),
+		"the container runs as its image says"},
+	{"spec.containers[*].lifecycle", anyContainer(func(c *corev1.Container) bool { return c.Lifecycle != nil }),
+		"neither postStart nor preStop is run"},
+	{"spec.containers[*] probes by exec", anyProbe(func(p *corev1.Probe) bool { return p.Exec != nil }),
+		"the command is not run, and the probe counts as passed"},
+	{"spec.containers[*] probes by grpc", anyProbe(func(p *corev1.Probe) bool { return p.GRPC != nil }),
+		"the port is not asked, and the probe counts as passed"},
+}
+
+func anyContainer(used func(*corev1.Container) bool) func(*corev1.PodSpec) bool {
+	return func(spec *corev1.PodSpec) bool {
+		found := false
+		forEachContainer(spec, func(c *corev1.Container) { found = found || used(c) })
+		return found
+	}
+}
+
+func anyProbe(used func(*corev1.Probe) bool) func(*corev1.PodSpec) bool {
+	return anyContainer(func(c *corev1.Container) bool {
+		for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
+			if p != nil && used(p) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// warnPod warns when a pod is made; of the many updates of pods few come from people.
+func warnPod(pod, old *corev1.Pod) []string {
+	if old != nil {
+		return nil
+	}
+	var warnings []string
+	if wrong := validation.IsDNS1123Label(pod.Name); len(wrong) > 0 {
+		warnings = append(warnings, fmt.Sprintf("metadata.name: this is used in the Pod's hostname, which can result in "+
+			"surprising behavior; a DNS label is recommended: %v", wrong))
+	}
+	warnings = append(warnings, warnSpec(nil, &pod.Spec, pod.Annotations)...)
+	// What a controller makes from a template was warned of when the template was written.
+	if len(pod.OwnerReferences) == 0 {
+		warnings = append(warnings, warnGaps("", &pod.Spec)...)
+	}
+	return warnings
+}
+
+// warnTemplate warns when a template is new, or another than before.
+func warnTemplate(template, old *corev1.PodTemplateSpec) []string {
+	if template == nil || (old != nil && apiequality.Semantic.DeepEqual(template, old)) {
+		return nil
+	}
+	warnings := warnSpec(field.NewPath("spec", "template"), &template.Spec, template.Annotations)
+	return append(warnings, warnGaps("spec.template.", &template.Spec)...)
+}
+
+func warnGaps(prefix string, spec *corev1.PodSpec) []string {
+	var warnings []string
+	for _, g := range gaps {
+		if g.used(spec) {
+			warnings = append(warnings, fmt.Sprintf("%s%s is not honoured by minik yet: %s", prefix, g.path, g.effect))
+		}
+	}
+	return warnings
+}
+
+// warnSpec is what upstream warns of. path is nil for a pod, and leads to the template otherwise.
+func warnSpec(path *field.Path, spec *corev1.PodSpec, annotations map[string]string) []string {
+	var warnings []string
+	say := func(at *field.Path, format string, args ...any) {
+		warnings = append(warnings, at.String()+": "+fmt.Sprintf(format, args...))
+	}
+	for _, key := range sortedKeys(spec.NodeSelector) {
+		if message, deprecated := deprecatedNodeLabels[key]; deprecated {
+			say(child(path, "spec", "nodeSelector").Key(key), "%s", message)
+		}
+	}
+	for i, c := range spec.TopologySpreadConstraints {
+		if c.LabelSelector == nil {
+			say(child(path, "spec", "topologySpreadConstraints").Index(i).Child("labelSelector"),
+				"a null labelSelector results in matching no pod")
+		}
+	}
+	const criticalPod = "scheduler.alpha.kubernetes.io/critical-pod"
+	if _, ok := annotations[criticalPod]; ok {
+		say(child(path, "metadata", "annotations").Key(criticalPod),
+			`non-functional in v1.16+; use the "priorityClassName" field instead`)
+	}
+	for i, v := range spec.Volumes {
+		if v.GitRepo != nil {
+			say(child(path, "spec", "volumes").Index(i).Child("gitRepo"), "deprecated in v1.11")
+		}
+	}
+	addresses, secrets := map[string]bool{}, map[string]bool{}
+	for i, alias := range spec.HostAliases {
+		if addresses[alias.IP] {
+			say(child(path, "spec", "hostAliases").Index(i).Child("ip"), "duplicate ip %q", alias.IP)
+		}
+		addresses[alias.IP] = true
+	}
+	for i, secret := range spec.ImagePullSecrets {
+		at := child(path, "spec", "imagePullSecrets").Index(i).Child("name")
+		if secrets[secret.Name] {
+			say(at, "duplicate name %q", secret.Name)
+		}
+		if secret.Name == "" {
+			say(at, "invalid empty name %q", secret.Name)
+		}
+		secrets[secret.Name] = true
+	}
+	for _, list := range []struct {
+		name       string
+		containers []corev1.Container
+	}{{"initContainers", spec.InitContainers}, {"containers", spec.Containers}} {
+		for i := range list.containers {
+			warnContainer(child(path, "spec", list.name).Index(i), &list.containers[i], say)
+		}
+	}
+	if period := spec.TerminationGracePeriodSeconds; period != nil && *period < 0 {
+		say(child(path, "spec", "terminationGracePeriodSeconds"),
+			"must be >= 0; negative values are invalid and will be treated as 1")
+	}
+	return append(warnings, warnPorts(path, spec)...)
+}
+
+// child is Child where path may be nil: the root has no path of its own.
+func child(path *field.Path, name string, more ...string) *field.Path {
+	if path == nil {
+		return field.NewPath(name, more...)
+	}
+	return path.Child(name, more...)
+}
+
+// deprecatedNodeLabels are label keys that nodes carry under a newer name.
+var deprecatedNodeLabels = map[string]string{
+	"beta.kubernetes.io/arch":                  `deprecated since v1.14; use "kubernetes.io/arch" instead`,
+	"beta.kubernetes.io/os":                    `deprecated since v1.14; use "kubernetes.io/os" instead`,
+	"failure-domain.beta.kubernetes.io/region": `deprecated since v1.17; use "topology.kubernetes.io/region" instead`,
+	"failure-domain.beta.kubernetes.io/zone":   `deprecated since v1.17; use "topology.kubernetes.io/zone" instead`,
+	"beta.kubernetes.io/instance-type":         `deprecated since v1.17; use "node.kubernetes.io/instance-type" instead`,
+}
+
+// warnContainer finds bytes that are no whole number ("100m" of memory is a tenth of a byte), and variables that hide
+// earlier ones of the same name.
+func warnContainer(path *field.Path, c *corev1.Container, say func(*field.Path, string, ...any)) {
+	for _, list := range []struct {
+		name  string
+		items corev1.ResourceList
+	}{{"limits", c.Resources.Limits}, {"requests", c.Resources.Requests}} {
+		for _, name := range []corev1.ResourceName{corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+			if q, ok := list.items[name]; ok && q.MilliValue()%1000 != 0 {
+				say(path.Child("resources", list.name).Key(string(name)),
+					"fractional byte value %q is invalid, must be an integer", q.String())
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i, v := range c.Env {
+		reference := "$(" + v.Name + ")"
+		if seen[v.Name] && (v.ValueFrom != nil || v.Value == reference || !strings.Contains(v.Value, reference)) {
+			say(path.Child("env").Index(i), "hides previous definition of %q, which may be dropped when using apply", v.Name)
+		}
+		seen[v.Name] = true
+	}
+}
+
+// warnPorts finds ports that two entries define alike.
+func warnPorts(path *field.Path, spec *corev1.PodSpec) []string {
+	var warnings []string
+	type entry struct {
+		at   *field.Path
+		port corev1.ContainerPort
+	}
+	seen := map[string][]entry{}
+	for i, c := range spec.Containers {
+		for j, p := range c.Ports {
+			at := child(path, "spec", "containers").Index(i).Child("ports").Index(j)
+			key := fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol)
+			for _, other := range seen[key] {
+				switch {
+				case p.HostIP == other.port.HostIP && p.HostPort == other.port.HostPort:
+					warnings = append(warnings, fmt.Sprintf("%s: duplicate port definition with %s", at, other.at))
+				case p.HostPort == 0 || other.port.HostPort == 0:
+					warnings = append(warnings, fmt.Sprintf("%s: overlapping port definition with %s", at, other.at))
+				}
+			}
+			seen[key] = append(seen[key], entry{at, p})
+		}
+	}
+	return warnings
+}
