@@ -1,7 +1,12 @@
 package resources
 
 import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/api"
 )
@@ -14,6 +19,33 @@ func controls() *Resource {
 		New:           func() Object { return &api.Control{} },
 		NewList:       func() runtime.Object { return &api.ControlList{} },
 		Generation:    true,
-		Subresources:  []Subresource{{Name: "status", Verbs: readWrite}},
+		Subresources: []Subresource{
+			status(func(c, body *api.Control) { c.Status = body.Status }, unchecked[*api.Control]),
+		},
+		Validate: check(validateControl),
+		Columns: []metav1.TableColumnDefinition{
+			nameColumn(0),
+			column("Stopped", "boolean", 0, "Whether the component is asked to stop."),
+			column("Seen", "boolean", 0, "Whether the component has acted on the control as it is now."),
+			ageColumn(),
+		},
+		Cells: cells(func(c *api.Control, now time.Time) []any {
+			return []any{
+				c.Name, c.Spec.Stopped, c.Status.ObservedGeneration >= c.Generation, age(c.CreationTimestamp, now),
+			}
+		}),
 	}
+}
+
+// kubeletPrefix starts the name of every node's control: api.ControlName("kubelet/<node>").
+const kubeletPrefix = "kubelet."
+
+// validateControl lets nobody stop what could not be started again by the same means.
+func validateControl(c, _ *api.Control) field.ErrorList {
+	node, isNode := strings.CutPrefix(c.Name, kubeletPrefix)
+	if c.Spec.Stopped && (!isNode || node == "") {
+		return field.ErrorList{field.Invalid(field.NewPath("spec", "stopped"), c.Spec.Stopped,
+			"only a node can be stopped: the control's name must be kubelet.<node>, for example kubelet.node-1")}
+	}
+	return nil
 }

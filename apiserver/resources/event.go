@@ -1,10 +1,19 @@
 package resources
 
 import (
+	"strings"
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// events is the row of events: one object that two groups serve under their own field names. It is stored as core/v1.
 func events() *Resource {
 	return &Resource{
 		Kind:       corev1.SchemeGroupVersion.WithKind("Event"),
@@ -12,6 +21,181 @@ func events() *Resource {
 		ShortNames: []string{"ev"},
 		New:        func() Object { return &corev1.Event{} },
 		NewList:    func() runtime.Object { return &corev1.EventList{} },
-		Quiet:      true,
+		Served: []Served{{
+			Kind:    eventsv1.SchemeGroupVersion.WithKind("Event"),
+			New:     func() Object { return &eventsv1.Event{} },
+			NewList: func() runtime.Object { return &eventsv1.EventList{} },
+			From:    func(stored Object) Object { return toEventsV1(stored.(*corev1.Event)) },
+			To:      func(served Object) Object { return fromEventsV1(served.(*eventsv1.Event)) },
+		}},
+		Validate: check(validateEvent),
+		Fields:   of(eventFields),
+		Columns:  eventColumns(),
+		Cells:    cells(eventCells),
+		Quiet:    true,
 	}
+}
+
+func toEventsV1(e *corev1.Event) *eventsv1.Event {
+	out := &eventsv1.Event{
+		ObjectMeta:               *e.ObjectMeta.DeepCopy(),
+		EventTime:                e.EventTime,
+		ReportingController:      e.ReportingController,
+		ReportingInstance:        e.ReportingInstance,
+		Action:                   e.Action,
+		Reason:                   e.Reason,
+		Regarding:                e.InvolvedObject,
+		Related:                  e.Related.DeepCopy(),
+		Note:                     e.Message,
+		Type:                     e.Type,
+		DeprecatedSource:         e.Source,
+		DeprecatedFirstTimestamp: e.FirstTimestamp,
+		DeprecatedLastTimestamp:  e.LastTimestamp,
+		DeprecatedCount:          e.Count,
+	}
+	out.SetGroupVersionKind(eventsv1.SchemeGroupVersion.WithKind("Event"))
+	if e.Series != nil {
+		out.Series = &eventsv1.EventSeries{Count: e.Series.Count, LastObservedTime: e.Series.LastObservedTime}
+	}
+	return out
+}
+
+func fromEventsV1(e *eventsv1.Event) *corev1.Event {
+	out := &corev1.Event{
+		ObjectMeta:          *e.ObjectMeta.DeepCopy(),
+		EventTime:           e.EventTime,
+		ReportingController: e.ReportingController,
+		ReportingInstance:   e.ReportingInstance,
+		Action:              e.Action,
+		Reason:              e.Reason,
+		InvolvedObject:      e.Regarding,
+		Related:             e.Related.DeepCopy(),
+		Message:             e.Note,
+		Type:                e.Type,
+		Source:              e.DeprecatedSource,
+		FirstTimestamp:      e.DeprecatedFirstTimestamp,
+		LastTimestamp:       e.DeprecatedLastTimestamp,
+		Count:               e.DeprecatedCount,
+	}
+	out.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Event"))
+	if e.Series != nil {
+		out.Series = &corev1.EventSeries{Count: e.Series.Count, LastObservedTime: e.Series.LastObservedTime}
+	}
+	return out
+}
+
+// What an event of the new kind, one with an eventTime, may be long (pkg/apis/core/validation/events.go).
+const (
+	maxEventWord = 128
+	maxEventNote = 1024
+)
+
+// validateEvent holds an event to the namespace of what it is about; about nodes and the like, to the default one. Events
+// with an eventTime say more, and are asked for it.
+func validateEvent(e, _ *corev1.Event) field.ErrorList {
+	var errs field.ErrorList
+	about, mine := e.InvolvedObject.Namespace, e.Namespace
+	namespace := field.NewPath("involvedObject", "namespace")
+	const mismatch = "does not match event.namespace"
+	if e.EventTime.IsZero() {
+		if (about == "" && mine != "" && mine != metav1.NamespaceDefault) || (about != "" && about != mine) {
+			errs = append(errs, field.Invalid(namespace, about, mismatch))
+		}
+		return errs
+	}
+	if about == "" && mine != metav1.NamespaceDefault && mine != metav1.NamespaceSystem {
+		errs = append(errs, field.Invalid(namespace, about, mismatch))
+	}
+	controller := field.NewPath("reportingComponent")
+	errs = append(errs, required(controller, e.ReportingController)...)
+	errs = append(errs, mistakes(controller, e.ReportingController, validation.IsQualifiedName(e.ReportingController))...)
+	for _, word := range []struct{ name, value string }{
+		{"reportingInstance", e.ReportingInstance}, {"action", e.Action}, {"reason", e.Reason},
+	} {
+		errs = append(errs, required(field.NewPath(word.name), word.value)...)
+		if len(word.value) > maxEventWord {
+			errs = append(errs, field.Invalid(field.NewPath(word.name), "", "can have at most 128 characters"))
+		}
+	}
+	if len(e.Message) > maxEventNote {
+		errs = append(errs, field.Invalid(field.NewPath("message"), "", "can have at most 1024 characters"))
+	}
+	return errs
+}
+
+// eventFields has the fields under the names of both groups.
+func eventFields(e *corev1.Event) fields.Set {
+	source := e.Source.Component
+	if source == "" {
+		source = e.ReportingController
+	}
+	set := fields.Set{
+		"reason": e.Reason, "type": e.Type, "source": source,
+		"reportingComponent": e.ReportingController, "reportingController": e.ReportingController,
+	}
+	for _, prefix := range []string{"involvedObject.", "regarding."} {
+		set[prefix+"kind"] = e.InvolvedObject.Kind
+		set[prefix+"namespace"] = e.InvolvedObject.Namespace
+		set[prefix+"name"] = e.InvolvedObject.Name
+		set[prefix+"uid"] = string(e.InvolvedObject.UID)
+		set[prefix+"apiVersion"] = e.InvolvedObject.APIVersion
+		set[prefix+"resourceVersion"] = e.InvolvedObject.ResourceVersion
+		set[prefix+"fieldPath"] = e.InvolvedObject.FieldPath
+	}
+	return set
+}
+
+func eventColumns() []metav1.TableColumnDefinition {
+	doc := corev1.Event{}.SwaggerDoc()
+	return []metav1.TableColumnDefinition{
+		column("Last Seen", "string", 0, doc["lastTimestamp"]),
+		column("Type", "string", 0, doc["type"]),
+		column("Reason", "string", 0, doc["reason"]),
+		column("Object", "string", 0, doc["involvedObject"]),
+		column("Subobject", "string", 1, corev1.ObjectReference{}.SwaggerDoc()["fieldPath"]),
+		column("Source", "string", 1, doc["source"]),
+		column("Message", "string", 0, doc["message"]),
+		column("First Seen", "string", 1, doc["firstTimestamp"]),
+		column("Count", "string", 1, doc["count"]),
+		nameColumn(1),
+	}
+}
+
+func eventCells(e *corev1.Event, now time.Time) []any {
+	first := age(e.FirstTimestamp, now)
+	if e.FirstTimestamp.IsZero() {
+		first = age(metav1.Time(e.EventTime), now)
+	}
+	last, count := age(e.LastTimestamp, now), e.Count
+	if e.LastTimestamp.IsZero() {
+		last = first
+	}
+	if e.Series != nil {
+		last, count = age(metav1.Time(e.Series.LastObservedTime), now), e.Series.Count
+	} else if count == 0 {
+		count = 1 // events of the new kind count only when they repeat
+	}
+	object := strings.ToLower(e.InvolvedObject.Kind)
+	if e.InvolvedObject.Name != "" {
+		object += "/" + e.InvolvedObject.Name
+	}
+	return []any{
+		last, e.Type, e.Reason, object, e.InvolvedObject.FieldPath, eventSource(e), strings.TrimSpace(e.Message),
+		first, int64(count), e.Name,
+	}
+}
+
+// eventSource is the component that reported, and where it ran.
+func eventSource(e *corev1.Event) string {
+	component, instance := e.Source.Component, e.Source.Host
+	if component == "" {
+		component = e.ReportingController
+	}
+	if instance == "" {
+		instance = e.ReportingInstance
+	}
+	if instance == "" {
+		return component
+	}
+	return component + ", " + instance
 }

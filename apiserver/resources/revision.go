@@ -1,11 +1,17 @@
 package resources
 
 import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"minik.dev/api"
 )
 
+// revisions is the row of the journal's entries. They are read-only, and are not stored as other objects are: the API
+// server makes them of the journal.
 func revisions() *Resource {
 	return &Resource{
 		Kind:          api.GroupVersion.WithKind("Revision"),
@@ -14,5 +20,41 @@ func revisions() *Resource {
 		Verbs:         []string{"get", "list", "watch"},
 		New:           func() Object { return &api.Revision{} },
 		NewList:       func() runtime.Object { return &api.RevisionList{} },
+		Columns:       revisionColumns(),
+		Cells:         cells(revisionCells),
+	}
+}
+
+func revisionColumns() []metav1.TableColumnDefinition {
+	revision := column("Revision", "string", 0, "The store's revision that the write made.")
+	revision.Format = "name"
+	return []metav1.TableColumnDefinition{
+		revision,
+		column("Age", "string", 0, "Time since the write."),
+		column("Actor", "string", 0, "The component that wrote, or the user where no component is known."),
+		column("Verb", "string", 0, "What was done."),
+		column("Object", "string", 0, "What was written: resource, name and subresource."),
+		column("Cause", "string", 0, "The earlier revision that made the actor act."),
+		column("Reason", "string", 0, "The sentence of the decision that led to the write."),
+		column("Namespace", "string", 1, "The namespace of what was written."),
+		column("User", "string", 1, "The authenticated name of who wrote."),
+	}
+}
+
+func revisionCells(r *api.Revision, now time.Time) []any {
+	actor := r.Actor.Component
+	if actor == "" {
+		actor = r.Actor.User
+	}
+	if r.Actor.Command != "" {
+		actor = r.Actor.Command
+	}
+	object := r.Resource + "/" + r.Name
+	if r.Subresource != "" {
+		object += "/" + r.Subresource
+	}
+	return []any{
+		r.Name, age(metav1.Time(r.Time), now), actor, r.Verb, object, orNone(strings.Join(r.Causes, ",")), r.Reason,
+		orNone(r.Namespace), r.Actor.User,
 	}
 }
