@@ -66,6 +66,7 @@ func planEndpointSlices(
 	for _, key := range slices.Sorted(maps.Keys(byGroup)) {
 		plan.Delete = append(plan.Delete, byGroup[key]...)
 	}
+	plan.reuse()
 	total := 0
 	for _, g := range groups {
 		total += len(g.endpoints)
@@ -150,6 +151,27 @@ func (p *endpointSlicePlan) group(
 	if len(wanted.endpoints) == 0 && len(current) == 0 {
 		p.Create = append(p.Create, newSlice(service, wanted, nil))
 	}
+}
+
+// reuse turns pairs of a slice to create and a slice to delete into one update: a write and an object less, and readers see
+// the old and the new at no time together. A slice's address type cannot change.
+func (p *endpointSlicePlan) reuse() {
+	var create []*discoveryv1.EndpointSlice
+	for _, slice := range p.Create {
+		i := slices.IndexFunc(p.Delete, func(old *discoveryv1.EndpointSlice) bool {
+			return old.AddressType == slice.AddressType && old.DeletionTimestamp == nil
+		})
+		if i < 0 {
+			create = append(create, slice)
+			continue
+		}
+		labels, owners := slice.Labels, slice.OwnerReferences
+		slice.ObjectMeta = *p.Delete[i].ObjectMeta.DeepCopy()
+		slice.Labels, slice.OwnerReferences = labels, owners
+		p.Update = append(p.Update, slice)
+		p.Delete = slices.Delete(p.Delete, i, i+1)
+	}
+	p.Create = create
 }
 
 // fill moves endpoints from rest into the slices that may take them and returns what is left over.
