@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// A detached cluster is a second process of the same program with the same arguments. Its standard output is a pipe to
+// the first one, which copies it to the terminal. The last byte in the pipe says how it went: detachedReady, and the
+// first process ends while the second one runs on; detachedFailed after an error's text. Where the pipe ends without
+// either, the second process died.
+const (
+	detachedEnv    = "MINIK_DETACHED"
+	detachedReady  = '\x04'
+	detachedFailed = '\x15'
+)
+
+// detached reports whether this is the second process.
+func detached() bool { return os.Getenv(detachedEnv) != "" }
+
+// startDetached is the first process: it starts the second and returns when that is ready or has failed.
+func startDetached(home *home, out io.Writer) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("going to the background: finding this program: %w", err)
+	}
+	log, err := openLog(home)
+	if err != nil {
+		return fmt.Errorf("starting in data dir %s: %w", home.dataDir, err)
+	}
+	defer func() { _ = log.Close() }()
+
+	cmd := exec.Command(program, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), detachedEnv+"=1")
+	cmd.Stdin = os.Stdin // for -f -
+	cmd.Stderr = log
+	cmd.SysProcAttr = background()
+	progress, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("going to the background: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("going to the background: %w", err)
+	}
+	switch ready, failure := copyProgress(out, progress); {
+	case ready:
+		return cmd.Process.Release()
+	case failure != "":
+		_ = cmd.Wait() // its error has come through the pipe
+		return errors.New(failure)
+	}
+	err = cmd.Wait()
+	return fmt.Errorf("the cluster ended before it was ready (%v): see %s", err, filepath.Clean(home.logFile()))
+}
+
+// copyProgress copies what the second process prints until its last byte says how it went.
+func copyProgress(out io.Writer, progress io.Reader) (ready bool, failure string) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := progress.Read(buffer)
+		text := buffer[:n]
+		if before, _, found := bytes.Cut(text, []byte{detachedReady}); found {
+			_, _ = out.Write(before)
+			return true, ""
+		}
+		if before, after, found := bytes.Cut(text, []byte{detachedFailed}); found {
+			_, _ = out.Write(before)
+			rest, _ := io.ReadAll(progress)
+			return false, string(append(bytes.Clone(after), rest...))
+		}
+		_, _ = out.Write(text)
+		if err != nil {
+			return false, ""
+		}
+	}
+}
+
+// leaveTerminal is the second process saying that it is ready; nothing is printed after it.
+func leaveTerminal(out io.Writer) error {
+	if _, err := out.Write([]byte{detachedReady}); err != nil {
+		return fmt.Errorf("telling the terminal that the cluster is ready: %w", err)
+	}
+	if file, ok := out.(*os.File); ok {
+		return file.Close()
+	}
+	return nil
+}
+
+// reportDetached is the second process saying why it failed. Once it has left the terminal, there is nobody to tell.
+func reportDetached(out io.Writer, err error) {
+	if err != nil {
+		_, _ = fmt.Fprintf(out, "%c%v", detachedFailed, err)
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"minik.dev/cluster"
+)
+
+// downPatience is how long a cluster may take to end; it needs 5 s at most.
+const downPatience = 15 * time.Second
+
+func newDown(streams genericiooptions.IOStreams, home *home) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "End a running cluster and keep its data",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := noKubeconfig(cmd); err != nil {
+				return err
+			}
+			state, err := cluster.Status(home.dataDir)
+			if err != nil {
+				return err
+			}
+			if state.PID == 0 {
+				return notRunning(home)
+			}
+			if err := end(cmd.Context(), state.PID, home); err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(streams.Out, "the cluster has ended; its data stays in %s\n", home.dataDir)
+			return nil
+		},
+	}
+}
+
+// end asks the process to end and waits until the data directory is free.
+func end(ctx context.Context, pid int, home *home) error {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return fmt.Errorf("finding the cluster's process %d: %w", pid, err)
+	}
+	if err := terminate(process); err != nil {
+		return fmt.Errorf("asking the cluster's process %d to end: %w", pid, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, downPatience)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		state, err := cluster.Status(home.dataDir)
+		if err != nil {
+			return err
+		}
+		if state.PID != pid {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the cluster's process %d still runs after %s: `kill -9 %d` ends it without losing data",
+				pid, downPatience, pid)
+		case <-look.C:
+		}
+	}
+}
+
+// noKubeconfig refuses --kubeconfig on verbs that work on a data directory and not on an API.
+func noKubeconfig(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("kubeconfig") {
+		return usagef(cmd, "'%s' works on a data dir: name it with --data-dir", cmd.CommandPath())
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/component-base/logs"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+)
+
+// newKubectl is kubectl's root command with all of its commands, bound to the cluster of the data directory. Plugins and
+// the kuberc file are off: what `minik get` does must not depend on what else the machine has.
+func newKubectl(streams genericiooptions.IOStreams, home *home) *cobra.Command {
+	mustSetenv("KUBECTL_KUBERC", "false")
+	flags := genericclioptions.NewConfigFlags(true).
+		WithDeprecatedPasswordFlag().
+		WithDiscoveryBurst(300).
+		WithDiscoveryQPS(50).
+		WithWarningPrinter(streams).
+		WithWrapConfigFn(asKubectl)
+	root := kubectl.NewKubectlCommand(kubectl.KubectlOptions{ConfigFlags: flags, IOStreams: streams})
+	if plugin, _, err := root.Find([]string{"plugin"}); err == nil {
+		root.RemoveCommand(plugin)
+	}
+
+	kubectlPreRun := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		logs.InitLogs()
+		if err := home.resolve(); err != nil {
+			return err
+		}
+		bind(cmd, flags, home)
+		if err := reachable(cmd, home); err != nil {
+			return err
+		}
+		if cmd.Name() == cobra.ShellCompRequestCmd {
+			return nil // kubectl would look for plugins
+		}
+		return kubectlPreRun(cmd, args)
+	}
+	return root
+}
+
+// bind points kubectl's commands at the data directory. $KUBECONFIG is set rather than a flag because `config` reads it
+// too, and so does every program that kubectl starts.
+func bind(cmd *cobra.Command, flags *genericclioptions.ConfigFlags, home *home) {
+	mustSetenv("KUBECONFIG", home.kubeconfig())
+	if !cmd.Flags().Changed("cache-dir") {
+		*flags.CacheDir = home.cacheDir()
+	}
+}
+
+// mustSetenv sets a variable of this process. It fails only for a name that is none.
+func mustSetenv(name, value string) {
+	if err := os.Setenv(name, value); err != nil {
+		panic(err)
+	}
+}
+
+// asKubectl makes the requests of kubectl's commands say that kubectl's code made them: so the journal names one actor,
+// whether `minik apply` or the machine's own kubectl was typed.
+func asKubectl(config *rest.Config) *rest.Config {
+	config.UserAgent = fmt.Sprintf("kubectl/minik (%s/%s)", runtime.GOOS, runtime.GOARCH)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return commandHeader{next} })
+	return config
+}
+
+// commandHeader turns the Kubectl-Command "minik apply", which kubectl takes from the root command's name, into
+// "kubectl apply".
+type commandHeader struct{ next http.RoundTripper }
+
+const kubectlCommandHeader = "Kubectl-Command"
+
+func (t commandHeader) RoundTrip(req *http.Request) (*http.Response, error) {
+	if command, ok := strings.CutPrefix(req.Header.Get(kubectlCommandHeader), "minik "); ok {
+		req = req.Clone(req.Context())
+		req.Header.Set(kubectlCommandHeader, "kubectl "+command)
+	}
+	return t.next.RoundTrip(req)
+}
+
+// WrappedRoundTripper lets client-go find the transport beneath, as exec and port-forward need.
+func (t commandHeader) WrappedRoundTripper() http.RoundTripper { return t.next }
+
+// offline are the commands that work without a cluster.
+var offline = map[string]bool{
+	"completion": true, "config": true, "help": true, "kustomize": true, "options": true,
+	cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true,
+}
+
+// needsCluster reports whether a command of kubectl's has nothing to do without an API server.
+func needsCluster(cmd *cobra.Command) bool {
+	if !cmd.HasParent() || !cmd.Runnable() {
+		return false
+	}
+	for _, flag := range []string{"server", "kubeconfig"} {
+		if cmd.Flags().Changed(flag) {
+			return false // another cluster is meant: kubectl's own words are the right ones
+		}
+	}
+	for name, value := range map[string]string{"dry-run": "client", "local": "true", "client": "true"} {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Value.String() == value {
+			return false
+		}
+	}
+	for ; cmd.HasParent(); cmd = cmd.Parent() {
+		if _, own := cmd.Annotations[ownVerb]; own || offline[cmd.Name()] {
+			return false
+		}
+	}
+	return true
+}
+
+// reachable says that no cluster is running before kubectl does, whose words would be about hosts and ports.
+func reachable(cmd *cobra.Command, home *home) error {
+	if !needsCluster(cmd) {
+		return nil
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", home.kubeconfig())
+	if os.IsNotExist(err) {
+		return notRunning(home)
+	}
+	if err != nil {
+		return nil // kubectl says what is wrong with the file
+	}
+	server, err := url.Parse(config.Host)
+	if err != nil {
+		return nil
+	}
+	connection, err := net.DialTimeout("tcp", server.Host, time.Second)
+	if err != nil {
+		return notRunning(home)
+	}
+	return connection.Close()
+}
+
+// notRunningError is the one sentence for a command that found no cluster, whoever's command it is.
+type notRunningError struct{ dataDir, start string }
+
+func (e notRunningError) Error() string {
+	return fmt.Sprintf("no cluster is running for data dir %s: start one with `%s`", e.dataDir, e.start)
+}
+
+func notRunning(home *home) error {
+	return notRunningError{dataDir: home.dataDir, start: "minik up" + home.flag()}
+}
+
+// restConfig is the connection of minik's own verbs: the data directory's cluster, or that of --kubeconfig.
+func restConfig(cmd *cobra.Command, home *home) (*rest.Config, error) {
+	path := kubeconfigPath(cmd, home)
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if os.IsNotExist(err) && path == home.kubeconfig() {
+		return nil, notRunning(home)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)
+	}
+	return config, nil
+}
+
+// kubeconfigPath is --kubeconfig, or the data directory's own.
+func kubeconfigPath(cmd *cobra.Command, home *home) string {
+	if flag := cmd.Flags().Lookup("kubeconfig"); flag != nil && flag.Changed {
+		return flag.Value.String()
+	}
+	return home.kubeconfig()
+}

@@ -1,0 +1,23 @@
+// Command minik is the command line: a thin shell around package cluster.
+//
+//  1. [main] builds one tree of commands (root.go): minik's own verbs, one file a verb, and all of kubectl's, which are
+//     the real ones from k8s.io/kubectl (kubectl.go).
+//  2. Before any command runs, the data directory is settled (home.go), and kubectl's commands are bound to the kubeconfig
+//     that lies in it. So `minik get pods` never touches the cluster of ~/.kube/config or $KUBECONFIG.
+//  3. `minik up` (up.go) runs a cluster.Cluster in this process. With -f it applies manifests (apply.go), follows the
+//     rollout (rollout.go decides what is not ready yet and why, display.go shows it) and asks every Service for an
+//     answer (urls.go).
+//  4. The other verbs find a running cluster by its data directory.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage; kubectl's commands keep kubectl's. An error is one line that says what was
+// tried, what happened and what to do.
+//
+// Real Kubernetes has no such program: kubeadm or a cloud provider sets up the machines, each component is a binary of its
+// own, and kubectl is told by its kubeconfig which cluster it speaks to.
+package main
+
+import (
+	"os"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }

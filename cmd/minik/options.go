@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+
+	"minik.dev/cluster"
+)
+
+// clusterFlags are the flags that `up` and `serve` have in common: what a cluster, or one component of it, is made of.
+type clusterFlags struct {
+	listen          string
+	runtime         string
+	nodeCapacity    string
+	simImages       []string
+	podCIDR         string
+	serviceCIDR     string
+	etcdServers     []string
+	schedulerConfig string
+}
+
+// runtimes are what --runtime takes.
+var runtimes = []string{"auto", "docker", "sim"}
+
+func (f *clusterFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:6443", "Address of the API server; port 0 takes any free one")
+	flags.StringVar(&f.runtime, "runtime", "auto", "What runs containers: "+strings.Join(runtimes, ", "))
+	flags.StringVar(&f.nodeCapacity, "node-capacity", "",
+		"Capacity of each node, for example cpu=4,memory=8Gi,nvidia.com/gpu=1,pods=110")
+	flags.StringSliceVar(&f.simImages, "sim-images", nil, "Images that the sim runtime takes although it would refuse them")
+	flags.StringVar(&f.podCIDR, "pod-cidr", "", "Address range of the pods; empty takes the first free one")
+	flags.StringVar(&f.serviceCIDR, "service-cidr", "", "Address range of the Services; empty takes the first free one")
+	flags.StringSliceVar(&f.etcdServers, "etcd-servers", nil, "URLs of an etcd to use in place of the embedded one")
+	flags.StringVar(&f.schedulerConfig, "scheduler-config", "", "File with a KubeSchedulerConfiguration")
+}
+
+// options checks the flags and makes a cluster's options of them.
+func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options, error) {
+	if !slices.Contains(runtimes, f.runtime) {
+		return cluster.Options{}, usagef(cmd, "--runtime %q is none of %s", f.runtime, strings.Join(runtimes, ", "))
+	}
+	options := cluster.Options{
+		DataDir:         home.dataDir,
+		Listen:          f.listen,
+		Runtime:         f.runtime,
+		SimImages:       f.simImages,
+		PodCIDR:         f.podCIDR,
+		ServiceCIDR:     f.serviceCIDR,
+		EtcdServers:     f.etcdServers,
+		SchedulerConfig: f.schedulerConfig,
+	}
+	if f.nodeCapacity != "" {
+		capacity, err := cluster.ParseCapacity(f.nodeCapacity)
+		if err != nil {
+			return cluster.Options{}, usagef(cmd, "--node-capacity %q: %v", f.nodeCapacity, err)
+		}
+		options.NodeCapacity = capacity
+	}
+	if f.schedulerConfig != "" {
+		if _, err := os.Stat(f.schedulerConfig); err != nil {
+			return cluster.Options{}, usagef(cmd, "--scheduler-config: %v", err)
+		}
+	}
+	return options, nil
+}
+
+// maxLog is the size in bytes above which a log file is put aside at the next start.
+const maxLog = 16 << 20
+
+// openLog opens the cluster's log for appending. One that has grown too long is kept as minik.log.1, in place of the
+// one before it.
+func openLog(home *home) (io.WriteCloser, error) {
+	path := home.logFile()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory of the log: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, fmt.Errorf("putting the old log aside: %w", err)
+		}
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	return file, nil
+}
+
+// newLogger logs to out; the libraries' own log lines go the same way, so that a terminal stays readable. -v above 0
+// shows debug lines.
+func newLogger(cmd *cobra.Command, out io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if v := cmd.Flags().Lookup("v"); v != nil && v.Value.String() != "0" {
+		level = slog.LevelDebug
+	}
+	logger := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	klog.SetSlogLogger(logger)
+	return logger
+}

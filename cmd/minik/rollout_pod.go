@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+func labelsOf(pod *corev1.Pod) labels.Set { return pod.Labels }
+
+// podRollout says how far one pod is. A pod that has done its work is as good as a ready one.
+func podRollout(pod *corev1.Pod) workload {
+	w := workload{Name: named("pod", pod), Want: 1}
+	switch {
+	case pod.DeletionTimestamp != nil:
+		w.State, w.Why = waiting, "it is being deleted"
+	case pod.Status.Phase == corev1.PodSucceeded:
+		w.State, w.Ready = available, 1
+	case pod.Status.Phase == corev1.PodFailed:
+		w.State, w.Why = failed, failureWhy(pod)
+	case ready(pod):
+		w.State, w.Ready = available, 1
+	default:
+		w.State, w.Why = waiting, podWhy(pod)
+	}
+	return w
+}
+
+func ready(pod *corev1.Pod) bool {
+	condition := condition(pod, corev1.PodReady)
+	return condition != nil && condition.Status == corev1.ConditionTrue
+}
+
+func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == kind {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// podWhy is why a pod that is on its way is not ready: no node, a container that does not start, or a probe that fails.
+func podWhy(pod *corev1.Pod) string {
+	if scheduled := condition(pod, corev1.PodScheduled); scheduled != nil && scheduled.Status == corev1.ConditionFalse {
+		if scheduled.Message != "" {
+			return scheduled.Message
+		}
+		return scheduled.Reason
+	}
+	if pod.Spec.NodeName == "" {
+		return "it has no node yet"
+	}
+	for _, status := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...),
+		pod.Status.ContainerStatuses...) {
+		if why := containerWhy(status); why != "" {
+			return why
+		}
+	}
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.State.Running != nil && !status.Ready {
+			return fmt.Sprintf("container %s runs but is not ready", status.Name)
+		}
+	}
+	return "it starts on " + pod.Spec.NodeName
+}
+
+// containerWhy is what keeps a container from running; "" for one that runs, has done its work, or only starts.
+func containerWhy(status corev1.ContainerStatus) string {
+	switch {
+	case status.State.Waiting != nil:
+		switch reason := status.State.Waiting.Reason; reason {
+		case "", "ContainerCreating", "PodInitializing":
+			return ""
+		default:
+			why := fmt.Sprintf("container %s: %s", status.Name, reason)
+			if status.State.Waiting.Message != "" {
+				why += ": " + status.State.Waiting.Message
+			}
+			return why
+		}
+	case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
+		return exitWhy(status)
+	}
+	return ""
+}
+
+func exitWhy(status corev1.ContainerStatus) string {
+	ended := status.State.Terminated
+	return fmt.Sprintf("container %s ended with exit code %d (%s)", status.Name, ended.ExitCode, ended.Reason)
+}
+
+// failureWhy is why a pod has failed for good.
+func failureWhy(pod *corev1.Pod) string {
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.State.Terminated != nil && status.State.Terminated.ExitCode != 0 {
+			return exitWhy(status)
+		}
+	}
+	switch {
+	case pod.Status.Message != "":
+		return pod.Status.Message
+	case pod.Status.Reason != "":
+		return pod.Status.Reason
+	}
+	return "it failed"
+}

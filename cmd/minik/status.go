@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/kubernetes"
+
+	"minik.dev/cluster"
+)
+
+// statusPatience bounds the questions to the API server.
+const statusPatience = 5 * time.Second
+
+func newStatus(streams genericiooptions.IOStreams, home *home) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Say whether the cluster runs, where, and how its nodes and pods are",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("kubeconfig") {
+				state, err := cluster.Status(home.dataDir)
+				if err != nil {
+					return err
+				}
+				if state.PID == 0 {
+					return notRunning(home)
+				}
+				printProcess(streams.Out, state, home)
+			}
+			return printCluster(cmd, streams.Out, home)
+		},
+	}
+}
+
+// printProcess says what the data directory knows of the running cluster.
+func printProcess(out io.Writer, state cluster.State, home *home) {
+	for _, row := range [][2]string{
+		{"process", fmt.Sprint(state.PID)},
+		{"data dir", home.dataDir},
+		{"kubeconfig", home.kubeconfig()},
+		{"log", home.logFile()},
+		{"runtime", state.Runtime},
+		{"etcd", state.Etcd},
+	} {
+		if row[1] != "" {
+			_, _ = fmt.Fprintf(out, "%-11s %s\n", row[0], row[1])
+		}
+	}
+}
+
+// printCluster says what the API server knows.
+func printCluster(cmd *cobra.Command, out io.Writer, home *home) error {
+	config, err := restConfig(cmd, home)
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client for %s: %w", config.Host, err)
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), statusPatience)
+	defer cancel()
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("asking the API server at %s for its nodes: %w", config.Host, err)
+	}
+	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("asking the API server at %s for its pods: %w", config.Host, err)
+	}
+	_, _ = fmt.Fprintf(out, "%-11s %s\n", "server", config.Host)
+	_, _ = fmt.Fprintf(out, "%-11s %s\n", "nodes", nodesLine(nodes.Items))
+	_, _ = fmt.Fprintf(out, "%-11s %s\n", "pods", podsLine(pods.Items))
+	return nil
+}
+
+// nodesLine counts the nodes and names those that are not ready.
+func nodesLine(nodes []corev1.Node) string {
+	var notReady string
+	count := 0
+	for _, node := range nodes {
+		if nodeReady(node) {
+			count++
+		} else {
+			notReady += " " + node.Name
+		}
+	}
+	line := fmt.Sprintf("%d of %d ready", count, len(nodes))
+	if notReady != "" {
+		line += "; not ready:" + notReady
+	}
+	return line
+}
+
+func nodeReady(node corev1.Node) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// podsLine counts the pods that are as they should be, and those that are not.
+func podsLine(pods []corev1.Pod) string {
+	counts := map[state]int{}
+	for i := range pods {
+		counts[podRollout(&pods[i]).State]++
+	}
+	return fmt.Sprintf("%d: %d ready or done, %d on their way, %d failed",
+		len(pods), counts[available], counts[waiting], counts[failed])
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/kubernetes"
+
+	"minik.dev/cluster"
+)
+
+// up is `minik up`: the whole cluster in this process.
+type up struct {
+	clusterFlags
+	home      *home
+	streams   genericiooptions.IOStreams
+	manifests []string
+	ephemeral bool
+	nodes     int
+	detach    bool
+	options   cluster.Options // what check made of the flags
+}
+
+func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
+	u := &up{home: home, streams: streams}
+	cmd := &cobra.Command{
+		Use:   "up [-f PATH]…",
+		Short: "Run the whole cluster in this process; with -f apply manifests and wait until they are up",
+		Example: `  minik up                            # three nodes, until Ctrl-C
+  minik up -f examples/shop           # and a small shop on them
+  minik up --ephemeral --nodes 5      # leaves nothing behind
+  minik up --detach && minik down     # in the background`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&u.manifests, "filename", "f", nil, "File, directory or URL to apply once the cluster is ready")
+	flags.BoolVar(&u.ephemeral, "ephemeral", false, "Keep the data in a temporary directory, removed at the end")
+	flags.IntVar(&u.nodes, "nodes", 3, "Number of nodes, named node-1, node-2, …")
+	flags.BoolVar(&u.detach, "detach", false, "Go to the background once everything is ready; 'minik down' ends it")
+	u.add(cmd)
+	return cmd
+}
+
+// check makes the cluster's options of the flags, and refuses what cannot work before anything is started.
+func (u *up) check(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("kubeconfig") {
+		return usagef(cmd, "--kubeconfig names a cluster that runs already; '%s' starts its own", cmd.CommandPath())
+	}
+	if u.nodes < 1 {
+		return usagef(cmd, "--nodes %d: a cluster has at least one node", u.nodes)
+	}
+	if u.ephemeral && u.detach {
+		return usagef(cmd, "--ephemeral and --detach exclude each other: nothing could name the cluster afterwards")
+	}
+	if u.ephemeral && cmd.Flags().Changed("data-dir") {
+		return usagef(cmd, "--ephemeral and --data-dir exclude each other")
+	}
+	options, err := u.clusterFlags.options(cmd, u.home)
+	if err != nil {
+		return err
+	}
+	options.Nodes = u.nodes
+	if u.ephemeral {
+		options.Ephemeral, options.DataDir = true, ""
+	}
+	u.options = options
+	return checkManifests(u.manifests)
+}
+
+func (u *up) run(cmd *cobra.Command) error {
+	if err := u.check(cmd); err != nil {
+		return err
+	}
+	if u.detach && !detached() {
+		return startDetached(u.home, u.streams.Out)
+	}
+	logs, err := u.openLog()
+	if err != nil {
+		return fmt.Errorf("starting in data dir %s: %w", u.home.dataDir, err)
+	}
+	defer func() { _ = logs.Close() }()
+	u.options.Logger = newLogger(cmd, logs)
+	u.options.Progress = func(stage cluster.Stage) { _, _ = io.WriteString(u.streams.Out, stageLine(stage)) }
+
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = u.cluster(ctx, stop)
+	if detached() {
+		reportDetached(u.streams.Out, err)
+	}
+	return errors.Join(err, u.home.keepOwner(u.home.dataDir))
+}
+
+// openLog is the data directory's log. A cluster that leaves nothing behind logs nowhere.
+func (u *up) openLog() (io.WriteCloser, error) {
+	if u.ephemeral {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	return openLog(u.home)
+}
+
+// cluster runs the cluster until ctx ends, and the manifests on it. It returns when everything is gone but the data. The
+// second Ctrl-C finds no handler any more and ends the process at once.
+func (u *up) cluster(ctx context.Context, stopSignals func()) error {
+	c, err := cluster.New(u.options)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan error, 1)
+	go func() {
+		err := c.Run(ctx)
+		cancel(errors.New("the cluster ended"))
+		ended <- err
+	}()
+
+	var upErr error
+	select {
+	case <-c.Ready():
+		upErr = u.onReady(ctx, c)
+	case <-ctx.Done():
+	}
+	if upErr != nil {
+		cancel(upErr)
+	}
+	<-ctx.Done()
+	stopSignals()
+	if !detached() {
+		_, _ = fmt.Fprintln(u.streams.Out, "\nstopping: containers, listeners and routes go; the data stays")
+	}
+	runErr := <-ended
+	if errors.Is(upErr, context.Canceled) {
+		upErr = nil // it was stopped on purpose
+	}
+	return errors.Join(runErr, upErr)
+}
+
+// onReady applies the manifests, follows them until they are up, and says what to type next.
+func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
+	if err := u.home.keepOwner(u.home.dataDir); err != nil {
+		return err
+	}
+	if len(u.manifests) > 0 {
+		if err := u.bringUp(ctx, c); err != nil {
+			return err
+		}
+	}
+	_, _ = io.WriteString(u.streams.Out, nextSteps(c.Kubeconfig(), u.dataDirFlag(c), len(u.manifests) > 0, u.detach))
+	if detached() {
+		return leaveTerminal(u.streams.Out)
+	}
+	return nil
+}
+
+// bringUp is -f: apply, wait until every workload is available, and ask each Service for an answer.
+func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) error {
+	out := u.streams.Out
+	began := time.Now()
+	objects, err := applyManifests(c.Config(), u.manifests, u.streams, u.home.cacheDir())
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(c.Config())
+	if err != nil {
+		return fmt.Errorf("making a client for the rollout: %w", err)
+	}
+	watch, err := newRolloutWatch(client, objects)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(out, "rollout:")
+	workloads, err := watch.follow(ctx, newDisplay(out).show)
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(out, rolloutVerdict(workloads, time.Since(began)))
+
+	seen, err := watch.observe()
+	if err != nil {
+		return err
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing nodes for the services' URLs: %w", err)
+	}
+	var nodeList []*corev1.Node
+	for i := range nodes.Items {
+		nodeList = append(nodeList, &nodes.Items[i])
+	}
+	for _, answer := range checkURLs(ctx, serviceURLs(seen.Services, nodeList, c.Address)) {
+		_, _ = fmt.Fprintf(out, "  %s\n", answer)
+	}
+	return nil
+}
+
+// dataDirFlag is what has to be added to minik's commands to mean this cluster; "" for the default one.
+func (u *up) dataDirFlag(c *cluster.Cluster) string {
+	if u.ephemeral {
+		return " --kubeconfig " + c.Kubeconfig()
+	}
+	return u.home.flag()
+}
+
+// stageLine is one line of the start.
+func stageLine(stage cluster.Stage) string {
+	line := fmt.Sprintf("  %-14s %8s", stage.Name, stage.Took.Round(time.Millisecond))
+	if stage.Detail != "" {
+		line += "  " + stage.Detail
+	}
+	return line + "\n"
+}
+
+// rolloutVerdict is the line below the rollout.
+func rolloutVerdict(workloads []workload, took time.Duration) string {
+	var bad []string
+	for _, w := range workloads {
+		if w.State == failed {
+			bad = append(bad, w.Name)
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Sprintf("not available: %s; `minik describe` and `minik get events` say more", strings.Join(bad, ", "))
+	}
+	return fmt.Sprintf("all %d available after %s", len(workloads), took.Round(10*time.Millisecond))
+}
+
+// nextSteps is what to type next.
+func nextSteps(kubeconfig, flag string, applied, detach bool) string {
+	first := "get nodes"
+	if applied {
+		first = "get pods -o wide"
+	}
+	text := fmt.Sprintf("\nready. In a second terminal:\n  minik%s %s\n  kubectl --kubeconfig %s get pods -A\n",
+		flag, first, kubeconfig)
+	if detach {
+		return text + fmt.Sprintf("minik%s down ends it.\n", flag)
+	}
+	return text + "Ctrl-C ends it.\n"
+}
