@@ -1,0 +1,109 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// The names that upstream gives to users and groups of its own.
+const (
+	Anonymous       = "system:anonymous"
+	Unauthenticated = "system:unauthenticated"
+	Authenticated   = "system:authenticated"
+	Masters         = "system:masters"
+	Nodes           = "system:nodes"
+)
+
+// User is who makes a request.
+type User struct {
+	Name   string
+	UID    string
+	Groups []string
+	Extra  map[string][]string
+}
+
+// Attributes are what a request wants to do, in upstream's words.
+type Attributes struct {
+	User User
+	Verb string
+	// Resource is empty for a request that names no resource; then Path is what it asks for.
+	Group, Resource, Subresource string
+	Namespace, Name              string
+	Path                         string
+}
+
+// Authenticate says who the client is.
+func Authenticate(req *http.Request) User {
+	if req.TLS == nil || len(req.TLS.VerifiedChains) == 0 {
+		return User{Name: Anonymous, Groups: []string{Unauthenticated}}
+	}
+	subject := req.TLS.VerifiedChains[0][0].Subject
+	return User{Name: subject.CommonName, Groups: append(slices.Clone(subject.Organization), Authenticated)}
+}
+
+// Impersonate is who the request asks to be taken for; the user itself where it asks for nobody. Who may do so is for
+// the caller to check ([MayImpersonate]).
+func Impersonate(user User, header http.Header) (as User, asked bool, err error) {
+	name := header.Get("Impersonate-User")
+	groups := header.Values("Impersonate-Group")
+	uid := header.Get("Impersonate-Uid")
+	extra := map[string][]string{}
+	for key, values := range header {
+		if k, ok := strings.CutPrefix(key, "Impersonate-Extra-"); ok {
+			if decoded, err := url.PathUnescape(strings.ToLower(k)); err == nil {
+				k = decoded
+			}
+			extra[k] = values
+		}
+	}
+	if name == "" {
+		if len(groups) > 0 || uid != "" || len(extra) > 0 {
+			return User{}, false, fmt.Errorf("requested %q without impersonating a user name", "groups, uid or extra")
+		}
+		return user, false, nil
+	}
+	if name != Anonymous && !slices.Contains(groups, Authenticated) {
+		groups = append(slices.Clone(groups), Authenticated)
+	}
+	return User{Name: name, UID: uid, Groups: groups, Extra: extra}, true, nil
+}
+
+// MayImpersonate reports whether the user may speak as somebody else.
+func MayImpersonate(user User) bool { return slices.Contains(user.Groups, Masters) }
+
+// public are the paths that everybody may read.
+var public = []string{"/healthz", "/livez", "/readyz", "/version"}
+
+// components are minik's own parts, each with a certificate of its own.
+var components = []string{"system:kube-scheduler", "system:kube-controller-manager", "system:kube-proxy"}
+
+// Authorize decides whether the request is let through, and why. The reason is for the log, and for the message of a
+// refusal.
+func Authorize(a Attributes) (allowed bool, reason string) {
+	switch {
+	case slices.Contains(a.User.Groups, Masters):
+		return true, "the group system:masters may do everything"
+	case slices.Contains(components, a.User.Name):
+		return true, "a component of the control plane"
+	case slices.Contains(a.User.Groups, Nodes) && strings.HasPrefix(a.User.Name, "system:node:"):
+		return true, "a node"
+	case a.Resource == "" && a.Verb == "get" && isPublic(a.Path):
+		return true, "everybody may ask for health and version"
+	case a.User.Name == Anonymous:
+		return false, "anonymous users may read " + strings.Join(public, ", ") + " only"
+	default:
+		return false, "no rule allows it: only system:masters and minik's own components have rights"
+	}
+}
+
+func isPublic(path string) bool {
+	for _, p := range public {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,240 @@
+package apiserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"minik.dev/apiserver/auth"
+	"minik.dev/journal"
+)
+
+// maxBody bounds a request's body, as upstream does.
+const maxBody = 3 << 20
+
+// requestTimeout is how long a request may take that is neither a watch nor a connection.
+const requestTimeout = time.Minute
+
+// chain is the way of every request, in order.
+func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
+	plain := s.plainPaths(discovery, openapi)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		out := &recorder{ResponseWriter: w}
+		r := s.parse(out, req) // what is asked for
+		defer s.finish(r, out)
+		if err := s.identify(r); err != nil { // who asks
+			s.fail(r, err)
+			return
+		}
+		if err := s.authorize(r); err != nil { // may they? (RBAC will stand in auth.Authorize)
+			s.fail(r, err)
+			return
+		}
+		release, err := s.admitLoad(r) // is there room?
+		if err != nil {
+			s.fail(r, err)
+			return
+		}
+		defer release()
+		req.Body = http.MaxBytesReader(out, req.Body, maxBody)
+		if r.resource == "" {
+			plain.ServeHTTP(out, r.Request)
+			return
+		}
+		if err := s.serve(r); err != nil { // the verb
+			s.fail(r, err)
+		}
+	})
+}
+
+// finish counts the request, and turns a panic into an answer.
+func (s *Server) finish(r *request, out *recorder) {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler { //nolint:errorlint // net/http panics with this very value
+			panic(p)
+		}
+		s.Logger.Error("a request panicked", "component", "apiserver", "path", r.URL.Path, "panic", p,
+			"stack", string(debug.Stack()))
+		if out.code == 0 {
+			s.fail(r, fmt.Errorf("this request caused apiserver to panic: look in the logs for details"))
+		}
+	}
+	took := s.Clock.Since(r.received)
+	s.metrics.request(r, out.code, took.Seconds())
+	s.Logger.Debug("request", "component", "apiserver", "verb", r.verb, "path", r.URL.Path, "code", out.code,
+		"user", r.user.Name, "took", took)
+}
+
+// identify says who makes the request, and what it says of its cause.
+func (s *Server) identify(r *request) error {
+	user := auth.Authenticate(r.Request)
+	as, asked, err := auth.Impersonate(user, r.Header)
+	if err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	if asked && !auth.MayImpersonate(user) {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "users"}, as.Name,
+			fmt.Errorf("User %q cannot impersonate resource \"users\" in API group \"\" at the cluster scope", user.Name))
+	}
+	r.user = as
+	r.cause, r.reason, err = journal.FromRequest(r.Header)
+	if err != nil {
+		return apierrors.NewBadRequest(err.Error())
+	}
+	return nil
+}
+
+// authorize lets the request through or refuses it in upstream's words.
+func (s *Server) authorize(r *request) error {
+	allowed, _ := auth.Authorize(auth.Attributes{
+		User: r.user, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
+		Namespace: r.namespace, Name: r.name, Path: r.URL.Path,
+	})
+	if allowed {
+		return nil
+	}
+	if r.resource == "" {
+		e := apierrors.NewForbidden(schema.GroupResource{}, "", nil)
+		e.ErrStatus.Message = fmt.Sprintf("forbidden: User %q cannot %s path %q", r.user.Name, r.verb, r.URL.Path)
+		return e
+	}
+	resource := r.resource
+	if r.subresource != "" {
+		resource += "/" + r.subresource
+	}
+	scope := "at the cluster scope"
+	if r.namespace != "" {
+		scope = fmt.Sprintf("in the namespace %q", r.namespace)
+	}
+	return apierrors.NewForbidden(schema.GroupResource{Group: r.group, Resource: r.resource}, r.name,
+		fmt.Errorf("User %q cannot %s resource %q in API group %q %s", r.user.Name, r.verb, resource, r.group, scope))
+}
+
+// admitLoad takes a place among the requests that run at the same time, or says that there is none.
+func (s *Server) admitLoad(r *request) (release func(), err error) {
+	if r.verb == "watch" || r.subresource == "log" || r.resource == "" {
+		return func() {}, nil
+	}
+	places := s.writes
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		places = s.reads
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	select {
+	case places <- struct{}{}:
+		r.Request = r.WithContext(ctx)
+		return func() { cancel(); <-places }, nil
+	default:
+		cancel()
+		r.w.Header().Set("Retry-After", "1")
+		return nil, apierrors.NewTooManyRequests("too many requests, please try again later", 1)
+	}
+}
+
+// fail answers with an error.
+func (s *Server) fail(r *request, err error) {
+	status := statusOf(err, r.gr(), r.name)
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		status = statusOf(apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", maxBody)), r.gr(), r.name)
+	}
+	if status.Code >= 500 && !errors.Is(err, context.Canceled) {
+		s.Logger.Error("a request failed", "component", "apiserver", "verb", r.verb, "path", r.URL.Path, "err", err)
+	}
+	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
+		r.w.Header().Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
+	}
+	m, negotiateErr := negotiate(r.Request, true, false)
+	if negotiateErr != nil || m.As != "" {
+		m = media{Type: mediaJSON}
+	}
+	s.write(r, m, int(status.Code), status)
+}
+
+// write answers with one object, as it is.
+func (s *Server) write(r *request, m media, code int, obj runtime.Object) {
+	body, err := m.encode(obj)
+	if err != nil {
+		s.Logger.Error("an answer can't be encoded", "component", "apiserver", "path", r.URL.Path, "err", err)
+		http.Error(r.w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	s.send(r, m, code, body)
+}
+
+// send answers with bytes. That the client went away meanwhile is nobody's error.
+func (s *Server) send(r *request, m media, code int, body []byte) {
+	header := r.w.Header()
+	header.Set("Content-Type", m.Type)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-cache, private")
+	r.w.WriteHeader(code)
+	_, _ = r.w.Write(body)
+}
+
+// recorder remembers the status code of an answer.
+type recorder struct {
+	http.ResponseWriter
+	code int
+}
+
+func (r *recorder) WriteHeader(code int) {
+	if r.code == 0 {
+		r.code = code
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.code == 0 {
+		r.code = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController find Flush and Hijack.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// plainPaths serves what is no resource.
+func (s *Server) plainPaths(discovery, openapi http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api", discovery)
+	mux.Handle("/api/", discovery)
+	mux.Handle("/apis", discovery)
+	mux.Handle("/apis/", discovery)
+	mux.Handle("/openapi/", openapi)
+	mux.Handle("/metrics", s.metrics.handler())
+	mux.HandleFunc("/version", s.version)
+	for _, path := range []string{"/healthz", "/livez", "/readyz"} {
+		mux.HandleFunc(path, s.health)
+		mux.HandleFunc(path+"/", s.health)
+	}
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		paths := []string{"/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz",
+			"/version"}
+		w.Header().Set("Content-Type", mediaJSON)
+		_ = json.NewEncoder(w).Encode(metav1.RootPaths{Paths: paths})
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
+		r := &request{Request: req, w: w, verb: strings.ToLower(req.Method)}
+		s.fail(r, notFoundPath())
+	})
+	return mux
+}
+
+func notFoundPath() error {
+	e := apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, false)
+	e.ErrStatus.Message, e.ErrStatus.Reason = "the server could not find the requested resource", metav1.StatusReasonNotFound
+	return e
+}

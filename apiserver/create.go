@@ -1,0 +1,200 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/admission"
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/store"
+)
+
+// attempts bounds how often a write is tried again that lost a race: for an address, for a generated name, against
+// another writer.
+const attempts = 16
+
+// maxGenerated is how long the given part of a generated name may be; a random suffix of five follows (upstream).
+const maxGenerated = 58
+
+// create makes a new object of the body.
+func (s *Server) create(r *request) error {
+	obj, err := s.object(r)
+	if err != nil {
+		return err
+	}
+	return s.createObject(r, obj, false)
+}
+
+// createObject writes the object and answers with it. owned says that its managedFields are up to date already.
+func (s *Server) createObject(r *request, obj resources.Object, owned bool) error {
+	dryRun, err := r.dryRun()
+	if err != nil {
+		return err
+	}
+	if obj.GetResourceVersion() != "" {
+		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+	}
+	generate := obj.GetName() == "" && obj.GetGenerateName() != ""
+	for attempt := 1; ; attempt++ {
+		fresh := obj.DeepCopyObject().(resources.Object)
+		if generate {
+			fresh.SetName(generatedName(fresh.GetGenerateName(), s.NewSuffix()))
+		}
+		r.name = fresh.GetName()
+		if err := s.prepareCreate(r, fresh, owned, attempt == 1); err != nil {
+			return err
+		}
+		if dryRun {
+			return s.answerDry(r, http.StatusCreated, fresh)
+		}
+		entry, err := s.store.Create(r.Context(), r.row, fresh, r.entry("create", fresh.GetName()))
+		if err == nil {
+			return s.answer(r, http.StatusCreated, entry)
+		}
+		again := attempt < attempts && (generate && errors.Is(err, store.ErrExists) || drawnAgain(r.row, obj, err))
+		if !again {
+			return claimed(r.row, fresh, err)
+		}
+		if err := s.store.Fresh(r.Context()); err != nil {
+			return err
+		}
+	}
+}
+
+func generatedName(base, suffix string) string { return base[:min(len(base), maxGenerated)] + suffix }
+
+// drawnAgain reports whether the write failed on something that the server had drawn and the client had not asked for.
+func drawnAgain(row *resources.Resource, asked resources.Object, err error) bool {
+	var taken *store.ClaimedError
+	return errors.As(err, &taken) && !slices.Contains(row.Claims(asked), taken.Claim)
+}
+
+// claimed words the refusal of what the client asked for and somebody else has.
+func claimed(row *resources.Resource, obj resources.Object, err error) error {
+	var taken *store.ClaimedError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	kind, value, _ := strings.Cut(taken.Claim, "/")
+	var mistake *field.Error
+	switch kind {
+	case "clusterip":
+		mistake = field.Invalid(field.NewPath("spec", "clusterIPs").Index(0), []string{value},
+			fmt.Sprintf("failed to allocate IP %s: provided IP is already allocated", value))
+	default:
+		_, port, _ := strings.Cut(value, "/")
+		mistake = field.Invalid(field.NewPath("spec", "ports").Index(0).Child("nodePort"), port,
+			"provided port is already allocated")
+	}
+	return apierrors.NewInvalid(row.Kind.GroupKind(), obj.GetName(), field.ErrorList{mistake})
+}
+
+// prepareCreate makes the object ready to be stored, or says why it can't be.
+func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTime bool) error {
+	obj.SetUID(s.NewUID())
+	obj.SetCreationTimestamp(metav1.NewTime(r.received.Truncate(1e9)))
+	obj.SetDeletionTimestamp(nil)
+	obj.SetDeletionGracePeriodSeconds(nil)
+	obj.SetSelfLink("")
+	obj.SetGeneration(0)
+	if r.row.Generation {
+		obj.SetGeneration(1)
+	}
+	if _, ok := r.row.Subresource("status"); ok && !r.row.StatusOnCreate {
+		clearStatus(obj)
+	}
+	if r.row.Prepare != nil {
+		r.row.Prepare(obj, nil)
+	}
+	if err := s.admit(r.Context(), &admission.Request{
+		Row: r.row, Verb: "create", Namespace: r.namespace, Name: obj.GetName(), Object: obj, User: r.user,
+	}); err != nil {
+		return err
+	}
+	if err := invalid(r, obj, nil); err != nil {
+		return err
+	}
+	if firstTime && r.row.Warn != nil {
+		for _, w := range r.row.Warn(obj, nil) {
+			r.warn(w)
+		}
+	}
+	if owned {
+		return nil
+	}
+	return s.own(r, r.row.New(), obj)
+}
+
+// admit asks every plugin.
+func (s *Server) admit(ctx context.Context, a *admission.Request) error {
+	for _, p := range s.plugins {
+		if err := p.Admit(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// invalid collects every mistake.
+func invalid(r *request, obj, old resources.Object) error {
+	mistakes := resources.ValidateMeta(r.row, obj, old)
+	switch {
+	case r.sub != nil && r.sub.Validate != nil:
+		mistakes = append(mistakes, r.sub.Validate(obj, old)...)
+	case r.row.Validate != nil:
+		mistakes = append(mistakes, r.row.Validate(obj, old)...)
+	}
+	if len(mistakes) == 0 {
+		return nil
+	}
+	return apierrors.NewInvalid(r.row.Kind.GroupKind(), obj.GetName(), mistakes)
+}
+
+// own notes in the object's managedFields what this write has set.
+func (s *Server) own(r *request, old, obj resources.Object) error {
+	m, err := s.fields.of(r.row, r.subresource)
+	if err != nil {
+		return err
+	}
+	owned := m.UpdateNoErrors(old, obj, r.manager())
+	if accessor, ok := owned.(resources.Object); ok && accessor != obj {
+		obj.SetManagedFields(accessor.GetManagedFields())
+	}
+	return nil
+}
+
+// answerDry answers with an object as it would have been written.
+func (s *Server) answerDry(r *request, code int, obj resources.Object) error {
+	entry, err := store.Unwritten(r.row, obj)
+	if err != nil {
+		return err
+	}
+	return s.answer(r, code, entry)
+}
+
+// clearStatus sets the object's Status to its zero value.
+func clearStatus(obj resources.Object) {
+	if status := statusField(obj); status.IsValid() {
+		status.SetZero()
+	}
+}
+
+// copyStatus gives obj the status of from.
+func copyStatus(obj, from resources.Object) {
+	if status := statusField(obj); status.IsValid() {
+		status.Set(statusField(from.DeepCopyObject().(resources.Object)))
+	}
+}
+
+func statusField(obj resources.Object) reflect.Value {
+	return reflect.ValueOf(obj).Elem().FieldByName("Status")
+}

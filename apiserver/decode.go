@@ -1,0 +1,144 @@
+package apiserver
+
+import (
+	"fmt"
+	"io"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"minik.dev/apiserver/resources"
+)
+
+// validation is how unknown and duplicate fields are taken.
+type validation string
+
+const (
+	strict validation = "Strict" // refused
+	warn   validation = "Warn"   // answered with a Warning header; upstream's default
+	ignore validation = "Ignore" // dropped in silence, because the client asked for it
+)
+
+func (r *request) fieldValidation() (validation, error) {
+	switch v := validation(r.URL.Query().Get("fieldValidation")); v {
+	case "":
+		return warn, nil
+	case strict, warn, ignore:
+		return v, nil
+	default:
+		return "", apierrors.NewBadRequest(fmt.Sprintf(
+			"fieldValidation: Unsupported value: %q: supported values: \"Ignore\", \"Strict\", \"Warn\"", v))
+	}
+}
+
+// body reads the request's body whole. It is bounded by maxBody.
+func (r *request) body() ([]byte, error) {
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the request's body: %w", err)
+	}
+	return b, nil
+}
+
+// decodeBody reads the body into an object of the kind.
+func (s *Server) decodeBody(r *request, kind schema.GroupVersionKind, into runtime.Object) (runtime.Object, error) {
+	contentType, err := bodyType(r.Request, mediaJSON, mediaYAML, mediaProto)
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	return s.decode(r, contentType, data, kind, into)
+}
+
+// decode reads data into an object of the kind. A body that says nothing of its kind is taken for it.
+func (s *Server) decode(r *request, contentType string, data []byte, kind schema.GroupVersionKind,
+	into runtime.Object) (runtime.Object, error) {
+	v, err := r.fieldValidation()
+	if err != nil {
+		return nil, err
+	}
+	serializer := s.codecs.proto
+	switch {
+	case contentType == mediaJSON && v == ignore:
+		serializer = s.codecs.lax
+	case contentType == mediaJSON:
+		serializer = s.codecs.json
+	case contentType == mediaYAML && v == ignore:
+		serializer = s.codecs.laxY
+	case contentType == mediaYAML:
+		serializer = s.codecs.yaml
+	}
+	obj, actual, err := serializer.Decode(data, &kind, into)
+	if runtime.IsStrictDecodingError(err) && obj != nil {
+		if v == strict {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v",
+				kind.Kind, kind.Version, kind.Kind, err))
+		}
+		unknown, _ := runtime.AsStrictDecodingError(err)
+		for _, e := range unknown.Errors() {
+			r.warn(e.Error())
+		}
+		err = nil
+	}
+	// Clients send DeleteOptions in the version of what they delete.
+	anyVersion := kind.Kind == "DeleteOptions" && actual != nil && actual.Kind == kind.Kind
+	if actual != nil && *actual != kind && !anyVersion && (err == nil || runtime.IsNotRegisteredError(err)) {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf(
+			"the API version in the data (%s) does not match the expected API version (%s)",
+			actual.GroupVersion().WithKind(actual.Kind), kind))
+	}
+	if err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v",
+			kind.Kind, kind.Version, kind.Kind, err))
+	}
+	return obj, nil
+}
+
+// object reads the body as the addressed kind, with its defaults, in the stored version.
+func (s *Server) object(r *request) (resources.Object, error) {
+	decoded, err := s.decodeBody(r, r.kind(), r.in())
+	if err != nil {
+		return nil, err
+	}
+	return s.taken(r, decoded)
+}
+
+// taken turns a decoded object into the stored version and gives it its defaults.
+func (s *Server) taken(r *request, decoded runtime.Object) (resources.Object, error) {
+	obj, ok := decoded.(resources.Object)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%T is no %s", decoded, r.kind().Kind))
+	}
+	obj = r.stored(obj)
+	obj.GetObjectKind().SetGroupVersionKind(r.row.Kind)
+	if !r.row.ClusterScoped {
+		switch obj.GetNamespace() {
+		case "":
+			obj.SetNamespace(r.namespace)
+		case r.namespace:
+		default:
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("the namespace of the provided object does not match the namespace "+
+				"sent on the request (%s != %s)", obj.GetNamespace(), r.namespace))
+		}
+	}
+	if r.row.Default != nil {
+		r.row.Default(obj)
+	}
+	return obj, nil
+}
+
+// nameMatches checks that the object is the one that the path names.
+func (r *request) nameMatches(obj resources.Object) error {
+	if obj.GetName() == "" && r.sub != nil {
+		obj.SetName(r.name)
+	}
+	if obj.GetName() != r.name {
+		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)",
+			obj.GetName(), r.name))
+	}
+	return nil
+}

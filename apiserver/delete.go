@@ -1,0 +1,297 @@
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"minik.dev/apiserver/admission"
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/store"
+)
+
+// deletion is what becomes of an object that is to be deleted.
+type deletion struct {
+	// Now: the object goes at once. Otherwise Next is what is written, and something lets it go later: the kubelet at the
+	// end of the grace period, or whoever owns a finalizer.
+	Now  bool
+	Next resources.Object
+	// Reason says why.
+	Reason string
+}
+
+// planDelete decides what becomes of the object. It is pure: it does not change obj.
+//
+// The rules are upstream's: a grace period (pods) puts the deletion off; an object that is waiting can only be made to
+// wait shorter; orphan and foreground deletion are finalizers that the garbage collector serves; finalizers keep the
+// object until they are gone.
+func planDelete(row *resources.Resource, obj resources.Object, options *metav1.DeleteOptions, now time.Time) deletion {
+	next := obj.DeepCopyObject().(resources.Object)
+	var grace int64
+	if row.Grace != nil {
+		grace = row.Grace(obj, options)
+	}
+	next.SetFinalizers(finalizers(row, obj, options))
+	if at := obj.GetDeletionTimestamp(); at != nil {
+		before := ptr.Deref(obj.GetDeletionGracePeriodSeconds(), 0)
+		if grace >= before && slices.Equal(next.GetFinalizers(), obj.GetFinalizers()) && before > 0 {
+			return deletion{Next: next, Reason: fmt.Sprintf("it is being deleted already, within %d s", before)}
+		}
+		if grace < before {
+			began := at.Add(-time.Duration(before) * time.Second)
+			next.SetDeletionTimestamp(&metav1.Time{Time: began.Add(time.Duration(grace) * time.Second)})
+			next.SetDeletionGracePeriodSeconds(&grace)
+		}
+	} else {
+		next.SetDeletionTimestamp(&metav1.Time{Time: now.Truncate(time.Second).Add(time.Duration(grace) * time.Second)})
+		next.SetDeletionGracePeriodSeconds(&grace)
+		if next.GetGeneration() > 0 {
+			next.SetGeneration(next.GetGeneration() + 1)
+		}
+	}
+	kept := row.Retire != nil && row.Retire(next)
+	switch {
+	case grace > 0:
+		return deletion{Next: next, Reason: fmt.Sprintf("it has %d s to end by itself", grace)}
+	case len(next.GetFinalizers()) > 0:
+		return deletion{Next: next, Reason: fmt.Sprintf("finalizers keep it: %q", next.GetFinalizers())}
+	case kept:
+		return deletion{Next: next, Reason: "its spec.finalizers keep it"}
+	}
+	return deletion{Now: true, Next: next, Reason: "nothing keeps it"}
+}
+
+// finalizers are the object's own, and that of the way in which its dependents are to go.
+func finalizers(row *resources.Resource, obj resources.Object, options *metav1.DeleteOptions) []string {
+	keep := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool {
+		return f == metav1.FinalizerOrphanDependents || f == metav1.FinalizerDeleteDependents
+	})
+	switch {
+	case options.PropagationPolicy != nil:
+		switch *options.PropagationPolicy {
+		case metav1.DeletePropagationOrphan:
+			return append(keep, metav1.FinalizerOrphanDependents)
+		case metav1.DeletePropagationForeground:
+			return append(keep, metav1.FinalizerDeleteDependents)
+		}
+		return keep
+	case options.OrphanDependents != nil: //nolint:staticcheck // deprecated, and still sent
+		if *options.OrphanDependents { //nolint:staticcheck // as above
+			return append(keep, metav1.FinalizerOrphanDependents)
+		}
+		return keep
+	case len(keep) != len(obj.GetFinalizers()):
+		return obj.GetFinalizers() // what was asked for before stays
+	case row.OrphanByDefault:
+		return append(keep, metav1.FinalizerOrphanDependents)
+	}
+	return keep
+}
+
+// delete removes the addressed object, or begins to.
+func (s *Server) delete(r *request) error {
+	options, err := s.deleteOptions(r)
+	if err != nil {
+		return err
+	}
+	entry, now, err := s.deleteObject(r, options)
+	if err != nil {
+		return err
+	}
+	if now {
+		return s.plain(r, http.StatusOK, success(r, entry.Object.GetUID()))
+	}
+	return s.answer(r, http.StatusOK, entry)
+}
+
+// deleteObject carries a deletion out. It returns the object as it is now, and whether it is gone.
+func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions) (entry *store.Entry, gone bool, err error) {
+	if err := s.admit(r.Context(), &admission.Request{
+		Row: r.row, Verb: "delete", Namespace: r.namespace, Name: r.name, User: r.user,
+	}); err != nil {
+		return nil, false, err
+	}
+	current, err := s.find(r, true)
+	if err != nil {
+		return nil, false, err
+	}
+	for attempt := 1; ; attempt++ {
+		if err := deletable(r, current, options); err != nil {
+			return nil, false, err
+		}
+		plan := planDelete(r.row, current.Object, options, r.received)
+		if len(options.DryRun) > 0 {
+			return current, plan.Now, nil
+		}
+		if plan.Now {
+			err = s.store.Delete(r.Context(), r.row, current, r.entry("delete", r.name))
+			entry = current
+		} else {
+			entry, err = s.store.Update(r.Context(), r.row, current, plan.Next, r.entry("delete", r.name))
+		}
+		var conflict *store.ConflictError
+		if errors.As(err, &conflict) && attempt < attempts {
+			current = conflict.Current
+			continue
+		}
+		return entry, plan.Now, err
+	}
+}
+
+// deletable checks the preconditions.
+func deletable(r *request, current *store.Entry, options *metav1.DeleteOptions) error {
+	if options.Preconditions == nil {
+		return nil
+	}
+	if uid := options.Preconditions.UID; uid != nil && *uid != current.Object.GetUID() {
+		return apierrors.NewConflict(r.gr(), r.name, fmt.Errorf(
+			"Precondition failed: UID in precondition: %v, UID in object meta: %v", *uid, current.Object.GetUID()))
+	}
+	if v := options.Preconditions.ResourceVersion; v != nil && *v != current.Object.GetResourceVersion() {
+		return apierrors.NewConflict(r.gr(), r.name, fmt.Errorf(
+			"Precondition failed: ResourceVersion in precondition: %v, ResourceVersion in object meta: %v",
+			*v, current.Object.GetResourceVersion()))
+	}
+	return nil
+}
+
+// deleteOptions reads the body, or the query where there is no body.
+func (s *Server) deleteOptions(r *request) (*metav1.DeleteOptions, error) {
+	options := &metav1.DeleteOptions{}
+	data, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > 0 {
+		contentType, err := bodyType(r.Request, mediaJSON, mediaYAML, mediaProto)
+		if err != nil {
+			return nil, err
+		}
+		kind := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
+		decoded, err := s.decode(r, contentType, data, kind, options)
+		if err != nil {
+			return nil, err
+		}
+		var ok bool
+		if options, ok = decoded.(*metav1.DeleteOptions); !ok {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("the body is no DeleteOptions but a %T", decoded))
+		}
+	} else if err := optionsFromQuery(r, options); err != nil {
+		return nil, err
+	}
+	dryRun, err := r.dryRun()
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	for _, v := range options.DryRun {
+		if v != metav1.DryRunAll {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("dryRun: Unsupported value: %q: supported values: \"All\"", v))
+		}
+	}
+	if p := options.PropagationPolicy; p != nil && options.OrphanDependents != nil { //nolint:staticcheck // still sent
+		return nil, apierrors.NewBadRequest("orphanDependents and deletionPropagation cannot be both set")
+	}
+	return options, propagation(options)
+}
+
+func propagation(options *metav1.DeleteOptions) error {
+	if options.PropagationPolicy == nil {
+		return nil
+	}
+	switch *options.PropagationPolicy {
+	case metav1.DeletePropagationOrphan, metav1.DeletePropagationForeground, metav1.DeletePropagationBackground:
+		return nil
+	}
+	return apierrors.NewBadRequest(fmt.Sprintf("propagationPolicy: Unsupported value: %q: supported values: \"Background\", "+
+		"\"Foreground\", \"Orphan\"", *options.PropagationPolicy))
+}
+
+func optionsFromQuery(r *request, options *metav1.DeleteOptions) error {
+	query := r.URL.Query()
+	if v := query.Get("gracePeriodSeconds"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 0 {
+			return apierrors.NewBadRequest(fmt.Sprintf("gracePeriodSeconds: %q is no number of seconds", v))
+		}
+		options.GracePeriodSeconds = &n
+	}
+	if v := query.Get("propagationPolicy"); v != "" {
+		options.PropagationPolicy = ptr.To(metav1.DeletionPropagation(v))
+	}
+	return nil
+}
+
+// deleteCollection deletes every object that the selectors choose, each as if it had been deleted alone.
+func (s *Server) deleteCollection(r *request) error {
+	options, err := s.deleteOptions(r)
+	if err != nil {
+		return err
+	}
+	query, err := s.listQuery(r)
+	if err != nil {
+		return err
+	}
+	found, err := s.collect(r, query)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(r.Context())
+	group.SetLimit(16)
+	for _, entry := range found.entries {
+		one := *r
+		one.Request = r.WithContext(ctx)
+		one.name, one.namespace = entry.Object.GetName(), entry.Object.GetNamespace()
+		group.Go(func() error {
+			_, _, err := s.deleteObject(&one, options)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // somebody else was faster
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.answerList(r, query, found)
+}
+
+// evict deletes a pod on behalf of `kubectl drain`.
+func (s *Server) evict(r *request) error {
+	eviction := &policyv1.Eviction{}
+	kind := policyv1.SchemeGroupVersion.WithKind("Eviction")
+	if _, err := s.decodeBody(r, kind, eviction); err != nil {
+		return err
+	}
+	if eviction.Name != "" && eviction.Name != r.name {
+		return apierrors.NewBadRequest("name in URL does not match name in Eviction object")
+	}
+	options := eviction.DeleteOptions
+	if options == nil {
+		options = &metav1.DeleteOptions{}
+	}
+	dryRun, err := r.dryRun()
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	if _, _, err := s.deleteObject(r, options); err != nil {
+		return err
+	}
+	status := success(r, "")
+	status.Details, status.Code = nil, http.StatusCreated
+	return s.plain(r, http.StatusCreated, status)
+}

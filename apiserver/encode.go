@@ -1,0 +1,198 @@
+package apiserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"minik.dev/apiserver/store"
+)
+
+// protoMagic begins every protobuf body, as upstream's serializer writes it.
+const protoMagic = "k8s\x00"
+
+// encode writes one object.
+func (m media) encode(obj runtime.Object) ([]byte, error) {
+	switch m.Type {
+	case mediaProto:
+		raw, err := marshalProto(obj)
+		if err != nil {
+			return nil, err
+		}
+		apiVersion, kind := obj.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
+		return envelope(apiVersion, kind, raw), nil
+	case mediaYAML:
+		return yaml.Marshal(obj)
+	default:
+		b, err := json.Marshal(obj)
+		if err == nil && m.Pretty {
+			return indent(b)
+		}
+		return b, err
+	}
+}
+
+func indent(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	err := json.Indent(&out, b, "", "  ")
+	return out.Bytes(), err
+}
+
+// entryBytes are the bytes of one stored object in the version it is stored in. They are made once for each revision and
+// media type and shared by everyone.
+func (m media) entryBytes(e *store.Entry) ([]byte, error) {
+	switch {
+	case m.Type == mediaJSON && m.As == "" && !m.Pretty:
+		return e.JSON()
+	case m.Type == mediaProto && m.As == "":
+		return e.Encoded(mediaProto, func() ([]byte, error) { return m.encode(e.Object) })
+	case m.As == "PartialObjectMetadata" && !m.Pretty && m.Type != mediaYAML:
+		return e.Encoded(m.Type+m.As+m.AsVersion, func() ([]byte, error) { return m.encode(partial(e.Object, m.AsVersion)) })
+	default:
+		return m.encode(e.Object)
+	}
+}
+
+// itemBytes are the bytes of one stored object as the item of a list: JSON without kind and apiVersion, protobuf without
+// the envelope.
+func (m media) itemBytes(e *store.Entry) ([]byte, error) {
+	if m.Type == mediaProto {
+		return e.Encoded("item"+mediaProto, func() ([]byte, error) { return marshalProto(e.Object) })
+	}
+	return e.Item()
+}
+
+func marshalProto(obj runtime.Object) ([]byte, error) {
+	marshaler, ok := obj.(interface{ Marshal() ([]byte, error) })
+	if !ok {
+		return nil, fmt.Errorf("%T has no protobuf form", obj)
+	}
+	return marshaler.Marshal()
+}
+
+// envelope wraps an object's protobuf into runtime.Unknown: field 1 is the type (1 apiVersion, 2 kind), field 2 the
+// object.
+func envelope(apiVersion, kind string, raw []byte) []byte {
+	var meta []byte
+	meta = protowire.AppendTag(meta, 1, protowire.BytesType)
+	meta = protowire.AppendString(meta, apiVersion)
+	meta = protowire.AppendTag(meta, 2, protowire.BytesType)
+	meta = protowire.AppendString(meta, kind)
+	out := make([]byte, 0, len(protoMagic)+len(meta)+len(raw)+16)
+	out = append(out, protoMagic...)
+	out = protowire.AppendTag(out, 1, protowire.BytesType)
+	out = protowire.AppendBytes(out, meta)
+	out = protowire.AppendTag(out, 2, protowire.BytesType)
+	return protowire.AppendBytes(out, raw)
+}
+
+// partial is the object's metadata alone.
+func partial(obj metav1.Object, version string) *metav1.PartialObjectMetadata {
+	p := &metav1.PartialObjectMetadata{}
+	p.APIVersion, p.Kind = metav1.GroupName+"/"+version, "PartialObjectMetadata"
+	p.Name, p.GenerateName, p.Namespace = obj.GetName(), obj.GetGenerateName(), obj.GetNamespace()
+	p.UID, p.ResourceVersion, p.Generation = obj.GetUID(), obj.GetResourceVersion(), obj.GetGeneration()
+	p.CreationTimestamp, p.DeletionTimestamp = obj.GetCreationTimestamp(), obj.GetDeletionTimestamp()
+	p.DeletionGracePeriodSeconds = obj.GetDeletionGracePeriodSeconds()
+	p.Labels, p.Annotations = obj.GetLabels(), obj.GetAnnotations()
+	p.OwnerReferences, p.Finalizers = obj.GetOwnerReferences(), obj.GetFinalizers()
+	p.ManagedFields = obj.GetManagedFields()
+	return p
+}
+
+// list is the answer to a list request, before it is written.
+type list struct {
+	apiVersion, kind string
+	meta             metav1.ListMeta
+	entries          []*store.Entry
+}
+
+// bytes writes the list from the items' shared bytes, in one piece.
+func (m media) listBytes(l list) ([]byte, error) {
+	items := make([][]byte, len(l.entries))
+	size := 256
+	for i, e := range l.entries {
+		item, err := m.itemBytes(e)
+		if err != nil {
+			return nil, err
+		}
+		items[i] = item
+		size += len(item) + 8
+	}
+	if m.Type == mediaProto {
+		return protoList(l, items, size)
+	}
+	meta, err := json.Marshal(l.meta)
+	if err != nil {
+		return nil, err
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size))
+	fmt.Fprintf(out, `{"kind":%q,"apiVersion":%q,"metadata":%s,"items":[`, l.kind, l.apiVersion, meta)
+	for i, item := range items {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteByte('{')
+		out.Write(item)
+	}
+	out.WriteString("]}\n")
+	return out.Bytes(), nil
+}
+
+// protoList is a list's protobuf: in every list type of Kubernetes field 1 is the metadata and field 2 an item.
+func protoList(l list, items [][]byte, size int) ([]byte, error) {
+	meta, err := l.meta.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	raw := make([]byte, 0, size)
+	raw = protowire.AppendTag(raw, 1, protowire.BytesType)
+	raw = protowire.AppendBytes(raw, meta)
+	for _, item := range items {
+		raw = protowire.AppendTag(raw, 2, protowire.BytesType)
+		raw = protowire.AppendBytes(raw, item)
+	}
+	return envelope(l.apiVersion, l.kind, raw), nil
+}
+
+// frame is one event of a watch, around the object's bytes.
+func (m media) frame(event string, object []byte) []byte {
+	if m.Type != mediaProto {
+		object = bytes.TrimRight(object, "\n")
+		out := make([]byte, 0, len(object)+40)
+		out = append(out, `{"type":"`...)
+		out = append(out, event...)
+		out = append(out, `","object":`...)
+		out = append(out, object...)
+		return append(out, "}\n"...)
+	}
+	// A frame is its length in four bytes, then metav1.WatchEvent: field 1 the type, field 2 a RawExtension (1 the bytes).
+	var raw []byte
+	raw = protowire.AppendTag(raw, 1, protowire.BytesType)
+	raw = protowire.AppendBytes(raw, object)
+	body := make([]byte, 4, len(raw)+32)
+	body = protowire.AppendTag(body, 1, protowire.BytesType)
+	body = protowire.AppendString(body, event)
+	body = protowire.AppendTag(body, 2, protowire.BytesType)
+	body = protowire.AppendBytes(body, raw)
+	n := len(body) - 4
+	body[0], body[1], body[2], body[3] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n)
+	return body
+}
+
+// contentType is what the answer says it is.
+func (m media) contentType(watch bool) string {
+	switch {
+	case m.Type == mediaProto && watch:
+		return mediaProto + ";stream=watch"
+	default:
+		return m.Type
+	}
+}
+
+func jsonToYAML(b []byte) ([]byte, error) { return yaml.JSONToYAML(b) }

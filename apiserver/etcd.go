@@ -1,0 +1,130 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+)
+
+// EtcdOptions say where and how the embedded etcd runs.
+type EtcdOptions struct {
+	// Dir holds the data and the unix sockets; it is made when it is missing.
+	Dir string
+	// LogFile takes etcd's own log, from warnings on.
+	LogFile string
+	// Quota bounds the database, in bytes; a database that reaches it takes no more writes. 0 is 4 GiB.
+	Quota int64
+	// Volatile leaves out the fsync of each write: for clusters whose data nobody wants back.
+	Volatile bool
+}
+
+// Etcd is an etcd in this process.
+type Etcd struct {
+	// Client calls the server's functions directly, without a connection.
+	Client *clientv3.Client
+	// Endpoint is where etcdctl finds it.
+	Endpoint string
+
+	server *embed.Etcd
+	dir    string // of the sockets, where it is not the data directory; removed at the end
+}
+
+// sockets bounds a unix socket's path: 108 bytes on Linux, 104 elsewhere.
+const socketPath = 100
+
+// The heartbeat and the election of a member that is alone need not wait for a network: a cluster is led after 0.1 s
+// instead of 1 s.
+const (
+	tickMs     = 10
+	electionMs = 100
+)
+
+// StartEtcd starts an embedded etcd and returns when it serves.
+func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making etcd's data directory: %w", err)
+	}
+	e := &Etcd{}
+	sockets, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding etcd's data directory: %w", err)
+	}
+	if len(sockets)+len("/client.sock") > socketPath {
+		hash := fnv.New64a()
+		hash.Write([]byte(sockets))
+		sockets = filepath.Join(os.TempDir(), fmt.Sprintf("minik-etcd-%x", hash.Sum64()))
+		if err := os.MkdirAll(sockets, 0o700); err != nil {
+			return nil, fmt.Errorf("making a directory for etcd's sockets: %w", err)
+		}
+		e.dir = sockets
+	}
+	e.Endpoint = "unix://" + filepath.Join(sockets, "client.sock")
+	config := etcdConfig(o, sockets)
+	server, err := embed.StartEtcd(config)
+	if err != nil {
+		return nil, fmt.Errorf("starting etcd on %s: %w", o.Dir, err)
+	}
+	e.server = server
+	select {
+	case <-server.Server.ReadyNotify():
+	case err := <-server.Err():
+		server.Close()
+		return nil, fmt.Errorf("starting etcd on %s: %w", o.Dir, err)
+	case <-server.Server.StopNotify():
+		return nil, fmt.Errorf("starting etcd on %s: it stopped; see %s", o.Dir, o.LogFile)
+	case <-ctx.Done():
+		server.Close()
+		return nil, ctx.Err()
+	}
+	e.Client = v3client.New(server.Server)
+	return e, nil
+}
+
+func etcdConfig(o EtcdOptions, sockets string) *embed.Config {
+	config := embed.NewConfig()
+	config.Name = "minik"
+	config.Dir = filepath.Join(o.Dir, "data")
+	client := url.URL{Scheme: "unix", Path: filepath.Join(sockets, "client.sock")}
+	peer := url.URL{Scheme: "unix", Path: filepath.Join(sockets, "peer.sock")}
+	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	config.InitialCluster = config.InitialClusterFromName(config.Name)
+	config.TickMs, config.ElectionMs = tickMs, electionMs
+	config.LogLevel = "warn"
+	config.LogOutputs = []string{"/dev/null"}
+	if o.LogFile != "" {
+		config.LogOutputs = []string{o.LogFile}
+	}
+	config.QuotaBackendBytes = 4 << 30
+	if o.Quota > 0 {
+		config.QuotaBackendBytes = o.Quota
+	}
+	config.UnsafeNoFsync = o.Volatile
+	config.SnapshotCount = 10_000 // entries kept in memory for followers that there are none of
+	config.SnapshotCatchUpEntries = 500
+	return config
+}
+
+// Failed receives when etcd stops by itself.
+func (e *Etcd) Failed() <-chan error { return e.server.Err() }
+
+// Stop closes etcd. Every acknowledged write is on disk already.
+func (e *Etcd) Stop() error {
+	err := e.Client.Close()
+	e.server.Close()
+	if e.dir != "" {
+		err = errors.Join(err, os.RemoveAll(e.dir))
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

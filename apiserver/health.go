@@ -1,0 +1,115 @@
+package apiserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/version"
+)
+
+// KubernetesVersion is the version of the API that is served: that of the k8s.io modules this is built with.
+const KubernetesVersion = "v1.37.2"
+
+// version answers /version. GitVersion names Kubernetes' version first, because clients compare it with theirs.
+func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
+	parts := strings.SplitN(strings.TrimPrefix(KubernetesVersion, "v"), ".", 3)
+	info := version.Info{
+		Major:        parts[0],
+		Minor:        parts[1],
+		GitVersion:   KubernetesVersion + "+minik." + s.Version,
+		GitTreeState: "clean",
+		GoVersion:    runtime.Version(),
+		Compiler:     runtime.Compiler,
+		Platform:     runtime.GOOS + "/" + runtime.GOARCH,
+	}
+	w.Header().Set("Content-Type", mediaJSON)
+	body, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = w.Write(body) // the client is gone
+}
+
+// check is one part of /healthz, /livez and /readyz.
+type check struct {
+	name string
+	// live: the check is part of /livez as well. One that fails only while the server starts or stops is not.
+	live bool
+	fail func(context.Context) error
+}
+
+func (s *Server) checks() []check {
+	return []check{
+		{"ping", true, func(context.Context) error { return nil }},
+		{"etcd", true, func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			_, err := s.Etcd.Get(ctx, "/minik/health")
+			return err
+		}},
+		{"informer-sync", false, func(context.Context) error {
+			select {
+			case <-s.store.Ready():
+				return nil
+			default:
+				return fmt.Errorf("the caches are not filled yet")
+			}
+		}},
+		{"shutdown", false, func(context.Context) error {
+			select {
+			case <-s.stopping:
+				return fmt.Errorf("the server is stopping")
+			default:
+				return nil
+			}
+		}},
+	}
+}
+
+// health answers /healthz, /livez and /readyz, whole (`?verbose` lists the checks, `?exclude=` leaves one out) or one
+// check of it (/readyz/etcd).
+func (s *Server) health(w http.ResponseWriter, req *http.Request) {
+	endpoint, only, _ := strings.Cut(strings.Trim(req.URL.Path, "/"), "/")
+	excluded := map[string]bool{}
+	for _, name := range req.URL.Query()["exclude"] {
+		excluded[name] = true
+	}
+	var out strings.Builder
+	failed, found := false, false
+	for _, c := range s.checks() {
+		if only != "" && c.name != only || endpoint == "livez" && !c.live {
+			continue
+		}
+		found = true
+		switch err := c.fail(req.Context()); {
+		case excluded[c.name]:
+			fmt.Fprintf(&out, "[+]%s excluded: ok\n", c.name)
+		case err != nil:
+			failed = true
+			fmt.Fprintf(&out, "[-]%s failed: %v\n", c.name, err)
+		default:
+			fmt.Fprintf(&out, "[+]%s ok\n", c.name)
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, verbose := req.URL.Query()["verbose"]
+	switch {
+	case !found:
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = fmt.Fprintf(w, "there is no check %q\n", only) // the client is gone
+	case failed:
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = fmt.Fprintf(w, "%s%s check failed\n", out.String(), endpoint) // as above
+	case verbose:
+		_, _ = fmt.Fprintf(w, "%s%s check passed\n", out.String(), endpoint) // as above
+	default:
+		_, _ = w.Write([]byte("ok")) // as above
+	}
+}

@@ -1,0 +1,311 @@
+package apiserver
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/conversion"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"minik.dev/apiserver/store"
+)
+
+// query is what a list or watch asks for.
+type query struct {
+	metav1.ListOptions
+	labels labels.Selector
+	fields fields.Selector
+	// all: neither selector leaves anything out.
+	all bool
+	// indexed is the value of the row's indexed field that is asked for, or "".
+	indexed string
+	// from is where a continued list goes on.
+	from *continuation
+}
+
+// matches reports whether the entry is asked for.
+func (q *query) matches(e *store.Entry) bool {
+	return e != nil && (q.all || q.labels.Matches(labels.Set(e.Object.GetLabels())) && q.fields.Matches(e.Fields))
+}
+
+// continuation is the content of a continue token. It is opaque to clients.
+type continuation struct {
+	Revision int64  `json:"rv"`
+	Start    string `json:"start"` // the first key that is still to come
+	Issued   int64  `json:"t"`     // in Unix seconds
+}
+
+// continueFor is how long a continue token can be used: history reaches further back, but a list should not.
+const continueFor = 5 * time.Minute
+
+func (c continuation) String() string {
+	b, _ := json.Marshal(c) // numbers and a string always marshal
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseContinue(token string, now time.Time) (*continuation, error) {
+	c := &continuation{}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err == nil {
+		err = json.Unmarshal(b, c)
+	}
+	if err != nil || c.Revision <= 0 {
+		return nil, apierrors.NewBadRequest("continue key is not valid: it was not issued by this server")
+	}
+	if now.Sub(time.Unix(c.Issued, 0)) > continueFor {
+		return nil, apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list " +
+			"result. You must start a new list without the continue parameter.")
+	}
+	return c, nil
+}
+
+// listQuery reads the query of a list, a watch or a deletecollection.
+func (s *Server) listQuery(r *request) (*query, error) {
+	q := &query{}
+	values := r.URL.Query()
+	if err := metav1.Convert_url_Values_To_v1_ListOptions(&values, &q.ListOptions, conversion.Scope(nil)); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	var err error
+	if q.labels, err = labels.Parse(q.LabelSelector); err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("unable to parse requirement: %v", err))
+	}
+	if q.fields, err = fields.ParseSelector(q.FieldSelector); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if r.name != "" {
+		q.fields = fields.AndSelectors(q.fields, fields.OneTermEqualSelector("metadata.name", r.name))
+	}
+	known := store.Selectable(r.row)
+	for _, requirement := range q.fields.Requirements() {
+		if _, ok := known[requirement.Field]; !ok {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("Unable to find %q that match label selector %q, field selector "+
+				"%q: field label not supported: %s", r.gr(), q.LabelSelector, q.FieldSelector, requirement.Field))
+		}
+	}
+	q.all = q.labels.Empty() && q.fields.Empty()
+	if r.row.Indexed != "" {
+		q.indexed, _ = q.fields.RequiresExactMatch(r.row.Indexed)
+	}
+	if q.Limit < 0 {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("limit: %d is negative", q.Limit))
+	}
+	if q.Continue != "" {
+		if q.ResourceVersion != "" && q.ResourceVersion != "0" {
+			return nil, apierrors.NewBadRequest("specifying resource version is not allowed when using continue")
+		}
+		if q.from, err = parseContinue(q.Continue, s.Clock.Now()); err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
+// revision reads the query's resourceVersion: 0 where there is none or where any will do.
+func (q *query) revision() (int64, error) {
+	if q.ResourceVersion == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(q.ResourceVersion, 10, 64)
+	if err != nil || n < 0 {
+		return 0, apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: Invalid value: %q", q.ResourceVersion))
+	}
+	return n, nil
+}
+
+// found is the result of a list.
+type found struct {
+	entries   []*store.Entry
+	revision  int64
+	next      *continuation // where the list goes on, or nil
+	remaining int64         // how many are left, where that is known; -1 where not
+}
+
+// list answers with the objects that the selectors choose.
+func (s *Server) list(r *request) error {
+	q, err := s.listQuery(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.collect(r, q)
+	if err != nil {
+		return err
+	}
+	return s.answerList(r, q, f)
+}
+
+// collect finds what is asked for, as fresh as it is asked for (the documented meanings of resourceVersion and
+// resourceVersionMatch).
+func (s *Server) collect(r *request, q *query) (*found, error) {
+	at, err := q.revision()
+	if err != nil {
+		return nil, err
+	}
+	switch m := q.ResourceVersionMatch; {
+	case q.from != nil:
+		return s.collectAt(r, q, q.from.Revision, q.from.Start)
+	case m != "" && m != metav1.ResourceVersionMatchExact && m != metav1.ResourceVersionMatchNotOlderThan:
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("resourceVersionMatch: Unsupported value: %q", m))
+	case m != "" && q.ResourceVersion == "":
+		return nil, apierrors.NewBadRequest("resourceVersionMatch is forbidden unless resourceVersion is provided")
+	case m == metav1.ResourceVersionMatchExact && at == 0:
+		return nil, apierrors.NewBadRequest("resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"")
+	case m == metav1.ResourceVersionMatchExact, m == "" && at > 0 && q.Limit > 0:
+		if err := s.store.AtLeast(r.Context(), at); err != nil {
+			return nil, err
+		}
+		return s.collectAt(r, q, at, "")
+	case q.ResourceVersion == "":
+		err = s.store.Fresh(r.Context())
+	default:
+		err = s.store.AtLeast(r.Context(), at)
+	}
+	if err != nil {
+		return nil, err
+	}
+	snapshot := s.store.Snapshot(r.row)
+	f := &found{revision: snapshot.Revision, remaining: -1}
+	if q.all && q.Limit == 0 {
+		f.entries = make([]*store.Entry, 0, snapshot.Len())
+	}
+	snapshot.Ascend(store.Range(r.row, r.namespace), "", func(e *store.Entry) bool { return s.take(f, q, e) })
+	return f, nil
+}
+
+// collectAt is the same from etcd's history.
+func (s *Server) collectAt(r *request, q *query, revision int64, start string) (*found, error) {
+	f := &found{revision: revision, remaining: -1}
+	err := s.store.ListAt(r.Context(), r.row, r.namespace, revision, start,
+		func(e *store.Entry) bool { return s.take(f, q, e) })
+	return f, err
+}
+
+// take adds the entry to what was found, and reports whether there is more to look for.
+func (s *Server) take(f *found, q *query, e *store.Entry) bool {
+	full := q.Limit > 0 && int64(len(f.entries)) == q.Limit
+	switch {
+	case full && f.next == nil:
+		f.next = &continuation{Revision: f.revision, Start: e.Key, Issued: s.Clock.Now().Unix()}
+		f.remaining = 1
+		return q.all // only then is it known how many are left, without looking at each
+	case full:
+		f.remaining++
+	case q.matches(e):
+		f.entries = append(f.entries, e)
+	}
+	return true
+}
+
+// answerList answers with a list as the client wants to see it.
+func (s *Server) answerList(r *request, q *query, f *found) error {
+	m, err := negotiate(r.Request, hasProto(r.row.New()), false)
+	if err != nil {
+		return err
+	}
+	meta := metav1.ListMeta{ResourceVersion: strconv.FormatInt(f.revision, 10)}
+	if f.next != nil {
+		meta.Continue = f.next.String()
+		if q.all {
+			meta.RemainingItemCount = &f.remaining
+		}
+	}
+	switch {
+	case m.As == "Table":
+		table, err := s.tableOf(r, m, f.entries)
+		if err != nil {
+			return err
+		}
+		table.ListMeta = meta
+		s.write(r, m, http.StatusOK, table)
+		return nil
+	case m.As != "":
+		s.write(r, m, http.StatusOK, partialList(r, m, meta, f.entries))
+		return nil
+	}
+	l := list{meta: meta, entries: f.entries}
+	l.apiVersion, l.kind = r.listKind().ToAPIVersionAndKind()
+	if r.served != nil || m.Type == mediaYAML || m.Pretty {
+		return s.sendSlowList(r, m, l)
+	}
+	body, err := m.listBytes(l)
+	if err != nil {
+		return err
+	}
+	s.send(r, m, http.StatusOK, body)
+	return nil
+}
+
+// sendSlowList writes a list in a form that is not kept: another version, YAML, or indented.
+func (s *Server) sendSlowList(r *request, m media, l list) error {
+	converted := make([]*store.Entry, len(l.entries))
+	for i, e := range l.entries {
+		item, err := store.Shown(e, r.out(e.Object))
+		if err != nil {
+			return err
+		}
+		converted[i] = item
+	}
+	l.entries = converted
+	if m.Type == mediaProto || m.Type == mediaJSON && !m.Pretty {
+		body, err := m.listBytes(l)
+		if err != nil {
+			return err
+		}
+		s.send(r, m, http.StatusOK, body)
+		return nil
+	}
+	body, err := media{Type: mediaJSON}.listBytes(l)
+	if err != nil {
+		return err
+	}
+	if m.Type == mediaYAML {
+		body, err = jsonToYAML(body)
+	} else {
+		body, err = indent(body)
+	}
+	if err != nil {
+		return err
+	}
+	s.send(r, m, http.StatusOK, body)
+	return nil
+}
+
+func partialList(r *request, m media, meta metav1.ListMeta, entries []*store.Entry) *metav1.PartialObjectMetadataList {
+	l := &metav1.PartialObjectMetadataList{ListMeta: meta}
+	l.APIVersion, l.Kind = metav1.GroupName+"/"+m.AsVersion, "PartialObjectMetadataList"
+	l.Items = make([]metav1.PartialObjectMetadata, len(entries))
+	for i, e := range entries {
+		l.Items[i] = *partial(e.Object, m.AsVersion)
+	}
+	return l
+}
+
+// get answers with one object.
+func (s *Server) get(r *request) error {
+	q := &query{}
+	q.ResourceVersion = r.URL.Query().Get("resourceVersion")
+	at, err := q.revision()
+	if err != nil {
+		return err
+	}
+	if q.ResourceVersion == "" {
+		err = s.store.Fresh(r.Context())
+	} else {
+		err = s.store.AtLeast(r.Context(), at)
+	}
+	if err != nil {
+		return err
+	}
+	entry, _ := s.store.Get(r.row, r.namespace, r.name)
+	if entry == nil {
+		return store.ErrNotFound
+	}
+	return s.answer(r, http.StatusOK, entry)
+}

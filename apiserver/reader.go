@@ -1,0 +1,57 @@
+package apiserver
+
+import (
+	"context"
+	"time"
+
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/store"
+)
+
+// reader shows the store's cache to the admission plugins.
+type reader struct{ s *Server }
+
+func (a reader) row(group, plural string) *resources.Resource {
+	for _, row := range a.s.table {
+		if row.Kind.Group == group && row.Plural == plural {
+			return row
+		}
+	}
+	return nil
+}
+
+func (a reader) Get(group, plural, namespace, name string) (resources.Object, bool) {
+	entry, _ := a.s.store.Get(a.row(group, plural), namespace, name)
+	if entry == nil {
+		return nil, false
+	}
+	return entry.Object, true
+}
+
+func (a reader) Each(group, plural string, f func(resources.Object)) {
+	row := a.row(group, plural)
+	a.s.store.Snapshot(row).Ascend(store.Range(row, ""), "", func(e *store.Entry) bool {
+		f(e.Object)
+		return true
+	})
+}
+
+func (a reader) Fresh(ctx context.Context) error { return a.s.store.Fresh(ctx) }
+
+func (a reader) Wait(ctx context.Context, plural string, done func() bool) {
+	if done() {
+		return
+	}
+	w, _ := a.s.store.WatchNow(a.row("", plural), "")
+	defer w.Stop()
+	deadline := a.s.Clock.After(time.Second)
+	for !done() {
+		select {
+		case <-w.Ready():
+		case <-deadline:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}

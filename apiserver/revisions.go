@@ -1,0 +1,119 @@
+package apiserver
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/api"
+	"minik.dev/apiserver/store"
+)
+
+// serveRevisions shows the journal as a resource. It is read backwards from etcd's history, newest first, and nothing can
+// be written to it.
+func (s *Server) serveRevisions(r *request) error {
+	switch r.verb {
+	case "get":
+		return s.getRevision(r)
+	case "list":
+		return s.listRevisions(r)
+	default:
+		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
+	}
+}
+
+// maxRevisions is how many revisions are listed where the client sets no limit: the newest ones.
+const maxRevisions = 500
+
+func (s *Server) listRevisions(r *request) error {
+	q, err := s.listQuery(r)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Fresh(r.Context()); err != nil {
+		return err
+	}
+	limit := q.Limit
+	if limit == 0 {
+		limit = maxRevisions
+	}
+	f := &found{revision: s.store.Revision(), remaining: -1}
+	from := int64(0)
+	if q.from != nil {
+		f.revision = q.from.Revision
+		if from, err = strconv.ParseInt(q.from.Start, 10, 64); err != nil {
+			return apierrors.NewBadRequest("continue key is not valid: it was not issued by this server")
+		}
+	}
+	err = s.store.Journal(r.Context(), from, func(rec store.Recorded) bool {
+		entry, entryErr := store.Unwritten(s.revisions, revisionOf(rec))
+		if entryErr != nil {
+			err = entryErr
+			return false
+		}
+		if !q.matches(entry) {
+			return true
+		}
+		if int64(len(f.entries)) == limit {
+			f.next = &continuation{Revision: f.revision, Start: strconv.FormatInt(rec.Revision, 10), Issued: s.Clock.Now().Unix()}
+			return false
+		}
+		f.entries = append(f.entries, entry)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if q.Limit == 0 && f.next != nil {
+		r.warn(fmt.Sprintf("the newest %d revisions are shown; set a limit to page through all of them", maxRevisions))
+		f.next = nil
+	}
+	q.all = false // how many are left is not known
+	return s.answerList(r, q, f)
+}
+
+func (s *Server) getRevision(r *request) error {
+	n, err := strconv.ParseInt(r.name, 10, 64)
+	if err != nil || n <= 0 {
+		return apierrors.NewNotFound(r.gr(), r.name)
+	}
+	if err := s.store.Fresh(r.Context()); err != nil {
+		return err
+	}
+	rec, err := s.store.Entry(r.Context(), n)
+	if err != nil {
+		return err
+	}
+	entry, err := store.Unwritten(s.revisions, revisionOf(rec))
+	if err != nil {
+		return err
+	}
+	return s.answer(r, http.StatusOK, entry)
+}
+
+// revisionOf is the journal entry as clients read it.
+func revisionOf(rec store.Recorded) *api.Revision {
+	revision := strconv.FormatInt(rec.Revision, 10)
+	return &api.Revision{
+		TypeMeta: metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: "Revision"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:              revision,
+			ResourceVersion:   revision,
+			CreationTimestamp: metav1.NewTime(rec.Time.Truncate(time.Second)),
+		},
+		Actor:       rec.Actor,
+		Verb:        rec.Verb,
+		APIGroup:    rec.Group,
+		Resource:    rec.Resource,
+		Namespace:   rec.Namespace,
+		Name:        rec.Name,
+		Subresource: rec.Subresource,
+		Causes:      rec.Causes,
+		Reason:      rec.Reason,
+		Time:        metav1.NewMicroTime(rec.Time),
+	}
+}

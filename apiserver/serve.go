@@ -1,0 +1,162 @@
+package apiserver
+
+import (
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/apiserver/store"
+)
+
+// serve sends the request to its verb. Each verb is written once, for every kind.
+func (s *Server) serve(r *request) error {
+	if err := s.addressable(r); err != nil {
+		return err
+	}
+	switch {
+	case r.row == s.revisions:
+		return s.serveRevisions(r)
+	case r.subresource != "":
+		return s.serveSubresource(r)
+	}
+	switch r.verb {
+	case "get":
+		return s.get(r)
+	case "list":
+		return s.list(r)
+	case "watch":
+		return s.watch(r)
+	case "create":
+		return s.create(r)
+	case "update":
+		return s.update(r)
+	case "patch":
+		return s.patch(r)
+	case "delete":
+		return s.delete(r)
+	default:
+		return s.deleteCollection(r)
+	}
+}
+
+// addressable checks that the path names something that is served by the verb.
+func (s *Server) addressable(r *request) error {
+	switch {
+	case r.row == nil, r.subresource != "" && r.sub == nil, r.sub == nil && r.tail != "":
+		return notFoundPath()
+	case r.row.ClusterScoped && r.namespace != "":
+		return notFoundPath()
+	case r.sub == nil && !r.row.Serves(r.verb):
+		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
+	case r.verb == "create" && r.sub == nil && r.name != "":
+		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
+	case (r.verb == "update" || r.verb == "patch") && r.name == "":
+		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
+	case r.row.ClusterScoped || r.namespace != "":
+		return nil
+	case r.verb == "list", r.verb == "watch":
+		return nil // in all namespaces
+	default:
+		return apierrors.NewBadRequest(fmt.Sprintf("%s is namespaced: an empty namespace may not be set for %s",
+			r.resource, r.verb))
+	}
+}
+
+// serveSubresource serves what lies below an object.
+func (s *Server) serveSubresource(r *request) error {
+	sub := r.sub
+	whole := sub.Get == nil && sub.New == nil // the subresource's body is the object itself
+	switch {
+	case sub.Name == "eviction" && r.verb == "create":
+		return s.evict(r)
+	case sub.Name == "log" && r.verb == "get":
+		return s.log(r)
+	case r.verb == "get" && sub.Get != nil:
+		return s.getSubresource(r)
+	case r.verb == "get" && sub.Apply != nil && whole:
+		return s.get(r)
+	case r.verb == "update" && sub.Apply != nil:
+		return s.update(r)
+	case r.verb == "patch" && sub.Apply != nil:
+		return s.patch(r)
+	case r.verb == "create" && sub.Create != nil:
+		return s.createSubresource(r)
+	default:
+		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
+	}
+}
+
+// find is the newest state of the addressed object. It asks the cache first, which is right unless the object is not
+// there or older than what was acknowledged; fresh asks for the newest in any case.
+func (s *Server) find(r *request, fresh bool) (*store.Entry, error) {
+	if fresh {
+		if err := s.store.Fresh(r.Context()); err != nil {
+			return nil, err
+		}
+	}
+	entry, _ := s.store.Get(r.row, r.namespace, r.name)
+	if entry == nil && !fresh {
+		return s.find(r, true)
+	}
+	if entry == nil {
+		return nil, store.ErrNotFound
+	}
+	return entry, nil
+}
+
+// answer answers with one object of the stored version, as the client wants to see it.
+func (s *Server) answer(r *request, code int, entry *store.Entry) error {
+	m, err := negotiate(r.Request, hasProto(entry.Object), false)
+	if err != nil {
+		return err
+	}
+	var body []byte
+	switch {
+	case m.As == "Table":
+		table, err := s.tableOf(r, m, []*store.Entry{entry})
+		if err != nil {
+			return err
+		}
+		table.ResourceVersion = entry.Object.GetResourceVersion()
+		s.write(r, m, code, table)
+		return nil
+	case r.served != nil:
+		obj := r.out(entry.Object)
+		if m.As != "" {
+			s.write(r, m, code, partial(obj, m.AsVersion))
+			return nil
+		}
+		s.write(r, m, code, obj)
+		return nil
+	case m.As != "" && (m.Type == mediaYAML || m.Pretty):
+		s.write(r, m, code, partial(entry.Object, m.AsVersion))
+		return nil
+	}
+	if body, err = m.entryBytes(entry); err != nil {
+		return err
+	}
+	s.send(r, m, code, body)
+	return nil
+}
+
+// success is the Status that answers a deletion.
+func success(r *request, uid types.UID) *metav1.Status {
+	return &metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+		Status:   metav1.StatusSuccess,
+		Details:  &metav1.StatusDetails{Name: r.name, Group: r.group, Kind: r.resource, UID: uid},
+	}
+}
+
+// plain answers with an object that has no row: a Status, a Scale.
+func (s *Server) plain(r *request, code int, obj runtime.Object) error {
+	m, err := negotiate(r.Request, hasProto(obj), false)
+	if err != nil {
+		return err
+	}
+	s.write(r, m, code, obj)
+	return nil
+}

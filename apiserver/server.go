@@ -1,0 +1,173 @@
+package apiserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"minik.dev/apiserver/admission"
+	"minik.dev/apiserver/discovery"
+	"minik.dev/apiserver/openapi"
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/store"
+)
+
+// Options of an API server.
+type Options struct {
+	// Name tells this API server from others that share the etcd.
+	Name string
+	// Etcd is the store's client; SoleWriter says that nobody else writes to that etcd.
+	Etcd       *clientv3.Client
+	SoleWriter bool
+	// History bounds what is kept of the past.
+	History store.History
+	// TLS holds the serving certificate, and the CA that signs client certificates.
+	TLS *tls.Config
+	// Services are the addresses for cluster IPs; Reserved lies among them and is left to load balancers.
+	Services netip.Prefix
+	Reserved netip.Prefix
+	// Kubelet is the client side of the connections to kubelets.
+	Kubelet *tls.Config
+	// Address says where ip:port is really listened on.
+	Address func(ip string, port int32) string
+	// Version is minik's own, for /version.
+	Version string
+
+	// NewUID, NewSuffix and Random make up what must be new: UIDs, the five last characters of generated names, addresses.
+	NewUID    func() types.UID
+	NewSuffix func() string
+	Random    *rand.Rand
+	Clock     clock.WithTicker
+	Logger    *slog.Logger
+}
+
+// Server is the API server.
+type Server struct {
+	Options
+	table   []*resources.Resource
+	rows    map[schema.GroupVersionResource]served
+	codecs  *codecs
+	store   *store.Store
+	plugins []admission.Plugin
+	fields  *fieldManagers
+	metrics *metrics
+	drawing sync.Mutex // guards Random
+	kubelet http.RoundTripper
+	handler http.Handler
+	// revisions is the row of the journal, which is not stored as objects.
+	revisions *resources.Resource
+	stopping  chan struct{} // closed when the server stops: ends the watches
+	reads     chan struct{} // one token for each read that may run at the same time
+	writes    chan struct{} // and for each write
+}
+
+// served is a row in one of its versions.
+type served struct {
+	row    *resources.Resource
+	served *resources.Served // nil for the stored version
+}
+
+// How many requests run at the same time; the rest are told to come again (429). Upstream's defaults. Watches and logs do
+// not count.
+const (
+	maxReads  = 400
+	maxWrites = 200
+)
+
+// New makes an API server. It starts nothing.
+func New(o Options) (*Server, error) {
+	c, err := newCodecs()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
+		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}),
+		reads: make(chan struct{}, maxReads), writes: make(chan struct{}, maxWrites),
+	}
+	var stored []*resources.Resource
+	for _, row := range s.table {
+		s.rows[row.Kind.GroupVersion().WithResource(row.Plural)] = served{row: row}
+		for i := range row.Served {
+			v := &row.Served[i]
+			s.rows[v.Kind.GroupVersion().WithResource(row.Plural)] = served{row: row, served: v}
+		}
+		if row.Kind.Kind == "Revision" {
+			s.revisions = row
+			continue
+		}
+		stored = append(stored, row)
+	}
+	s.store = store.New(stored, store.Options{
+		Client: o.Etcd, SoleWriter: o.SoleWriter, Server: o.Name, History: o.History, Observe: s.metrics.etcd,
+		Clock: o.Clock, Logger: o.Logger,
+	})
+	s.plugins = admission.Chain(admission.Options{
+		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, Random: o.Random,
+	})
+	s.kubelet = &http.Transport{TLSClientConfig: o.Kubelet, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+	s.handler = s.chain(discovery.New(s.table), openapi.New(s.table, o.Version))
+	return s, nil
+}
+
+// Run serves on the listener until ctx ends. The caches are filled before the first request is answered with them.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s.handler,
+		TLSConfig:         s.TLS,
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.Logger.With("component", "apiserver").Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 2000, // a fleet of simulated nodes watches over few connections
+			MaxReadFrameSize:     1 << 20,
+		},
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.store.Run(ctx) })
+	group.Go(func() error {
+		err := server.ServeTLS(listener, "", "")
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serving the API on %s: %w", listener.Addr(), err)
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		close(s.stopping)
+		// Requests that run may end; watches were told to.
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if server.Shutdown(patience) != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// Ready is closed when the server can answer.
+func (s *Server) Ready() <-chan struct{} { return s.store.Ready() }
+
+// random is a number below n.
+func (s *Server) random(n int) int {
+	if s.Random == nil {
+		return rand.IntN(n)
+	}
+	s.drawing.Lock()
+	defer s.drawing.Unlock()
+	return s.Random.IntN(n)
+}

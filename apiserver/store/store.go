@@ -1,0 +1,278 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/utils/clock"
+
+	"minik.dev/apiserver/resources"
+)
+
+// Options of a store.
+type Options struct {
+	// Client speaks to etcd.
+	Client *clientv3.Client
+	// SoleWriter says that nobody else writes to this etcd, so that a read need not ask it for its newest revision.
+	SoleWriter bool
+	// Server names this API server among those that share the etcd; its journal entries lie under the name.
+	Server string
+	// History bounds what is kept of the past.
+	History History
+	// Observe is told how long each operation on etcd took, in seconds.
+	Observe func(operation, resource string, seconds float64)
+
+	Clock  clock.WithTicker
+	Logger *slog.Logger
+}
+
+// Store keeps the objects of every row of the table.
+type Store struct {
+	Options
+	caches map[string]*cache // by key prefix; fixed after New
+
+	journal *journalWriter
+
+	// lastWrite is the newest revision that this process wrote.
+	lastWrite atomic.Int64
+	// revision is up to where every cache is complete; changed by the watch loop only, under advanced.L.
+	revision atomic.Int64
+	advanced *sync.Cond
+	ready    chan struct{} // closed after the first load
+	// written holds the objects that this process is writing, so that the watch loop need not decode them again. Each is
+	// a copy that nobody else holds. By key.
+	written sync.Map
+}
+
+// written is an object on its way into etcd.
+type written struct {
+	value []byte
+	obj   resources.Object
+}
+
+// New makes a store for the rows. It starts nothing and reads nothing; see Run.
+func New(rows []*resources.Resource, options Options) *Store {
+	s := &Store{
+		Options:  options,
+		caches:   map[string]*cache{},
+		journal:  &journalWriter{server: options.Server},
+		advanced: sync.NewCond(&sync.Mutex{}),
+		ready:    make(chan struct{}),
+	}
+	for _, row := range rows {
+		s.caches[prefix(row)] = newCache(s, row)
+	}
+	return s
+}
+
+// Ready is closed when the caches have been filled for the first time.
+func (s *Store) Ready() <-chan struct{} { return s.ready }
+
+// Revision is up to where every cache is complete.
+func (s *Store) Revision() int64 { return s.revision.Load() }
+
+// Run fills the caches, follows etcd and compacts its history, until ctx ends.
+func (s *Store) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, s.advanced.Broadcast) // lets go of everyone who waits for a revision
+	defer stop()
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	wait.Go(func() { s.compactor(ctx) })
+	for first := true; ctx.Err() == nil; first = false {
+		err := s.follow(ctx, first)
+		if ctx.Err() != nil {
+			return nil
+		}
+		s.Logger.Error("etcd's watch ended, starting anew", "component", "apiserver", "err", err)
+		select {
+		case <-s.Clock.After(200 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// follow loads everything and then applies every change, until something goes wrong.
+func (s *Store) follow(ctx context.Context, first bool) error {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	revision, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	s.advance(revision)
+	if first {
+		if err := s.journal.resume(ctx, s.Client); err != nil {
+			return err
+		}
+		close(s.ready)
+	}
+	// The whole key space and not only the registry: otherwise a foreign key's revision, which a linearizable read
+	// returns, would never arrive here.
+	changes := s.Client.Watch(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithRev(revision+1))
+	for response := range changes {
+		if err := response.Err(); err != nil {
+			return fmt.Errorf("watching etcd from revision %d: %w", s.Revision()+1, err)
+		}
+		for _, event := range response.Events {
+			s.apply(event)
+		}
+		s.advance(response.Header.Revision)
+	}
+	return errors.New("etcd closed the watch")
+}
+
+// load fills the caches with what is there at one revision, which it returns.
+func (s *Store) load(ctx context.Context) (int64, error) {
+	var revision int64
+	for prefix, c := range s.caches {
+		options := []clientv3.OpOption{clientv3.WithPrefix()}
+		if revision != 0 {
+			options = append(options, clientv3.WithRev(revision))
+		}
+		response, err := s.Client.Get(ctx, prefix, options...)
+		if err != nil {
+			return 0, fmt.Errorf("loading %s from etcd: %w", prefix, err)
+		}
+		if revision == 0 {
+			revision = response.Header.Revision
+		}
+		entries := make([]*Entry, 0, len(response.Kvs))
+		for _, kv := range response.Kvs {
+			entry, err := decode(c.row, string(kv.Key), kv.Value, kv.ModRevision)
+			if err != nil {
+				s.Logger.Error("an object in etcd can't be read and is passed over", "component", "apiserver", "err", err)
+				continue
+			}
+			entries = append(entries, entry)
+		}
+		c.reset(entries, revision)
+	}
+	return revision, nil
+}
+
+// apply takes one change into the cache that it belongs to.
+func (s *Store) apply(event *clientv3.Event) {
+	key := string(event.Kv.Key)
+	prefix, ok := prefixOf(key)
+	if !ok {
+		return
+	}
+	c, ok := s.caches[prefix]
+	if !ok {
+		return
+	}
+	if event.Type == clientv3.EventTypeDelete {
+		c.drop(key, event.Kv.ModRevision)
+		return
+	}
+	if own, ok := s.written.Load(key); ok && bytes.Equal(own.(*written).value, event.Kv.Value) {
+		if s.written.CompareAndDelete(key, own) {
+			c.put(newEntry(c.row, key, event.Kv.Value, event.Kv.ModRevision, own.(*written).obj))
+			return
+		}
+	}
+	entry, err := decode(c.row, key, event.Kv.Value, event.Kv.ModRevision)
+	if err != nil {
+		s.Logger.Error("a change in etcd can't be read and is passed over", "component", "apiserver", "err", err)
+		return
+	}
+	c.put(entry)
+}
+
+func (s *Store) advance(revision int64) {
+	s.advanced.L.Lock()
+	if revision > s.revision.Load() {
+		s.revision.Store(revision)
+	}
+	s.advanced.L.Unlock()
+	s.advanced.Broadcast()
+}
+
+// ErrFuture says that a read asks for a revision that does not come.
+var ErrFuture = errors.New("too large resource version")
+
+// patience is how long a read waits for a revision, as upstream's watch cache.
+const patience = 3 * time.Second
+
+// wait returns when the caches are complete up to the revision.
+func (s *Store) wait(ctx context.Context, revision int64) error {
+	if s.Revision() >= revision {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer context.AfterFunc(ctx, s.advanced.Broadcast)()
+	s.advanced.L.Lock()
+	defer s.advanced.L.Unlock()
+	for s.revision.Load() < revision {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %d, current: %d", ErrFuture, revision, s.revision.Load())
+		}
+		s.advanced.Wait()
+	}
+	return nil
+}
+
+// Fresh returns when the caches hold every write that was acknowledged before the call.
+func (s *Store) Fresh(ctx context.Context) error {
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.SoleWriter {
+		return s.wait(ctx, s.lastWrite.Load())
+	}
+	defer s.observe("get", "revision")()
+	response, err := s.Client.Get(ctx, claims, clientv3.WithCountOnly())
+	if err != nil {
+		return fmt.Errorf("asking etcd for its revision: %w", err)
+	}
+	return s.wait(ctx, response.Header.Revision)
+}
+
+// AtLeast returns when the caches are complete up to the revision.
+func (s *Store) AtLeast(ctx context.Context, revision int64) error {
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.wait(ctx, revision)
+}
+
+// Snapshot is the row's objects as the cache has them; see Fresh and AtLeast.
+func (s *Store) Snapshot(row *resources.Resource) Snapshot { return s.caches[prefix(row)].snapshot() }
+
+// Get is one object as the cache has it, or nil, and the revision at which that was so.
+func (s *Store) Get(row *resources.Resource, namespace, name string) (*Entry, int64) {
+	return s.caches[prefix(row)].get(Key(row, namespace, name))
+}
+
+// Watch follows the row's objects after the revision. A value other than "" watches that value of the row's indexed
+// field. ErrGone says that the revision is too old.
+func (s *Store) Watch(row *resources.Resource, revision int64, value string) (*Watcher, error) {
+	return s.caches[prefix(row)].watch(revision, value)
+}
+
+// WatchNow follows the row's objects after the snapshot that it returns.
+func (s *Store) WatchNow(row *resources.Resource, value string) (*Watcher, Snapshot) {
+	return s.caches[prefix(row)].watchNow(value)
+}
+
+// observe measures from the call to the call of what it returns.
+func (s *Store) observe(operation, resource string) func() {
+	if s.Observe == nil {
+		return func() {}
+	}
+	start := s.Clock.Now()
+	return func() { s.Observe(operation, resource, s.Clock.Since(start).Seconds()) }
+}

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// Event is one change of one object, shared by all watchers of its resource.
+type Event struct {
+	// Type is Added, Modified or Deleted, as someone sees it who watches everything.
+	Type watch.EventType
+	// Revision is the change's revision.
+	Revision int64
+	// Entry is the object after the change; for a deletion it is the last state, at the deletion's revision.
+	Entry *Entry
+	// Previous is the object before the change; nil for one that was added.
+	Previous *Entry
+
+	once sync.Once
+	gone *Entry // guarded by once
+	c    *cache
+}
+
+// Gone is the state before the change at the change's revision: what a watcher is told whose selector the object no
+// longer matches.
+func (e *Event) Gone() *Entry {
+	if e.Type == watch.Deleted {
+		return e.Entry
+	}
+	e.once.Do(func() { e.gone = e.Previous.at(e.c.row, e.Revision) })
+	return e.gone
+}
+
+// ErrGone says that a watch can't go on or can't start from where it was asked to: events that it needs are not in the
+// window any more. The client has to list again.
+var ErrGone = errors.New("too old resource version")
+
+// queueBound is how many events a watcher may be behind before it is cut off.
+const queueBound = 8192
+
+// Watcher receives the events of one resource after the revision it started from, in order, each once.
+type Watcher struct {
+	cache *cache
+	value string        // the indexed field's value that is watched; "" watches everything
+	wake  chan struct{} // holds one token while there is something to fetch
+
+	mu    sync.Mutex
+	queue []*Event // guarded by mu; at most queueBound
+	lost  bool     // guarded by mu: cut off
+}
+
+// push is called by the store's one watch loop, in commit order. It never blocks.
+func (w *Watcher) push(e *Event) {
+	w.mu.Lock()
+	if len(w.queue) >= queueBound {
+		w.lost, w.queue = true, nil
+	} else if !w.lost {
+		w.queue = append(w.queue, e)
+	}
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *Watcher) cutOff() {
+	w.mu.Lock()
+	w.lost, w.queue = true, nil
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *Watcher) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Ready receives when Take has something to say.
+func (w *Watcher) Ready() <-chan struct{} { return w.wake }
+
+// Take returns the events since the last call, and the revision up to which the watcher has now seen everything. After
+// it was cut off it returns ErrGone.
+func (w *Watcher) Take() (events []*Event, revision int64, err error) {
+	// The revision is read first: events up to it are in the queue already, so whoever takes the queue afterwards has them.
+	revision = w.cache.store.Revision()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lost {
+		return nil, 0, ErrGone
+	}
+	events, w.queue = w.queue, nil
+	if n := len(events); n > 0 {
+		revision = max(revision, events[n-1].Revision)
+	}
+	return events, revision, nil
+}
+
+// Next waits for events.
+func (w *Watcher) Next(ctx context.Context) ([]*Event, error) {
+	for {
+		events, _, err := w.Take()
+		if err != nil || len(events) > 0 {
+			return events, err
+		}
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Stop ends the watch.
+func (w *Watcher) Stop() { w.cache.remove(w) }

@@ -1,0 +1,251 @@
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"minik.dev/apiserver/admission"
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/store"
+)
+
+// update writes the body in the place of the addressed object, or of a part of it.
+func (s *Server) update(r *request) error {
+	body, err := s.subBody(r)
+	if err != nil {
+		return err
+	}
+	written, err := s.mutate(r, "update", func(current resources.Object) (resources.Object, bool, error) {
+		obj, err := s.placed(r, current, body.DeepCopyObject())
+		return obj, false, err
+	})
+	if err != nil {
+		return err
+	}
+	return s.answerChanged(r, written)
+}
+
+// subBody reads the body as the object or as the subresource's own kind.
+func (s *Server) subBody(r *request) (runtime.Object, error) {
+	if r.sub != nil && r.sub.New != nil {
+		return s.decodeBody(r, r.sub.Kind, r.sub.New())
+	}
+	obj, err := s.object(r)
+	if err != nil {
+		return nil, err
+	}
+	return obj, r.nameMatches(obj)
+}
+
+// placed is the current object with the body in its place: the body itself, or the current object with the subresource
+// written into it.
+func (s *Server) placed(r *request, current resources.Object, body runtime.Object) (resources.Object, error) {
+	if r.sub == nil {
+		return body.(resources.Object), nil
+	}
+	obj := current.DeepCopyObject().(resources.Object)
+	if accessor, ok := body.(resources.Object); ok {
+		obj.SetResourceVersion(accessor.GetResourceVersion()) // the body's precondition
+		if uid := accessor.GetUID(); uid != "" {
+			obj.SetUID(uid)
+		}
+	}
+	if err := r.sub.Apply(obj, body); err != nil {
+		return nil, err
+	}
+	return obj, nil
+}
+
+// mutate changes the addressed object: it reads the newest state, lets change make the next one of a copy, and writes that
+// on the condition that nobody else wrote meanwhile. A change that lost the race is made again of the newer state, unless
+// the client insists on the state that it knows (a resourceVersion) or change says that it is final.
+//
+// The state comes from the cache. When it turns out to be old, the transaction brings the newer one along.
+func (s *Server) mutate(r *request, verb string,
+	change func(current resources.Object) (next resources.Object, owned bool, err error)) (*store.Entry, error) {
+	dryRun, err := r.dryRun()
+	if err != nil {
+		return nil, err
+	}
+	current, err := s.find(r, false)
+	if err != nil {
+		return nil, err
+	}
+	for attempt := 1; ; attempt++ {
+		next, owned, err := change(current.Object)
+		if err != nil {
+			return nil, err
+		}
+		if err := precondition(r, current, next); err != nil {
+			// Perhaps only the cache is behind what the client knows.
+			newer, findErr := s.find(r, true)
+			if findErr != nil || newer.Revision == current.Revision || attempt >= attempts {
+				return nil, errors.Join(findErr, err)
+			}
+			current = newer
+			continue
+		}
+		if err := s.prepareUpdate(r, next, current.Object, owned, attempt == 1); err != nil {
+			return nil, err
+		}
+		if dryRun {
+			return store.Unwritten(r.row, next)
+		}
+		written, err := s.writeUpdate(r, verb, current, next)
+		var conflict *store.ConflictError
+		switch {
+		case err == nil:
+			return written, nil
+		case errors.As(err, &conflict) && attempt < attempts:
+			current = conflict.Current
+		case drawnAgain(r.row, next, err) && attempt < attempts:
+			if err := s.store.Fresh(r.Context()); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, claimed(r.row, next, err)
+		}
+	}
+}
+
+// writeUpdate writes the next state. An object that is being deleted, and that nothing keeps any more, goes.
+func (s *Server) writeUpdate(r *request, verb string, current *store.Entry, next resources.Object) (*store.Entry, error) {
+	if released(r.row, next) {
+		if err := s.store.Delete(r.Context(), r.row, current, r.entry("delete", r.name)); err != nil {
+			return nil, err
+		}
+		return store.Unwritten(r.row, next)
+	}
+	return s.store.Update(r.Context(), r.row, current, next, r.entry(verb, r.name))
+}
+
+// released reports whether this update takes away the last thing that kept an object which is being deleted.
+func released(row *resources.Resource, obj resources.Object) bool {
+	if obj.GetDeletionTimestamp() == nil || len(obj.GetFinalizers()) > 0 {
+		return false
+	}
+	if grace := obj.GetDeletionGracePeriodSeconds(); grace != nil && *grace > 0 {
+		return false
+	}
+	return row.Retire == nil || !row.Retire(obj)
+}
+
+// precondition checks the resourceVersion and the UID that the client insists on.
+func precondition(r *request, current *store.Entry, next resources.Object) error {
+	if v := next.GetResourceVersion(); v != "" && v != "0" && v != current.Object.GetResourceVersion() {
+		return apierrors.NewConflict(r.gr(), r.name, &store.ConflictError{})
+	}
+	if uid := next.GetUID(); uid != "" && uid != current.Object.GetUID() {
+		return apierrors.NewConflict(r.gr(), r.name, fmt.Errorf(
+			"Precondition failed: UID in precondition: %v, UID in object meta: %v", uid, current.Object.GetUID()))
+	}
+	return nil
+}
+
+// prepareUpdate makes the next state ready to be stored, or says why it can't be. owned says that managedFields are up to
+// date already.
+func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, firstTime bool) error {
+	obj.SetUID(old.GetUID())
+	obj.SetCreationTimestamp(old.GetCreationTimestamp())
+	obj.SetDeletionTimestamp(old.GetDeletionTimestamp())
+	obj.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
+	obj.SetGeneration(old.GetGeneration())
+	obj.SetSelfLink("")
+	obj.SetResourceVersion(old.GetResourceVersion())
+	if r.sub == nil {
+		if _, ok := r.row.Subresource("status"); ok {
+			copyStatus(obj, old)
+		}
+		if r.row.Prepare != nil {
+			r.row.Prepare(obj, old)
+		}
+	}
+	if err := s.admit(r.Context(), &admission.Request{
+		Row: r.row, Verb: "update", Subresource: r.subresource, Namespace: r.namespace, Name: r.name, Object: obj, Old: old,
+		User: r.user,
+	}); err != nil {
+		return err
+	}
+	if r.row.Generation && changed(obj, old) {
+		obj.SetGeneration(old.GetGeneration() + 1)
+	}
+	if err := invalid(r, obj, old); err != nil {
+		return err
+	}
+	if firstTime && r.row.Warn != nil && r.sub == nil {
+		for _, w := range r.row.Warn(obj, old) {
+			r.warn(w)
+		}
+	}
+	if owned {
+		return nil
+	}
+	return s.own(r, old, obj)
+}
+
+// changed reports whether anything but metadata and status differs.
+func changed(obj, old resources.Object) bool {
+	a, b := reflect.ValueOf(obj).Elem(), reflect.ValueOf(old).Elem()
+	for i := range a.NumField() {
+		switch a.Type().Field(i).Name {
+		case "TypeMeta", "ObjectMeta", "Status":
+			continue
+		}
+		if !equality.Semantic.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			return true
+		}
+	}
+	return false
+}
+
+// answerChanged answers with what was written.
+func (s *Server) answerChanged(r *request, written *store.Entry) error {
+	if r.sub == nil || r.sub.Get == nil {
+		return s.answer(r, http.StatusOK, written)
+	}
+	part, err := r.sub.Get(written.Object)
+	if err != nil {
+		return err
+	}
+	return s.plain(r, http.StatusOK, part)
+}
+
+// getSubresource answers with the part of the object that the subresource shows.
+func (s *Server) getSubresource(r *request) error {
+	entry, err := s.find(r, true)
+	if err != nil {
+		return err
+	}
+	part, err := r.sub.Get(entry.Object)
+	if err != nil {
+		return err
+	}
+	return s.plain(r, http.StatusOK, part)
+}
+
+// createSubresource lets the posted body change the object (a pod's binding) and answers with what the subresource says.
+func (s *Server) createSubresource(r *request) error {
+	body, err := s.decodeBody(r, r.sub.Kind, r.sub.New())
+	if err != nil {
+		return err
+	}
+	var answer runtime.Object
+	now := r.received.Truncate(time.Second)
+	_, err = s.mutate(r, "create", func(current resources.Object) (resources.Object, bool, error) {
+		next := current.DeepCopyObject().(resources.Object)
+		var err error
+		answer, err = r.sub.Create(next, body, now)
+		return next, false, err
+	})
+	if err != nil {
+		return err
+	}
+	return s.plain(r, http.StatusCreated, answer)
+}

@@ -1,0 +1,282 @@
+package apiserver
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"minik.dev/apiserver/store"
+)
+
+// A watch ends by itself after half an hour to an hour, so that clients spread over servers anew (upstream).
+const (
+	watchAtLeast = 30 * time.Minute
+	watchSpread  = 30 * time.Minute
+)
+
+// bookmarkEvery is how often a watch that asked for bookmarks hears of the revision it has reached.
+const bookmarkEvery = time.Minute
+
+// initialEventsEnd marks the bookmark that ends the initial events of a watch list.
+const initialEventsEnd = metav1.InitialEventsAnnotationKey
+
+// watcher is one watch that is being served.
+type watcher struct {
+	s *Server
+	r *request
+	q *query
+	m media
+	// headed says that the columns of a table were sent.
+	headed bool
+	out    *http.ResponseController
+}
+
+// watch follows the objects that the selectors choose.
+func (s *Server) watch(r *request) error {
+	q, err := s.listQuery(r)
+	if err != nil {
+		return err
+	}
+	m, err := negotiate(r.Request, hasProto(r.row.New()), true)
+	if err != nil {
+		return err
+	}
+	from, initial, bookmark, err := s.startWatch(r, q)
+	if err != nil {
+		return err
+	}
+	defer from.Stop()
+	w := &watcher{s: s, r: r, q: q, m: m, out: http.NewResponseController(r.w)}
+	r.w.Header().Set("Content-Type", m.contentType(true))
+	r.w.Header().Set("Cache-Control", "no-cache, private")
+	r.w.WriteHeader(http.StatusOK)
+	s.metrics.watching(r, 1)
+	defer s.metrics.watching(r, -1)
+	// From here on an error of writing means that the client is gone, which is nobody's error.
+	for _, e := range initial {
+		if w.send(watch.Added, e) != nil {
+			return nil
+		}
+	}
+	if bookmark > 0 && w.bookmark(bookmark, true) != nil {
+		return nil
+	}
+	if w.out.Flush() != nil {
+		return nil
+	}
+	w.follow(from)
+	return nil
+}
+
+// startWatch finds where the watch starts: after a revision, or with the present as its first events. bookmark is the
+// revision at which the initial events are complete, where the client asked to be told.
+func (s *Server) startWatch(r *request, q *query) (from *store.Watcher, initial []*store.Entry, bookmark int64, err error) {
+	at, err := q.revision()
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	asked := q.SendInitialEvents != nil
+	if asked && q.ResourceVersionMatch != metav1.ResourceVersionMatchNotOlderThan {
+		return nil, nil, 0, apierrors.NewBadRequest("resourceVersionMatch: sendInitialEvents requires setting " +
+			"resourceVersionMatch to NotOlderThan")
+	}
+	if !asked && q.ResourceVersionMatch != "" {
+		return nil, nil, 0, apierrors.NewBadRequest("resourceVersionMatch is forbidden for watch unless sendInitialEvents " +
+			"is provided")
+	}
+	if asked && *q.SendInitialEvents && !q.AllowWatchBookmarks {
+		return nil, nil, 0, apierrors.NewBadRequest("sendInitialEvents: requires allowWatchBookmarks")
+	}
+	if q.ResourceVersion == "" {
+		err = s.store.Fresh(r.Context())
+	} else {
+		err = s.store.AtLeast(r.Context(), at)
+	}
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	now := at == 0
+	if asked {
+		now = *q.SendInitialEvents
+	}
+	if !now && at == 0 { // sendInitialEvents=false from wherever we are
+		from, _ = s.store.WatchNow(r.row, q.indexed)
+		return from, nil, 0, nil
+	}
+	if !now {
+		from, err = s.store.Watch(r.row, at, q.indexed)
+		return from, nil, 0, err
+	}
+	from, snapshot := s.store.WatchNow(r.row, q.indexed)
+	snapshot.Ascend(store.Range(r.row, r.namespace), "", func(e *store.Entry) bool {
+		if q.matches(e) {
+			initial = append(initial, e)
+		}
+		return true
+	})
+	if asked {
+		bookmark = snapshot.Revision
+	}
+	return from, initial, bookmark, nil
+}
+
+// follow sends events until the client goes, the time is up, or the watcher has fallen behind.
+func (w *watcher) follow(from *store.Watcher) {
+	limit := watchAtLeast + time.Duration(w.s.random(int(watchSpread)))
+	if t := w.q.TimeoutSeconds; t != nil && *t > 0 {
+		limit = time.Duration(*t) * time.Second
+	}
+	end := w.s.Clock.NewTimer(limit)
+	defer end.Stop()
+	var tick <-chan time.Time
+	if w.q.AllowWatchBookmarks {
+		ticker := w.s.Clock.NewTicker(bookmarkEvery)
+		defer ticker.Stop()
+		tick = ticker.C()
+	}
+	for {
+		bookmark := false
+		select {
+		case <-from.Ready():
+		case <-tick:
+			bookmark = true
+		case <-end.C():
+			return
+		case <-w.s.stopping:
+			return
+		case <-w.r.Context().Done():
+			return
+		}
+		events, revision, err := from.Take()
+		if err != nil {
+			w.gone(err)
+			return
+		}
+		for _, e := range events {
+			if w.event(e) != nil {
+				return
+			}
+		}
+		if bookmark && w.bookmark(revision, false) != nil {
+			return
+		}
+		if w.out.Flush() != nil {
+			return
+		}
+	}
+}
+
+// event sends what a change means to this watcher: an object may come into its selection or leave it.
+func (w *watcher) event(e *store.Event) error {
+	if ns := w.r.namespace; ns != "" && e.Entry.Object.GetNamespace() != ns {
+		return nil
+	}
+	was := e.Previous != nil && w.q.matches(e.Previous)
+	is := e.Type != watch.Deleted && w.q.matches(e.Entry)
+	switch {
+	case is && was:
+		return w.send(watch.Modified, e.Entry)
+	case is:
+		return w.send(watch.Added, e.Entry)
+	case was:
+		return w.send(watch.Deleted, e.Gone())
+	}
+	return nil
+}
+
+// send writes one event. The bytes of plain objects are shared by everyone who watches in the same way.
+func (w *watcher) send(kind watch.EventType, e *store.Entry) error {
+	var frame []byte
+	var err error
+	switch {
+	case w.m.As == "Table":
+		frame, err = w.tableFrame(kind, e)
+	case w.r.served != nil:
+		var body []byte
+		if obj := w.r.out(e.Object); w.m.As != "" {
+			body, err = w.m.encode(partial(obj, w.m.AsVersion))
+		} else {
+			body, err = w.m.encode(obj)
+		}
+		frame = w.m.frame(string(kind), body)
+	default:
+		name := fmt.Sprint("frame ", kind, " ", w.m.Type, w.m.As, w.m.AsVersion)
+		var body []byte
+		if body, err = w.m.entryBytes(e); err == nil {
+			frame, err = e.Encoded(name, func() ([]byte, error) { return w.m.frame(string(kind), body), nil })
+		}
+	}
+	if err != nil {
+		w.s.Logger.Error("an event can't be encoded", "component", "apiserver", "path", w.r.URL.Path, "err", err)
+		return err
+	}
+	_, err = w.r.w.Write(frame)
+	return err
+}
+
+func (w *watcher) tableFrame(kind watch.EventType, e *store.Entry) ([]byte, error) {
+	table, err := w.s.tableOf(w.r, w.m, []*store.Entry{e})
+	if err != nil {
+		return nil, err
+	}
+	table.ResourceVersion = e.Object.GetResourceVersion()
+	if w.headed {
+		table.ColumnDefinitions = nil
+	}
+	w.headed = true
+	body, err := w.m.encode(table)
+	if err != nil {
+		return nil, err
+	}
+	return w.m.frame(string(kind), body), nil
+}
+
+// bookmark tells the client that it has seen everything up to the revision.
+func (w *watcher) bookmark(revision int64, initial bool) error {
+	obj := w.r.in()
+	obj.SetResourceVersion(fmt.Sprint(revision))
+	obj.GetObjectKind().SetGroupVersionKind(w.r.kind())
+	if initial {
+		obj.SetAnnotations(map[string]string{initialEventsEnd: "true"})
+	}
+	var body []byte
+	var err error
+	switch w.m.As {
+	case "":
+		body, err = w.m.encode(obj)
+	case "Table":
+		table := &metav1.Table{ListMeta: metav1.ListMeta{ResourceVersion: fmt.Sprint(revision)}}
+		table.APIVersion, table.Kind = metav1.GroupName+"/"+w.m.AsVersion, "Table"
+		if initial {
+			row, rowErr := partialRow(obj, w.m)
+			if rowErr != nil {
+				return rowErr
+			}
+			table.Rows = []metav1.TableRow{row}
+		}
+		body, err = w.m.encode(table)
+	default:
+		body, err = w.m.encode(partial(obj, w.m.AsVersion))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = w.r.w.Write(w.m.frame(string(watch.Bookmark), body))
+	return err
+}
+
+// gone tells the client that it has to list again.
+func (w *watcher) gone(err error) {
+	status := statusOf(err, w.r.gr(), w.r.name)
+	body, encodeErr := media{Type: w.m.Type}.encode(status)
+	if encodeErr != nil {
+		return
+	}
+	if _, err := w.r.w.Write(w.m.frame(string(watch.Error), body)); err == nil {
+		_ = w.out.Flush() // the client that is gone is told nothing
+	}
+}
