@@ -92,8 +92,8 @@ func client(t *testing.T, server *httptest.Server, contentType string) *clientdi
 	return c
 }
 
-// Both forms tell the same facts: client-go makes the same groups and resources of them. Only the storage version's hash
-// has no place in the aggregated form.
+// Both forms tell the same facts: client-go makes the same groups and resources of them. Only the storage version's
+// hash has no place in the aggregated form.
 func TestFormsAgree(t *testing.T) {
 	for name, rows := range map[string][]*resources.Resource{"small": rows(), "all": resources.All()} {
 		t.Run(name, func(t *testing.T) {
@@ -171,8 +171,15 @@ func TestResourceList(t *testing.T) {
 	var list metav1.APIResourceList
 	require.NoError(t, json.Unmarshal(body, &list))
 	require.Equal(t, metav1.APIResource{
-		Name: "pods/eviction", Namespaced: true, Group: "policy", Version: "v1", Kind: "Eviction", Verbs: []string{"create"},
+		Name: "pods/eviction", Namespaced: true, Group: "policy", Version: "v1", Kind: "Eviction",
+		Verbs: []string{"create"},
 	}, list.APIResources[3])
+
+	_, body = get(t, server, "/apis/minik.dev/v1")
+	list = metav1.APIResourceList{}
+	require.NoError(t, json.Unmarshal(body, &list))
+	require.False(t, list.APIResources[0].Namespaced)
+	require.Equal(t, metav1.Verbs{"get", "list", "watch"}, list.APIResources[0].Verbs)
 }
 
 func TestRoots(t *testing.T) {

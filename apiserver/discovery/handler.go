@@ -19,8 +19,8 @@ import (
 	"minik.dev/apiserver/resources"
 )
 
-// New serves the discovery documents of the table: /api, /api/v1, /apis, /apis/<group> and /apis/<group>/<version>, each
-// with or without a slash at its end. Any other path is 404.
+// New serves the discovery documents of the table: /api, /api/v1, /apis, /apis/<group> and /apis/<group>/<version>,
+// each with or without a slash at its end. Any other path is 404.
 func New(rows []*resources.Resource) http.Handler {
 	all := newCatalog(rows)
 	core, named := all.split()

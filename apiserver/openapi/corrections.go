@@ -33,5 +33,5 @@ var words = map[string]string{
 	"io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent": "One event of a watch: its type (ADDED, MODIFIED, DELETED, " +
 		"BOOKMARK or ERROR), and the object, or for an error a Status.",
 	"io.k8s.apimachinery.pkg.runtime.RawExtension":    "An object of any kind.",
-	"io.k8s.apimachinery.pkg.util.intstr.IntOrString": "A number or a string, such as a port or its name, or a share: 25%.",
+	"io.k8s.apimachinery.pkg.util.intstr.IntOrString": "A number or a string: a port or its name, a share (25%).",
 }

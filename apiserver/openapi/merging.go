@@ -12,8 +12,8 @@ import (
 )
 
 // merging is what server-side apply knows of upstream's types beyond their Go declarations: which lists are keyed by
-// what, which maps are one piece, and what a field is when it is left out. Clients that merge by themselves read it from
-// the OpenAPI documents.
+// what, which maps are one piece, and what a field is when it is left out. Clients that merge by themselves read it
+// from the OpenAPI documents.
 type merging struct{ types *mergeschema.Schema }
 
 // newMerging borrows the types that client-go's apply configurations come with; one object leads to all of them.

@@ -152,6 +152,7 @@ func BenchmarkIndex(b *testing.B) {
 	_, err := newMerging()
 	require.NoError(b, err)
 	for b.Loop() {
-		New(resources.All(), serverVersion).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/openapi/v3", nil))
+		request := httptest.NewRequest(http.MethodGet, "/openapi/v3", nil)
+		New(resources.All(), serverVersion).ServeHTTP(httptest.NewRecorder(), request)
 	}
 }

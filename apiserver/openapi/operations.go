@@ -8,14 +8,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// operation is how a verb of the table is spoken in HTTP. The words are upstream's: generated clients are named by them.
+// operation is how a verb of the table is spoken in HTTP. The words are upstream's: generated clients are named by
+// them.
 type operation struct {
 	method string
 	// named operations address one object, the others the collection.
 	named bool
 	// action is upstream's word for the verb, in x-kubernetes-action; it differs from the table's.
 	action string
-	// id starts the operation's identifier and infix stands before what it works on: deleteCoreV1CollectionNamespacedPod.
+	// id starts the operation's identifier and infix stands before what it works on:
+	// deleteCoreV1CollectionNamespacedPod.
 	id, infix string
 	// description has one %s for the kind.
 	description string

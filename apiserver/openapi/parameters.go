@@ -34,7 +34,8 @@ func queryParameters(options []any, omitted []string) []spec.Parameter {
 			name, _, ok := jsonName(t.Field(i))
 			kind, format := queryType(t.Field(i).Type)
 			known := slices.ContainsFunc(out, func(p spec.Parameter) bool { return p.Name == name })
-			if !ok || name == "" || kind == "" || known || slices.Contains(omitted, name) || slices.Contains(unserved, name) {
+			left := known || slices.Contains(omitted, name) || slices.Contains(unserved, name)
+			if !ok || name == "" || kind == "" || left {
 				continue
 			}
 			out = append(out, parameter(name, "query", docs[name], kind, format))

@@ -14,7 +14,8 @@ const definitionPrefix = "#/definitions/"
 // schemas collects the definitions of Go types, each with all that it refers to. The schemas are those of OpenAPI v2.
 type schemas struct {
 	definitions spec.Definitions
-	// oneOf has the JSON types of a definition that allows several, such as IntOrString: OpenAPI v3 can say so, v2 cannot.
+	// oneOf has the JSON types of a definition that allows several, such as IntOrString: OpenAPI v3 can say so, v2
+	// cannot.
 	oneOf map[string][]string
 	// names says how the types of a package are named that do not name themselves: a prefix by package path.
 	names   map[string]string
@@ -91,8 +92,8 @@ func (s *schemas) object(t reflect.Type) *spec.Schema {
 	return out
 }
 
-// properties enters the fields of t into out, those of inlined structs among them. A field is required when encoding/json
-// writes it always, unless corrected.
+// properties enters the fields of t into out, those of inlined structs among them. A field is required when
+// encoding/json writes it always, unless corrected.
 func (s *schemas) properties(t reflect.Type, out *spec.Schema) {
 	docs, corrected := describe(t), corrections[s.name(t)]
 	for i := range t.NumField() {
@@ -177,10 +178,13 @@ func own[T any](t reflect.Type, ask func(any) (T, bool)) (T, bool) {
 		return said, ok
 	}
 	for i := range t.NumField() {
-		if field := t.Field(i); field.Anonymous {
-			if embedded, ok := ask(reflect.Zero(indirect(field.Type)).Interface()); ok && reflect.DeepEqual(said, embedded) {
-				return nothing, false
-			}
+		field := t.Field(i)
+		if !field.Anonymous {
+			continue
+		}
+		embedded, ok := ask(reflect.Zero(indirect(field.Type)).Interface())
+		if ok && reflect.DeepEqual(said, embedded) {
+			return nothing, false
 		}
 	}
 	return said, true

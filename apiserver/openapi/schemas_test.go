@@ -2,11 +2,16 @@ package openapi
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/kube-openapi/pkg/spec3"
@@ -102,7 +107,8 @@ func TestManagedFieldsFromDocument(t *testing.T) {
 	for _, object := range []resources.Object{
 		&appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}},
 		&api.Control{
-			TypeMeta: metav1.TypeMeta{APIVersion: "minik.dev/v1", Kind: "Control"}, Spec: api.ControlSpec{Stopped: true},
+			TypeMeta: metav1.TypeMeta{APIVersion: "minik.dev/v1", Kind: "Control"},
+			Spec:     api.ControlSpec{Stopped: true},
 		},
 	} {
 		group := object.GetObjectKind().GroupVersionKind().Group
@@ -155,11 +161,18 @@ func eachSchema(document *spec3.OpenAPI, visit func(*spec.Schema)) {
 func TestCorrectionsAreNeeded(t *testing.T) {
 	merging, err := newMerging()
 	require.NoError(t, err)
-	definitions := newDocument(kindsOf(resources.All()), merging).schemas.definitions
+	s := newSchemas(nil, merging)
+	for _, object := range []any{
+		appsv1.Deployment{}, appsv1.ReplicaSet{}, corev1.Event{}, corev1.Node{}, corev1.Pod{},
+		discoveryv1.EndpointSlice{}, eventsv1.Event{}, schedulingv1.PriorityClass{},
+	} {
+		s.schema(reflect.TypeOf(object))
+	}
 	for name, fields := range corrections {
-		for field := range fields {
-			require.Contains(t, definitions, name)
-			require.Contains(t, definitions[name].Properties, field, name)
+		for field, required := range fields {
+			_, ok := s.definitions[name].Properties[field]
+			require.True(t, ok, "%s.%s", name, field)
+			require.Equal(t, required, slices.Contains(s.definitions[name].Required, field), "%s.%s", name, field)
 		}
 	}
 }
