@@ -216,4 +216,5 @@ func total(sets []*set, count func(*set) int32) int32 {
 	return sum
 }
 
-func available(s *set) int32 { return s.Status.AvailableReplicas }
+// available are the set's available pods that it keeps: those beyond its size are about to go.
+func available(s *set) int32 { return min(s.size(), s.Status.AvailableReplicas) }

@@ -26,7 +26,7 @@ func (r *rollout) ensureNew() error {
 	size := r.newSize()
 	r.resize(r.newest, size, fmt.Sprintf("Deployment %s has a template that none of its %d ReplicaSets has; "+
 		"it wants %d pods, has %d and may have %d, so the new one gets %d",
-		r.d.Name, len(r.old), r.desired(), total(r.old, (*set).size), r.most(), size))
+		r.d.Name, len(r.old), r.desired(), total(r.old, (*set).pods), r.most(), size))
 	r.noteCreated()
 	return nil
 }
@@ -53,12 +53,24 @@ func (r *rollout) newSize() int32 {
 	if r.d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 		return r.desired()
 	}
-	room := r.desired() + r.surge - total(r.all(), (*set).size)
-	if room <= 0 {
+	room := r.desired() + r.surge - total(r.all(), (*set).pods)
+	if room <= 0 || !r.observed() {
 		return size
 	}
 	return size + min(room, r.desired()-size)
 }
+
+// observed reports whether every ReplicaSet has acted on its present size. Until then their counts belong to an earlier
+// one, and a step that is taken on them could leave too few pods or too many. Real Kubernetes does not wait for this, and
+// may overstep its limits for a moment.
+func (r *rollout) observed() bool {
+	return !slices.ContainsFunc(r.all(), func(s *set) bool {
+		return s.was != nil && s.was.Generation > s.was.Status.ObservedGeneration
+	})
+}
+
+// pods are how many pods the set has or is about to have.
+func (s *set) pods() int32 { return max(s.size(), s.Status.Replicas) }
 
 // rollingUpdate replaces pods of the old ReplicaSets by pods of the newest, a few at a time. It takes one kind of step:
 // it sizes the newest, or else shrinks old ones.
@@ -85,18 +97,18 @@ func (r *rollout) sizeNew() bool {
 	}
 	r.resize(r.newest, size, fmt.Sprintf("Deployment %s wants %d pods of ReplicaSet %s, which has %d; "+
 		"all its ReplicaSets have %d, and may have %d", r.d.Name, want, r.newest.Name, have,
-		total(r.all(), (*set).size), r.most()))
+		total(r.all(), (*set).pods), r.most()))
 	return true
 }
 
 // shrinkOld takes pods from the old ReplicaSets: first those that are not available anyway, then as many of the others as
 // leaves enough available pods in all.
 func (r *rollout) shrinkOld() bool {
-	if total(r.old, (*set).size) == 0 {
+	if total(r.old, (*set).size) == 0 || !r.observed() {
 		return false
 	}
 	least := r.desired() - r.unavailable
-	newUnavailable := r.newest.size() - r.newest.Status.AvailableReplicas
+	newUnavailable := r.newest.size() - available(r.newest)
 	// Pods that are started and not yet available count as if they were missing.
 	atMost := total(r.all(), (*set).size) - least - newUnavailable
 	if atMost <= 0 {
@@ -125,12 +137,12 @@ func (r *rollout) shrinkOld() bool {
 func (r *rollout) dropUnhealthy(n int32) bool {
 	var dropped bool
 	for _, s := range r.old {
-		take := min(n, s.size()-s.Status.AvailableReplicas)
+		take := min(n, s.size()-available(s))
 		if take <= 0 {
 			continue
 		}
 		r.resize(s, s.size()-take, fmt.Sprintf("%d of the %d pods of old ReplicaSet %s are not available, so %d may go",
-			s.size()-s.Status.AvailableReplicas, s.size(), s.Name, take))
+			s.size()-available(s), s.size(), s.Name, take))
 		n -= take
 		dropped = true
 	}

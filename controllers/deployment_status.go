@@ -40,7 +40,7 @@ func (r *rollout) status() appsv1.DeploymentStatus {
 		ObservedGeneration:  r.d.Generation,
 		Replicas:            total(all, func(s *set) int32 { return s.Status.Replicas }),
 		ReadyReplicas:       total(all, func(s *set) int32 { return s.Status.ReadyReplicas }),
-		AvailableReplicas:   total(all, available),
+		AvailableReplicas:   total(all, func(s *set) int32 { return s.Status.AvailableReplicas }),
 		TerminatingReplicas: &gone,
 		CollisionCount:      r.d.Status.CollisionCount,
 		Conditions:          slices.Clone(r.conditions),

@@ -153,6 +153,10 @@ func (c *replicaController) reconcile(ctx context.Context, key string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if failure == nil && (plan.Create > 0 || len(plan.Delete) > 0) {
+		// The pods' events bring the key back. A status that says the generation is observed counts the pods it led to.
+		return nil
+	}
 	status := withFailure(plan.Status, failedIn, failure, c.clock.Now())
 	if err := c.report(ctx, rs, status); err != nil {
 		return errors.Join(failure, err)

@@ -20,7 +20,8 @@ type replicaSetPlan struct {
 	CreateReason string
 	// Delete are the pods to delete, the first one first.
 	Delete []podDeletion
-	// Status is what the pods look like before any of this is done; a failure of the above is added by withFailure.
+	// Status is what the pods look like before any of this is done. It is reported when nothing is left to do, or when that
+	// failed, which withFailure adds.
 	Status appsv1.ReplicaSetStatus
 	// Again is when to look at it again although nothing happened: a ready pod has become available. Zero is never.
 	Again time.Duration

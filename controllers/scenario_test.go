@@ -4,81 +4,95 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the functions decide into the scenario files")
+var rewrite = flag.Bool("rewrite", false, "write what the plans answer into testdata instead of comparing")
 
-// arrow stands between what a scenario gives and what is decided.
-const arrow = "\n=>\n"
+// given is one line of a scenario: a word, a name, and what is said of it. "pod a node=n1 deleting" has node "n1" and
+// deleting "".
+type given struct {
+	t          *testing.T
+	word, name string
+	said       map[string]string
+}
 
-// scenarios runs every file of testdata/<noun>: prose in comments, objects in YAML, an arrow, and the decision. With
-// -rewrite the decision is written instead of compared; then read the difference as you would read code.
-func scenarios(t *testing.T, noun string, decide func(t *testing.T, given []runtime.Object) string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", noun, "*.yaml"))
+func (g given) has(key string) bool { _, ok := g.said[key]; return ok }
+
+func (g given) str(key, otherwise string) string {
+	if v, ok := g.said[key]; ok {
+		return v
+	}
+	return otherwise
+}
+
+func (g given) int(key string, otherwise int32) int32 {
+	v, ok := g.said[key]
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(v, 10, 32)
+	require.NoError(g.t, err, "%s %s: %s", g.word, g.name, key)
+	return int32(n)
+}
+
+// ago is the moment that lies the said duration before noon.
+func (g given) ago(key string, otherwise time.Duration) time.Time {
+	v, ok := g.said[key]
+	if !ok {
+		return noon.Add(-otherwise)
+	}
+	d, err := time.ParseDuration(v)
+	require.NoError(g.t, err, "%s %s: %s", g.word, g.name, key)
+	return noon.Add(-d)
+}
+
+// runScenarios reads the files of testdata/<dir>. A file is a row of scenarios, with an empty line between two: prose
+// after #, what is given, a line of dashes, and what the plan answers.
+func runScenarios(t *testing.T, dir string, answer func(t *testing.T, lines []given) string) {
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txt"))
 	require.NoError(t, err)
-	require.NotEmpty(t, files, "testdata/%s holds no scenario", noun)
+	require.NotEmpty(t, files, "scenarios in testdata/%s", dir)
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			given, wanted, _ := strings.Cut(string(text), arrow)
-			got := decide(t, objectsOf(t, given))
-			if *rewrite {
-				require.NoError(t, os.WriteFile(file, []byte(given+arrow+got), 0o644))
-				return
-			}
-			require.Equal(t, wanted, got, "%s; run with -rewrite to accept", file)
-		})
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var out []string
+		for _, block := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
+			question, _, _ := strings.Cut(block, "\n----")
+			title := strings.TrimLeft(strings.SplitN(question, "\n", 2)[0], "# ")
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+title, func(t *testing.T) {
+				got := question + "\n----\n" + strings.TrimSpace(answer(t, parse(t, question)))
+				out = append(out, got)
+				if !*rewrite {
+					require.Equal(t, block, got)
+				}
+			})
+		}
+		if *rewrite {
+			require.NoError(t, os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644))
+		}
 	}
 }
 
-// objectsOf reads YAML documents, and leaves out those that are only comments.
-func objectsOf(t *testing.T, text string) []runtime.Object {
-	t.Helper()
-	var out []runtime.Object
-	for document := range strings.SplitSeq(text, "\n---\n") {
-		if onlyComments(document) {
+func parse(t *testing.T, question string) []given {
+	var lines []given
+	for line := range strings.Lines(question) {
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
-		obj, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(document), nil, nil)
-		require.NoError(t, err, document)
-		out = append(out, obj)
-	}
-	return out
-}
-
-func onlyComments(document string) bool {
-	for line := range strings.SplitSeq(document, "\n") {
-		if line != "" && !strings.HasPrefix(line, "#") {
-			return false
+		require.GreaterOrEqual(t, len(words), 2, "a line needs a word and a name: %q", line)
+		g := given{t: t, word: words[0], name: words[1], said: map[string]string{}}
+		for _, word := range words[2:] {
+			key, value, _ := strings.Cut(word, "=")
+			g.said[key] = value
 		}
+		lines = append(lines, g)
 	}
-	return true
-}
-
-// each picks the objects of one type.
-func each[T any](objects []runtime.Object) []T {
-	var out []T
-	for _, obj := range objects {
-		if typed, ok := obj.(T); ok {
-			out = append(out, typed)
-		}
-	}
-	return out
-}
-
-// first is the first object of one type, or T's zero value.
-func first[T any](objects []runtime.Object) T {
-	var zero T
-	if found := each[T](objects); len(found) > 0 {
-		return found[0]
-	}
-	return zero
+	return lines
 }
