@@ -1,0 +1,157 @@
+package scheduler
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelpers "k8s.io/component-helpers/resource"
+)
+
+// A container that requests no cpu or memory is scored as if it asked for this much, so that many such containers do not
+// all land on one node. Filters take the request as it stands. (Upstream's DefaultMilliCPURequest and
+// DefaultMemoryRequest.)
+const (
+	defaultMilliCPU = 100
+	defaultMemory   = 200 * 1024 * 1024
+)
+
+// amounts are quantities of resources, as integers that add up fast.
+type amounts struct {
+	milliCPU         int64 // thousandths of a core
+	memory           int64 // bytes
+	ephemeralStorage int64 // bytes
+	pods             int64
+	extended         map[corev1.ResourceName]int64 // every other resource in its own unit; nil where there is none
+}
+
+func newAmounts(list corev1.ResourceList) amounts {
+	var a amounts
+	for name, quantity := range list {
+		switch name {
+		case corev1.ResourceCPU:
+			a.milliCPU = quantity.MilliValue()
+		case corev1.ResourceMemory:
+			a.memory = quantity.Value()
+		case corev1.ResourceEphemeralStorage:
+			a.ephemeralStorage = quantity.Value()
+		case corev1.ResourcePods:
+			a.pods = quantity.Value()
+		default:
+			if a.extended == nil {
+				a.extended = map[corev1.ResourceName]int64{}
+			}
+			a.extended[name] = quantity.Value()
+		}
+	}
+	return a
+}
+
+// add adds sign times b.
+func (a *amounts) add(b *amounts, sign int64) {
+	a.milliCPU += sign * b.milliCPU
+	a.memory += sign * b.memory
+	a.ephemeralStorage += sign * b.ephemeralStorage
+	a.pods += sign * b.pods
+	for name, n := range b.extended {
+		if a.extended == nil {
+			a.extended = map[corev1.ResourceName]int64{}
+		}
+		a.extended[name] += sign * n
+	}
+}
+
+func (a *amounts) of(name corev1.ResourceName) int64 {
+	switch name {
+	case corev1.ResourceCPU:
+		return a.milliCPU
+	case corev1.ResourceMemory:
+		return a.memory
+	case corev1.ResourceEphemeralStorage:
+		return a.ephemeralStorage
+	case corev1.ResourcePods:
+		return a.pods
+	}
+	return a.extended[name]
+}
+
+func (a *amounts) equal(b *amounts) bool {
+	return a.milliCPU == b.milliCPU && a.memory == b.memory && a.ephemeralStorage == b.ephemeralStorage &&
+		a.pods == b.pods && maps.Equal(a.extended, b.extended)
+}
+
+// extendedNames are the names of the other resources, sorted.
+func (a *amounts) extendedNames() []corev1.ResourceName {
+	if len(a.extended) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(a.extended))
+}
+
+// requests is what a pod asks for: the sum of its containers or the largest of its init containers, whichever is more,
+// with sidecars and overhead. A placed pod counts with what its node has really given it.
+func requests(pod *corev1.Pod, placed bool) amounts {
+	options := resourcehelpers.PodResourcesOptions{UseStatusResources: placed}
+	a := newAmounts(resourcehelpers.PodRequests(pod, options))
+	a.pods = 1
+	return a
+}
+
+// scoredRequests is what a pod asks for when nodes are scored: with the defaults for containers that ask for nothing.
+func scoredRequests(pod *corev1.Pod, placed bool) amounts {
+	options := resourcehelpers.PodResourcesOptions{
+		UseStatusResources: placed,
+		NonMissingContainerRequests: corev1.ResourceList{
+			corev1.ResourceCPU:    *resource.NewMilliQuantity(defaultMilliCPU, resource.DecimalSI),
+			corev1.ResourceMemory: *resource.NewQuantity(defaultMemory, resource.BinarySI),
+		},
+	}
+	a := newAmounts(resourcehelpers.PodRequests(pod, options))
+	a.pods = 1
+	return a
+}
+
+// hostPort is a port of the node's own that a container takes.
+type hostPort struct {
+	ip       string // "0.0.0.0" is every address of the node
+	protocol corev1.Protocol
+	port     int32
+}
+
+const everyAddress = "0.0.0.0"
+
+func hostPorts(pod *corev1.Pod) []hostPort {
+	var ports []hostPort
+	take := func(c *corev1.Container) {
+		for _, p := range c.Ports {
+			if p.HostPort <= 0 {
+				continue
+			}
+			port := hostPort{ip: p.HostIP, protocol: p.Protocol, port: p.HostPort}
+			if port.ip == "" {
+				port.ip = everyAddress
+			}
+			if port.protocol == "" {
+				port.protocol = corev1.ProtocolTCP
+			}
+			ports = append(ports, port)
+		}
+	}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			take(c)
+		}
+	}
+	for i := range pod.Spec.Containers {
+		take(&pod.Spec.Containers[i])
+	}
+	return ports
+}
+
+// conflicts reports whether two pods cannot both have their port on one node.
+func (p hostPort) conflicts(q hostPort) bool {
+	return p.port == q.port && p.protocol == q.protocol &&
+		(p.ip == q.ip || p.ip == everyAddress || q.ip == everyAddress)
+}

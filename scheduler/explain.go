@@ -1,0 +1,68 @@
+package scheduler
+
+import (
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Explanation is a decision with everything that led to it.
+type Explanation struct {
+	Decision Decision
+	// Nodes are all nodes by name.
+	Nodes []NodeExplanation
+}
+
+// NodeExplanation is one node's line of the table.
+type NodeExplanation struct {
+	Node string
+	// Rejections are the filters that say no, in order. The first is the one that counts: upstream asks no further.
+	Rejections []Rejection
+	// Scores are by plugin, in order; nil where the node was rejected. Total is their weighted sum.
+	Scores []PluginScore
+	Total  int64
+}
+
+// PluginScore is what one plugin makes of a node: Score is Raw brought to the range from 0 to 100.
+type PluginScore struct {
+	Plugin     string
+	Raw, Score int64
+	Weight     int64
+}
+
+// Explain decides as Schedule does, asking every filter of every node, and keeps all answers.
+func Explain(p *Profile, snapshot *Snapshot, pod *corev1.Pod) Explanation {
+	s, nodes := newShape(p, pod), snapshot.Nodes()
+	groups := make([]*group, len(nodes)) // each node by itself
+	for i, n := range nodes {
+		groups[i] = &group{verdict: judge(p, s, n, nil), size: 1, members: newSlots(len(nodes))}
+		groups[i].members.add(i)
+	}
+	standings := rank(p, s, groups)
+	e := Explanation{Decision: decide(p, s, snapshot, groups, standings, pod.UID)}
+	for i, n := range nodes {
+		e.Nodes = append(e.Nodes, explainNode(p, s, n, standings[i]))
+	}
+	return e
+}
+
+func explainNode(p *Profile, s *shape, n *NodeInfo, st standing) NodeExplanation {
+	e := NodeExplanation{Node: n.Node.Name}
+	if st.rejection != nil {
+		e.Rejections = append(e.Rejections, *st.rejection)
+		for i := range p.filters {
+			if p.filters[i].check == nil || p.filters[i].name == st.rejection.Plugin {
+				continue
+			}
+			if r := p.filters[i].check(s, n); r != nil {
+				e.Rejections = append(e.Rejections, *r)
+			}
+		}
+		return e
+	}
+	e.Total = st.total
+	for i, row := range p.scores {
+		if row.weight > 0 {
+			e.Scores = append(e.Scores, PluginScore{row.name, st.raws[i], st.scores[i], row.weight})
+		}
+	}
+	return e
+}

@@ -1,0 +1,225 @@
+package scheduler
+
+import (
+	"container/heap"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
+)
+
+// parkedAtMost is how long a pod that fits nowhere waits before it is tried again although nothing seems to help it.
+// (Upstream's DefaultPodMaxInUnschedulablePodsDuration.)
+const parkedAtMost = 5 * time.Minute
+
+// queue holds the pods that wait for a node. Each is in one of four places:
+//
+//   - active: to be decided next, by priority, then by who waits longest;
+//   - parked: it fits nowhere, until the cluster changes in a way that may help it;
+//   - backing off: it has been helped, and becomes active at a known time, or before if there is nothing else to do;
+//   - failed: an attempt ended in an error, and it becomes active at a known time.
+//
+// It reads no clock: whoever calls says what time it is. The scheduler's lock guards it.
+type queue struct {
+	pods    map[types.UID]*queuedPod
+	active  podHeap
+	backoff podHeap
+	failed  podHeap
+	parked  map[types.UID]*queuedPod
+	// The first back-off, doubled with each further attempt, and its bound.
+	initial, most time.Duration
+}
+
+// queuedPod is a pod that waits.
+type queuedPod struct {
+	pod      *corev1.Pod
+	profile  *Profile
+	added    time.Time
+	attempts int       // decisions so far
+	until    time.Time // the end of the back-off
+	plugins  []string  // who rejected it; what they wait for wakes it
+	parked   time.Time // since when, if it is parked
+	message  string    // the last that was reported of it
+	reported time.Time
+
+	heap  *podHeap // where it is; nil where parked or being worked on
+	index int
+}
+
+func newQueue(initial, most time.Duration) *queue {
+	return &queue{
+		pods:    map[types.UID]*queuedPod{},
+		parked:  map[types.UID]*queuedPod{},
+		active:  podHeap{less: byPriority},
+		backoff: podHeap{less: byEnd},
+		failed:  podHeap{less: byEnd},
+		initial: initial, most: most,
+	}
+}
+
+// byPriority is upstream's PrioritySort.
+func byPriority(a, b *queuedPod) bool {
+	pa, pb := schedulinghelpers.PodPriority(a.pod), schedulinghelpers.PodPriority(b.pod)
+	if pa != pb {
+		return pa > pb
+	}
+	return a.added.Before(b.added)
+}
+
+func byEnd(a, b *queuedPod) bool { return a.until.Before(b.until) }
+
+// add makes a pod active that is not here yet; of one that is, it takes the newer version. A pod whose requirements
+// changed need not wait for the cluster to change.
+func (q *queue) add(p *Profile, pod *corev1.Pod, now time.Time) {
+	item, ok := q.pods[pod.UID]
+	if !ok {
+		item = &queuedPod{pod: pod, profile: p, added: now}
+		q.pods[pod.UID] = item
+		q.move(item, &q.active)
+		return
+	}
+	changed := shapeKey(p, item.pod) != shapeKey(p, pod)
+	item.pod = pod
+	if changed && q.parked[pod.UID] != nil {
+		q.wakeUp(item, now)
+	}
+}
+
+// remove forgets the pod.
+func (q *queue) remove(uid types.UID) {
+	if item, ok := q.pods[uid]; ok {
+		q.move(item, nil)
+		delete(q.pods, uid)
+		delete(q.parked, uid)
+	}
+}
+
+// pop takes out the pod to decide next; nil where none is ready. Pods that back off because they did not fit are ready
+// where there is nothing better to do: what made them wait has changed.
+func (q *queue) pop(now time.Time) *queuedPod {
+	for _, waiting := range []*podHeap{&q.backoff, &q.failed} {
+		for waiting.Len() > 0 && !waiting.pods[0].until.After(now) {
+			q.move(waiting.pods[0], &q.active)
+		}
+	}
+	from := &q.active
+	if from.Len() == 0 {
+		from = &q.backoff
+	}
+	if from.Len() == 0 {
+		return nil
+	}
+	item := from.pods[0]
+	q.remove(item.pod.UID)
+	item.attempts++
+	return item
+}
+
+// park puts back a pod that fits nowhere.
+func (q *queue) park(item *queuedPod, plugins []string, now time.Time) {
+	item.plugins, item.parked = plugins, now
+	item.until = now.Add(q.delay(item.attempts))
+	q.pods[item.pod.UID], q.parked[item.pod.UID] = item, item
+}
+
+// retry puts back a pod whose attempt ended in an error.
+func (q *queue) retry(item *queuedPod, now time.Time) {
+	item.until = now.Add(q.delay(item.attempts))
+	q.pods[item.pod.UID] = item
+	q.move(item, &q.failed)
+}
+
+// delay is the back-off after so many attempts.
+func (q *queue) delay(attempts int) time.Duration {
+	delay := q.initial
+	for ; attempts > 1 && delay < q.most; attempts-- {
+		delay *= 2
+	}
+	return min(delay, q.most)
+}
+
+// wake moves on the parked pods that the change may help, and returns them.
+func (q *queue) wake(happened Change, now time.Time) []types.UID {
+	var woken []types.UID
+	if happened == 0 {
+		return nil
+	}
+	for uid, item := range q.parked {
+		if item.profile.helps(item.plugins, happened) {
+			q.wakeUp(item, now)
+			woken = append(woken, uid)
+		}
+	}
+	return woken
+}
+
+// flush moves on the pods that have been parked for too long.
+func (q *queue) flush(now time.Time) {
+	for _, item := range q.parked {
+		if now.Sub(item.parked) >= parkedAtMost {
+			q.wakeUp(item, now)
+		}
+	}
+}
+
+func (q *queue) wakeUp(item *queuedPod, now time.Time) {
+	delete(q.parked, item.pod.UID)
+	if item.until.After(now) {
+		q.move(item, &q.backoff)
+	} else {
+		q.move(item, &q.active)
+	}
+}
+
+// next is when the next pod becomes ready by itself; false where none will.
+func (q *queue) next() (time.Time, bool) {
+	var next time.Time
+	for _, waiting := range []*podHeap{&q.backoff, &q.failed} {
+		if waiting.Len() > 0 && (next.IsZero() || waiting.pods[0].until.Before(next)) {
+			next = waiting.pods[0].until
+		}
+	}
+	return next, !next.IsZero()
+}
+
+// move takes the pod from the heap it is in, and puts it into another, or into none.
+func (q *queue) move(item *queuedPod, to *podHeap) {
+	if item.heap != nil {
+		heap.Remove(item.heap, item.index)
+	}
+	item.heap = to
+	if to != nil {
+		heap.Push(to, item)
+	}
+}
+
+// podHeap is a heap for container/heap, whose pods know their index.
+type podHeap struct {
+	pods []*queuedPod
+	less func(a, b *queuedPod) bool
+}
+
+func (h *podHeap) Len() int           { return len(h.pods) }
+func (h *podHeap) Less(i, j int) bool { return h.less(h.pods[i], h.pods[j]) }
+
+func (h *podHeap) Swap(i, j int) {
+	h.pods[i], h.pods[j] = h.pods[j], h.pods[i]
+	h.pods[i].index, h.pods[j].index = i, j
+}
+
+// Push adds a *queuedPod at the end, for container/heap alone.
+func (h *podHeap) Push(item any) {
+	pod := item.(*queuedPod)
+	pod.index = len(h.pods)
+	h.pods = append(h.pods, pod)
+}
+
+// Pop removes the last pod, for container/heap alone.
+func (h *podHeap) Pop() any {
+	last := len(h.pods) - 1
+	item := h.pods[last]
+	h.pods[last] = nil
+	h.pods = h.pods[:last]
+	return item
+}

@@ -1,0 +1,160 @@
+package scheduler
+
+import (
+	"encoding/json"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+)
+
+// shape is all of a pod that decides where it fits and scores, read once. Pods of one owner have the same shape, so what
+// is worked out for the first of them is there for the next.
+type shape struct {
+	namespace  string
+	nodeName   string
+	requests   amounts
+	scored     amounts
+	extended   []corev1.ResourceName // of requests, sorted
+	ports      []hostPort
+	required   nodeaffinity.RequiredNodeAffinity
+	pins       sets.Set[string] // the only nodes that required affinity names; nil where it names none
+	preferred  *nodeaffinity.PreferredSchedulingTerms
+	tolerates  []corev1.Toleration
+	soft       []corev1.Toleration // those that concern PreferNoSchedule taints
+	priority   int32
+	preempts   bool // spec.preemptionPolicy allows it
+	controller types.UID
+	spread     spread
+}
+
+// newShape reads the pod as the profile looks at it.
+func newShape(p *Profile, pod *corev1.Pod) *shape {
+	s := &shape{
+		namespace: pod.Namespace,
+		nodeName:  pod.Spec.NodeName,
+		requests:  requests(pod, false),
+		scored:    scoredRequests(pod, false),
+		ports:     hostPorts(pod),
+		required:  nodeaffinity.GetRequiredNodeAffinity(pod),
+		pins:      pins(pod),
+		tolerates: pod.Spec.Tolerations,
+		priority:  schedulinghelpers.PodPriority(pod),
+		preempts:  pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever,
+	}
+	s.extended = s.requests.extendedNames()
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		s.controller = owner.UID
+	}
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
+		// The API server refuses terms that cannot be read, so an error can only mean that nothing is preferred.
+		s.preferred, _ = nodeaffinity.NewPreferredSchedulingTerms(
+			a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+	for _, t := range pod.Spec.Tolerations {
+		if t.Effect == "" || t.Effect == corev1.TaintEffectPreferNoSchedule {
+			s.soft = append(s.soft, t)
+		}
+	}
+	s.spread = newSpread(p, pod, s.controller)
+	return s
+}
+
+// pins are the nodes named by required affinity of the form that DaemonSets use: each term has a matchFields
+// requirement metadata.name In. Nil where some term leaves the node open.
+func pins(pod *corev1.Pod) sets.Set[string] {
+	a := pod.Spec.Affinity
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return nil
+	}
+	all := sets.New[string]()
+	for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		var named sets.Set[string]
+		for _, field := range term.MatchFields {
+			if field.Key != metav1.ObjectNameField || field.Operator != corev1.NodeSelectorOpIn {
+				continue
+			}
+			if names := sets.New(field.Values...); named == nil {
+				named = names
+			} else {
+				named = named.Intersection(names)
+			}
+		}
+		if named == nil {
+			return nil
+		}
+		all = all.Union(named)
+	}
+	return all
+}
+
+// shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape, because
+// it is asked for with every pod.
+func shapeKey(p *Profile, pod *corev1.Pod) string {
+	b := make([]byte, 0, 512)
+	word := func(s string) {
+		b = strconv.AppendInt(b, int64(len(s)), 10)
+		b = append(append(b, ':'), s...)
+	}
+	word(p.Name)
+	word(pod.Namespace)
+	word(pod.Spec.NodeName)
+	b = strconv.AppendInt(b, int64(schedulinghelpers.PodPriority(pod)), 10)
+	if pod.Spec.PreemptionPolicy != nil {
+		word(string(*pod.Spec.PreemptionPolicy))
+	}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		word(string(owner.UID))
+	}
+	b = append(b, 'r')
+	b = appendAmounts(b, requests(pod, false))
+	b = appendAmounts(b, scoredRequests(pod, false))
+	for _, port := range hostPorts(pod) {
+		word(port.ip)
+		word(string(port.protocol))
+		b = strconv.AppendInt(b, int64(port.port), 10)
+	}
+	b = append(b, 't')
+	for i := range pod.Spec.Tolerations {
+		t := &pod.Spec.Tolerations[i]
+		word(t.Key)
+		word(string(t.Operator))
+		word(t.Value)
+		word(string(t.Effect))
+	}
+	b = append(b, 'a')
+	if len(pod.Spec.NodeSelector) > 0 {
+		b = appendJSON(b, pod.Spec.NodeSelector)
+	}
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
+		b = appendJSON(b, a.NodeAffinity)
+	}
+	if len(pod.Spec.TopologySpreadConstraints) > 0 {
+		b = appendJSON(b, pod.Spec.TopologySpreadConstraints)
+		b = appendJSON(b, pod.Labels)
+	}
+	return string(b)
+}
+
+func appendAmounts(b []byte, a amounts) []byte {
+	for _, n := range []int64{a.milliCPU, a.memory, a.ephemeralStorage} {
+		b = append(strconv.AppendInt(b, n, 10), ',')
+	}
+	for _, name := range a.extendedNames() {
+		b = append(strconv.AppendInt(append(append(b, name...), '='), a.extended[name], 10), ',')
+	}
+	return b
+}
+
+// appendJSON appends values that always have a JSON form: maps and API types, with sorted keys.
+func appendJSON(b []byte, value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic("scheduler: an API type without JSON form: " + err.Error())
+	}
+	return append(b, text...)
+}

@@ -1,0 +1,317 @@
+package scheduler
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
+)
+
+// Snapshot is the cluster as a decision sees it: the nodes, and the pods placed on them, assumed ones included. It is kept
+// up to date change by change; [Schedule] and [Explain] read it. One goroutine at a time may use it.
+type Snapshot struct {
+	nodes  map[string]*NodeInfo // by name; also nodes known only from pods that name them
+	sorted []*NodeInfo          // the nodes that exist, by name; valid unless unsorted
+	places map[types.UID]string // where each placed pod is: its node's name
+
+	// clock advances with every change. Each node keeps the time of its last change, and changed lists the nodes newest
+	// change first, so that whoever remembers a time finds what is newer without looking at the rest.
+	clock    uint64
+	changed  NodeInfo // the head of a ring
+	unsorted bool
+	// epoch is the clock when a node came, went, or changed its labels: then domains and slots mean something else.
+	epoch uint64
+
+	// alone remembers for label keys whether no two nodes have the same value, as of aloneEpoch.
+	alone      map[string]bool
+	aloneEpoch uint64
+
+	// NodesRevision and PodsRevision are the newest resourceVersions that were put in.
+	NodesRevision, PodsRevision uint64
+
+	// tables remembers what Schedule worked out. It changes no answer, only the time the answer takes.
+	tables tables
+}
+
+// NodeInfo is one node with what its pods take of it.
+type NodeInfo struct {
+	Node *corev1.Node // nil for a node that only pods speak of
+
+	pods        map[types.UID]*podInfo
+	allocatable amounts
+	requested   amounts          // what pods asked for: filters
+	scored      amounts          // the same with defaults for pods that asked for nothing: scores
+	ports       map[hostPort]int // how many pods take the port; nil where none does
+
+	lowest   int32  // the lowest priority of its pods, as of lowestAt
+	lowestAt uint64 // the generation that lowest was found in
+
+	slot       int    // index in Snapshot.sorted
+	generation uint64 // Snapshot.clock at the last Change
+	newer      *NodeInfo
+	older      *NodeInfo
+}
+
+// podInfo is a placed pod with what decisions need of it.
+type podInfo struct {
+	pod        *corev1.Pod
+	requested  amounts
+	scored     amounts
+	ports      []hostPort
+	priority   int32
+	controller types.UID // of the owner that controls it; empty for a pod of its own
+}
+
+// NewSnapshot is an empty cluster.
+func NewSnapshot() *Snapshot {
+	s := &Snapshot{nodes: map[string]*NodeInfo{}, places: map[types.UID]string{}}
+	s.changed.newer, s.changed.older = &s.changed, &s.changed
+	return s
+}
+
+// SetNode puts in a node, or the newer version of one. It returns what that changes for pods that did not fit.
+func (s *Snapshot) SetNode(node *corev1.Node) Change {
+	s.NodesRevision = max(s.NodesRevision, revision(node))
+	n := s.node(node.Name)
+	old := n.Node
+	n.Node = node
+	happened := nodeChange(old, node)
+	if happened == 0 {
+		return 0
+	}
+	n.allocatable = newAmounts(node.Status.Allocatable)
+	s.touch(n)
+	if old == nil {
+		s.unsorted = true
+	}
+	if happened&(nodeAdded|nodeLabels) != 0 {
+		s.epoch = s.clock
+	}
+	return happened
+}
+
+// nodeChange is what a decision can tell the two versions of a node apart by: nothing in a heartbeat.
+func nodeChange(old, new *corev1.Node) Change {
+	if old == nil {
+		return nodeAdded
+	}
+	var happened Change
+	if old.Spec.Unschedulable != new.Spec.Unschedulable ||
+		!equality.Semantic.DeepEqual(old.Spec.Taints, new.Spec.Taints) {
+		happened |= nodeTaints
+	}
+	if !maps.Equal(old.Labels, new.Labels) {
+		happened |= nodeLabels
+	}
+	if !equality.Semantic.DeepEqual(old.Status.Allocatable, new.Status.Allocatable) {
+		happened |= nodeAllocatable
+	}
+	return happened
+}
+
+// RemoveNode takes a node away. Its pods are remembered, in case the node returns before they are gone.
+func (s *Snapshot) RemoveNode(node *corev1.Node) Change {
+	s.NodesRevision = max(s.NodesRevision, revision(node))
+	n, ok := s.nodes[node.Name]
+	if !ok || n.Node == nil {
+		return 0
+	}
+	n.Node = nil
+	s.clock++
+	s.epoch, s.unsorted = s.clock, true
+	s.unlink(n)
+	s.forget(node.Name, n)
+	return nodeRemoved
+}
+
+// AddPod puts a pod on the node that its spec names, or puts in the newer version of one. A pod that has ended takes
+// nothing, and is removed. It returns what that changes for pods that did not fit.
+func (s *Snapshot) AddPod(pod *corev1.Pod) Change {
+	s.PodsRevision = max(s.PodsRevision, revision(pod))
+	if pod.Spec.NodeName == "" || ended(pod) {
+		return s.removePod(pod.UID)
+	}
+	happened := podPlaced
+	if place, ok := s.places[pod.UID]; ok && place != pod.Spec.NodeName {
+		happened |= s.removePod(pod.UID)
+	}
+	n := s.node(pod.Spec.NodeName)
+	info := newPodInfo(pod)
+	if old, ok := n.pods[pod.UID]; ok {
+		if old.same(info) {
+			old.pod = pod
+			return 0
+		}
+		n.take(old, -1)
+		happened |= podRemoved // it may need less, or no longer count
+	}
+	if n.pods == nil {
+		n.pods = map[types.UID]*podInfo{}
+	}
+	n.pods[pod.UID] = info
+	s.places[pod.UID] = pod.Spec.NodeName
+	n.take(info, 1)
+	s.touch(n)
+	return happened
+}
+
+// RemovePod takes a pod away.
+func (s *Snapshot) RemovePod(pod *corev1.Pod) Change {
+	s.PodsRevision = max(s.PodsRevision, revision(pod))
+	return s.removePod(pod.UID)
+}
+
+func (s *Snapshot) removePod(uid types.UID) Change {
+	place, ok := s.places[uid]
+	if !ok {
+		return 0
+	}
+	delete(s.places, uid)
+	n := s.nodes[place]
+	n.take(n.pods[uid], -1)
+	delete(n.pods, uid)
+	s.touch(n)
+	s.forget(place, n)
+	return podRemoved
+}
+
+// node finds the node's place, or makes one for a node that is not here yet.
+func (s *Snapshot) node(name string) *NodeInfo {
+	n, ok := s.nodes[name]
+	if !ok {
+		n = &NodeInfo{}
+		s.nodes[name] = n
+	}
+	return n
+}
+
+// forget drops a node that neither exists nor is spoken of.
+func (s *Snapshot) forget(name string, n *NodeInfo) {
+	if n.Node == nil && len(n.pods) == 0 {
+		delete(s.nodes, name)
+	}
+}
+
+// touch marks the node as changed now.
+func (s *Snapshot) touch(n *NodeInfo) {
+	s.clock++
+	n.generation = s.clock
+	if n.Node == nil {
+		return
+	}
+	s.unlink(n)
+	n.newer, n.older = &s.changed, s.changed.older
+	n.newer.older, n.older.newer = n, n
+}
+
+func (s *Snapshot) unlink(n *NodeInfo) {
+	if n.newer != nil {
+		n.newer.older, n.older.newer = n.older, n.newer
+		n.newer, n.older = nil, nil
+	}
+}
+
+// Nodes are the nodes that exist, by name. A node's slot is its index.
+func (s *Snapshot) Nodes() []*NodeInfo {
+	if s.unsorted {
+		s.sorted = s.sorted[:0]
+		for _, n := range s.nodes {
+			if n.Node != nil {
+				s.sorted = append(s.sorted, n)
+			}
+		}
+		slices.SortFunc(s.sorted, func(a, b *NodeInfo) int { return strings.Compare(a.Node.Name, b.Node.Name) })
+		for i, n := range s.sorted {
+			n.slot = i
+		}
+		s.unsorted = false
+	}
+	return s.sorted
+}
+
+// standAlone reports whether no two nodes have the same value of the label.
+func (s *Snapshot) standAlone(key string) bool {
+	if s.alone == nil || s.aloneEpoch != s.epoch {
+		s.alone, s.aloneEpoch = map[string]bool{}, s.epoch
+	}
+	alone, ok := s.alone[key]
+	if !ok {
+		alone = true
+		seen := make(map[string]bool, len(s.nodes))
+		for _, n := range s.Nodes() {
+			if value, has := n.Node.Labels[key]; has {
+				alone = alone && !seen[value]
+				seen[value] = true
+			}
+		}
+		s.alone[key] = alone
+	}
+	return alone
+}
+
+// take adds what the pod takes of the node, sign times.
+func (n *NodeInfo) take(p *podInfo, sign int64) {
+	n.requested.add(&p.requested, sign)
+	n.scored.add(&p.scored, sign)
+	for _, port := range p.ports {
+		if n.ports == nil {
+			n.ports = map[hostPort]int{}
+		}
+		if n.ports[port] += int(sign); n.ports[port] == 0 {
+			delete(n.ports, port)
+		}
+	}
+}
+
+// hasLower reports whether a pod of lower priority runs here: the only pods that preemption could evict.
+func (n *NodeInfo) hasLower(priority int32) bool {
+	if n.lowestAt != n.generation {
+		n.lowest, n.lowestAt = math.MaxInt32, n.generation
+		for _, p := range n.pods {
+			n.lowest = min(n.lowest, p.priority)
+		}
+	}
+	return len(n.pods) > 0 && n.lowest < priority
+}
+
+func newPodInfo(pod *corev1.Pod) *podInfo {
+	p := &podInfo{
+		pod:       pod,
+		requested: requests(pod, true),
+		scored:    scoredRequests(pod, true),
+		ports:     hostPorts(pod),
+		priority:  schedulinghelpers.PodPriority(pod),
+	}
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		p.controller = owner.UID
+	}
+	return p
+}
+
+// same reports whether no decision can tell the two versions of a pod apart: most writes to a running pod's status are
+// no change.
+func (p *podInfo) same(q *podInfo) bool {
+	return p.requested.equal(&q.requested) && p.scored.equal(&q.scored) && slices.Equal(p.ports, q.ports) &&
+		p.priority == q.priority && p.controller == q.controller &&
+		(p.pod.DeletionTimestamp == nil) == (q.pod.DeletionTimestamp == nil) && maps.Equal(p.pod.Labels, q.pod.Labels)
+}
+
+func ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// revision is the object's resourceVersion; 0 for an object that was never stored.
+func revision(obj metav1.Object) uint64 {
+	r, err := strconv.ParseUint(obj.GetResourceVersion(), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return r
+}

@@ -1,0 +1,204 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/journal"
+)
+
+// DecisionAnnotation is on each Binding, and by it on the pod: a [Record] as JSON.
+const DecisionAnnotation = "scheduler.minik.dev/decision"
+
+// Record is what is needed to make a decision again: the cluster it was made on, and its outcome. Add to the nodes and
+// pods as of the two revisions those that were assumed, and Explain gives the same answer.
+type Record struct {
+	// Instance and Sequence name the decision: of which run of the scheduler, and which one.
+	Instance string `json:"instance"`
+	Sequence uint64 `json:"sequence"`
+	// Nodes and Pods are the newest revisions that the scheduler had seen.
+	Nodes uint64 `json:"nodes"`
+	Pods  uint64 `json:"pods"`
+	// Assumed are the instance's decisions whose pods were not yet seen on their nodes: "7-9,11".
+	Assumed string `json:"assumed,omitempty"`
+	// Feasible of the nodes fit, and the best of them, the winner first, have these scores.
+	Feasible int         `json:"feasible"`
+	Best     []NodeScore `json:"best"`
+}
+
+// record is the annotation for a decision that is about to be assumed.
+func (s *Scheduler) record(d Decision) string {
+	sequences := make([]uint64, 0, len(s.assumed))
+	for _, a := range s.assumed {
+		sequences = append(sequences, a.sequence)
+	}
+	text, err := json.Marshal(Record{
+		Instance: s.instance,
+		Sequence: s.sequence + 1,
+		Nodes:    s.snapshot.NodesRevision,
+		Pods:     s.snapshot.PodsRevision,
+		Assumed:  ranges(sequences),
+		Feasible: d.Feasible,
+		Best:     d.Best,
+	})
+	if err != nil {
+		panic("scheduler: a record without JSON form: " + err.Error())
+	}
+	return string(text)
+}
+
+// ranges writes numbers shortly: 7, 8, 9 and 11 as "7-9,11".
+func ranges(numbers []uint64) string {
+	slices.Sort(numbers)
+	var parts []string
+	for i := 0; i < len(numbers); {
+		end := i
+		for end+1 < len(numbers) && numbers[end+1] == numbers[end]+1 {
+			end++
+		}
+		part := strconv.FormatUint(numbers[i], 10)
+		if end > i {
+			part += "-" + strconv.FormatUint(numbers[end], 10)
+		}
+		parts = append(parts, part)
+		i = end + 1
+	}
+	return strings.Join(parts, ",")
+}
+
+// bind writes the decision down.
+func (s *Scheduler) bind(ctx context.Context, item *queuedPod, d Decision, annotation string, cause journal.Cause) {
+	pod := item.pod
+	logger := s.logger.With("namespace", pod.Namespace, "pod", pod.Name, "node", d.Node)
+	err := s.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
+			Annotations: map[string]string{DecisionAnnotation: annotation},
+		},
+		Target: corev1.ObjectReference{Kind: "Node", Name: d.Node},
+	}, metav1.CreateOptions{})
+	if err == nil {
+		logger.Info("pod bound", "reason", d.Reason())
+		s.event(ctx, pod, corev1.EventTypeNormal, "Scheduled", "Binding",
+			fmt.Sprintf("Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, d.Node))
+		return
+	}
+	s.bindFailed(item, cause)
+	if ctx.Err() != nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		logger.Debug("pod not bound", "error", err)
+		return
+	}
+	logger.Warn("pod not bound", "error", err)
+	message := "binding rejected: " + err.Error()
+	s.setCondition(ctx, pod, corev1.PodReasonSchedulerError, message)
+	s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
+}
+
+// repeatAfter is how long an Event stands before the same is said again of a pod that still fits nowhere.
+const repeatAfter = 5 * time.Minute
+
+// reportUnschedulable says why the pod fits nowhere, unless that has just been said; nil where there is nothing to say.
+func (s *Scheduler) reportUnschedulable(item *queuedPod, message string) func(context.Context) {
+	now := s.clock.Now()
+	if item.message == message && now.Sub(item.reported) < repeatAfter {
+		return nil
+	}
+	item.message, item.reported = message, now
+	pod := item.pod
+	return func(ctx context.Context) {
+		s.setCondition(ctx, pod, corev1.PodReasonUnschedulable, message)
+		s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
+	}
+}
+
+// reportGated says that the pod waits for its gates. Upstream's API server says it when it creates the pod.
+func (s *Scheduler) reportGated(pod *corev1.Pod) func(context.Context) {
+	message := "Scheduling is blocked due to non-empty scheduling gates"
+	if hasCondition(pod, corev1.PodReasonSchedulingGated, message) {
+		return nil
+	}
+	var cause journal.Causes[types.UID]
+	cause.Add(pod.UID, pod.ResourceVersion)
+	return func(ctx context.Context) {
+		ctx = journal.WithReason(journal.WithCause(ctx, cause.Take(pod.UID)),
+			fmt.Sprintf("pod has %d scheduling gates, the first is %s",
+				len(pod.Spec.SchedulingGates), pod.Spec.SchedulingGates[0].Name))
+		s.setCondition(ctx, pod, corev1.PodReasonSchedulingGated, message)
+	}
+}
+
+// setCondition writes PodScheduled=False, if the pod does not say so already.
+func (s *Scheduler) setCondition(ctx context.Context, pod *corev1.Pod, reason, message string) {
+	if hasCondition(pod, reason, message) {
+		return
+	}
+	changed := metav1.NewTime(s.clock.Now())
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			changed = c.LastTransitionTime
+		}
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": pod.UID},
+		"status": map[string]any{"conditions": []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message,
+			LastTransitionTime: changed, ObservedGeneration: pod.Generation,
+		}}},
+	})
+	if err != nil {
+		panic("scheduler: a condition without JSON form: " + err.Error())
+	}
+	_, err = s.client.CoreV1().Pods(pod.Namespace).Patch(
+		ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		s.logger.Warn("condition not written", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
+	}
+}
+
+func hasCondition(pod *corev1.Pod, reason, message string) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse &&
+			c.Reason == reason && c.Message == message
+	})
+}
+
+// noteAtMost bounds an Event's note, in bytes; a longer one ends in " ...".
+const noteAtMost = 1024
+
+// event tells the pod's reader what happened. An Event that cannot be written is lost, as Events may be.
+func (s *Scheduler) event(ctx context.Context, pod *corev1.Pod, eventType, reason, action, note string) {
+	if len(note) > noteAtMost {
+		note = strings.ToValidUTF8(note[:noteAtMost-4], "") + " ..."
+	}
+	now := s.clock.Now()
+	_, err := s.client.EventsV1().Events(pod.Namespace).Create(ctx, &eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: fmt.Sprintf("%s.%x", pod.Name, now.UnixNano()),
+		},
+		EventTime:           metav1.NewMicroTime(now),
+		ReportingController: pod.Spec.SchedulerName,
+		ReportingInstance:   Component + "-" + s.instance,
+		Type:                eventType,
+		Reason:              reason,
+		Action:              action,
+		Note:                note,
+		Regarding: corev1.ObjectReference{
+			Kind: "Pod", APIVersion: "v1", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
+			ResourceVersion: pod.ResourceVersion,
+		},
+	}, metav1.CreateOptions{})
+	if err != nil && ctx.Err() == nil {
+		s.logger.Debug("event not written", "namespace", pod.Namespace, "pod", pod.Name, "reason", reason, "error", err)
+	}
+}
