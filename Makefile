@@ -1,0 +1,53 @@
+# What can be done here. `make` alone lists it.
+.DEFAULT_GOAL := help
+
+GO         ?= go
+# The Kubernetes libraries' v0.37.2 is Kubernetes' v1.37.2; kubectl's `version` prints what is set here.
+KUBERNETES := $(shell $(GO) list -m -f '{{.Version}}' k8s.io/client-go | sed 's/^v0\./v1./')
+MINOR      := $(word 2,$(subst ., ,$(KUBERNETES)))
+VERSIONED  := k8s.io/component-base/version
+LDFLAGS    := -X $(VERSIONED).gitVersion=$(KUBERNETES) -X $(VERSIONED).gitMajor=1 -X $(VERSIONED).gitMinor=$(MINOR)
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/minik
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/minik ./cmd/minik
+
+.PHONY: demo
+demo: build ## start a cluster and run the small shop of examples/shop on it
+	bin/minik up -f examples/shop
+
+.PHONY: test
+test: ## run every test
+	$(GO) test ./...
+
+.PHONY: race
+race: ## run the tests of the packages where goroutines meet with the race detector
+	$(GO) test -race ./apiserver/... ./cluster/... ./controllers/... ./journal/... ./kubelet/... ./proxy/... ./scheduler/...
+
+.PHONY: lint
+lint: ## run go vet and the linters of .golangci.yml
+	$(GO) vet ./...
+	golangci-lint run
+
+.PHONY: rewrite
+rewrite: ## rewrite the expected results of the scenario files in testdata/ (look at the difference afterwards)
+	$(GO) test $$(grep -rl --include='*_test.go' '"rewrite"' . | xargs -n1 dirname | sort -u) -rewrite
+
+.PHONY: bench
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: cross
+cross: ## build dist/ for every system and processor that minik knows
+	@set -e; for platform in $(PLATFORMS); do \
+		os=$${platform%/*}; arch=$${platform#*/}; out=dist/minik-$$os-$$arch; \
+		if [ $$os = windows ]; then out=$$out.exe; fi; \
+		echo "$$out"; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -ldflags '$(LDFLAGS)' -o $$out ./cmd/minik; \
+	done

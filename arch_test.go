@@ -1,0 +1,171 @@
+package minik_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "minik.dev/"
+
+// A wall keeps some packages from importing others, because of reason. Patterns are import paths, minik's own without the
+// module; "x/..." is x and everything below it.
+type wall struct {
+	packages []string // whose imports are looked at
+	except   []string // packages among them that may
+	never    []string // what they must not import
+	reason   string
+}
+
+var components = []string{"scheduler/...", "controllers/...", "kubelet/...", "proxy/..."}
+
+var walls = []wall{
+	{
+		packages: []string{"scheduler/..."},
+		never:    []string{"controllers/...", "kubelet/...", "proxy/..."},
+		reason:   "components meet only at the API",
+	},
+	{
+		packages: []string{"controllers/..."},
+		never:    []string{"scheduler/...", "kubelet/...", "proxy/..."},
+		reason:   "components meet only at the API",
+	},
+	{
+		packages: []string{"kubelet/..."},
+		never:    []string{"scheduler/...", "controllers/...", "proxy/..."},
+		reason:   "components meet only at the API",
+	},
+	{
+		packages: []string{"proxy/..."},
+		never:    []string{"scheduler/...", "controllers/...", "kubelet/..."},
+		reason:   "components meet only at the API",
+	},
+	{
+		packages: components,
+		never:    []string{"apiserver/...", "cluster/...", "cmd/..."},
+		reason:   "a component knows one thing, a *rest.Config: so it runs in one process or in many",
+	},
+	{
+		packages: []string{"apiserver/..."},
+		never:    append([]string{"cluster/...", "cmd/..."}, components...),
+		reason:   "the API server serves whoever asks; it knows none of those who do",
+	},
+	{
+		packages: []string{"..."},
+		except:   []string{"apiserver/...", "internal_warm"},
+		never:    []string{"go.etcd.io/..."},
+		reason:   "the API server is the only one that talks to etcd",
+	},
+	{
+		packages: []string{"..."},
+		except:   []string{"kubelet/docker/..."},
+		never:    []string{"github.com/docker/...", "github.com/moby/moby/..."},
+		reason:   "containers have one runtime among others: kubelet/docker is the one package that imports Docker",
+	},
+	{
+		packages: []string{"..."},
+		except:   []string{"cluster/...", "cmd/..."},
+		never:    []string{"cluster", "cluster/clustertest"},
+		reason:   "only cluster composes, and what is composed does not know it",
+	},
+	{
+		packages: []string{"api/...", "journal/..."},
+		never:    append([]string{"apiserver/...", "cluster/...", "cmd/..."}, components...),
+		reason:   "every component imports these two, so they can import none of them",
+	},
+	{
+		packages: []string{"cmd/..."},
+		never:    append([]string{"apiserver/..."}, components...),
+		reason:   "the command line is a thin shell around cluster",
+	},
+	{
+		packages: []string{"..."},
+		except:   []string{"cmd/...", "internal_warm"},
+		never:    []string{"k8s.io/kubectl/...", "github.com/spf13/cobra"},
+		reason:   "kubectl's commands belong to the command line",
+	},
+}
+
+// TestWalls checks the imports of every package, for every system that minik is built for, and without its tests: a test
+// may set up whatever it needs.
+func TestWalls(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		packages := list(t, system)
+		require.NotEmpty(t, packages)
+		for _, wall := range walls {
+			for _, broken := range wall.broken(packages) {
+				t.Errorf("%s: %s, but %s", system, broken, wall.reason)
+			}
+		}
+	}
+}
+
+// TestWallsHold shows that a wall can be broken: a check that always passes is none.
+func TestWallsHold(t *testing.T) {
+	packages := []goPackage{{
+		ImportPath: module + "scheduler",
+		Imports:    []string{"fmt", module + "kubelet/sim", "k8s.io/api/core/v1"},
+	}}
+	require.Equal(t, []string{"scheduler imports kubelet/sim"}, walls[0].broken(packages))
+	packages[0].Imports = []string{"fmt", module + "journal"}
+	require.Empty(t, walls[0].broken(packages))
+}
+
+// broken names the imports that go through the wall.
+func (w wall) broken(packages []goPackage) []string {
+	var broken []string
+	for _, p := range packages {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if !matchesAny(w.packages, name) || matchesAny(w.except, name) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if imported = strings.TrimPrefix(imported, module); matchesAny(w.never, imported) {
+				broken = append(broken, fmt.Sprintf("%s imports %s", name, imported))
+			}
+		}
+	}
+	return broken
+}
+
+func matchesAny(patterns []string, path string) bool {
+	for _, pattern := range patterns {
+		below, tree := strings.CutSuffix(pattern, "...")
+		if path == pattern || tree && (path == strings.TrimSuffix(below, "/") || strings.HasPrefix(path, below)) {
+			return true
+		}
+	}
+	return false
+}
+
+// goPackage is what `go list -json` says of a package, as far as it is needed here.
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+// list is every package of the module as it is built for a system.
+func list(t *testing.T, system string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
+	cmd.Env = append(cmd.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	require.NoError(t, err, "listing the packages")
+	var packages []goPackage
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		require.NoError(t, err, "reading what go list says")
+		packages = append(packages, p)
+	}
+}
