@@ -63,7 +63,9 @@ func planDeployment(d *appsv1.Deployment, selector labels.Selector, sets []*apps
 	case d.Spec.Paused:
 		r.describeNew()
 		r.notePause()
-		r.scale()
+		if r.isScaling() || len(withPods(r.all())) == 0 {
+			r.scale()
+		}
 		r.cleanUp()
 	case r.isScaling():
 		r.describeNew()

@@ -200,7 +200,7 @@ func (r *rollout) isScaling() bool {
 }
 
 // scale brings the ReplicaSets to a changed spec.replicas without rolling anything out. In the middle of a rollout, each
-// gets its share.
+// gets its share. Real Kubernetes does so for a paused Deployment even when nobody has scaled it.
 func (r *rollout) scale() {
 	if s := r.activeOrLatest(); s != nil {
 		r.scaleTo(s, r.desired())

@@ -17,7 +17,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the plans answer into test
 // given is one line of a scenario: a word, a name, and what is said of it. "pod a node=n1 deleting" has node "n1" and
 // deleting "".
 type given struct {
-	t          *testing.T
+	t          require.TestingT
 	word, name string
 	said       map[string]string
 }
