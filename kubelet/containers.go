@@ -1,0 +1,180 @@
+package kubelet
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Observed is everything about one pod that next and podStatus need and that the pod's spec does not say.
+type Observed struct {
+	// Runtime is what the runtime lists; its Sandbox.ID is empty where there is nothing.
+	Runtime RuntimePod
+	// Last is the newest status reported, by this kubelet or an earlier one.
+	Last corev1.PodStatus
+	// Gone says that the API object is no more while containers may still run.
+	Gone bool
+	// Volumes is how far mounting has come, Sandbox how starting the sandbox failed last.
+	Volumes, Sandbox Try
+	// Pulls and Starts are the latest tries for each container's image and start.
+	Pulls  map[string]Pull
+	Starts map[string]Try
+	// BackOffs are each container's restart back-off.
+	BackOffs map[string]BackOff
+	// Probes are each running container's results.
+	Probes map[string]ProbeResults
+	// Stopping are the times by which containers, by ID, were asked to have ended.
+	Stopping map[string]time.Time
+}
+
+// Try is one step that can fail and be tried again.
+type Try struct {
+	Done bool
+	// Reason and Message say how the last try failed; both are empty where none has.
+	Reason, Message string
+	// RetryAt is when to try again after a failure, Delay what was waited for it.
+	RetryAt time.Time
+	Delay   time.Duration
+}
+
+// Pull is a Try for an image.
+type Pull struct {
+	Try
+	// Active says that the pull is under way.
+	Active   bool
+	ImageID  string
+	FailedAt time.Time
+}
+
+// view is one container of the spec with all that is known about it.
+type view struct {
+	spec *corev1.Container
+	// init says that it is an init container, sidecar that it is one with restartPolicy Always.
+	init, sidecar bool
+	// current is the newest attempt that the runtime has, previous the one before; nil where there is none.
+	current, previous *Container
+	last              corev1.ContainerStatus
+}
+
+// ended is how an attempt at a container ended.
+type ended struct {
+	code            int32
+	at              time.Time
+	reason, message string
+}
+
+// views are the pod's init containers and containers in the order of the spec.
+func views(pod *corev1.Pod, o Observed) (inits, mains []view) {
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		v := newView(c, o, o.Last.InitContainerStatuses)
+		v.init = true
+		v.sidecar = c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+		inits = append(inits, v)
+	}
+	for i := range pod.Spec.Containers {
+		mains = append(mains, newView(&pod.Spec.Containers[i], o, o.Last.ContainerStatuses))
+	}
+	return inits, mains
+}
+
+func newView(spec *corev1.Container, o Observed, last []corev1.ContainerStatus) view {
+	v := view{spec: spec}
+	for i := range o.Runtime.Containers {
+		c := &o.Runtime.Containers[i]
+		if c.Name != spec.Name {
+			continue
+		}
+		if v.current == nil || c.Attempt > v.current.Attempt {
+			v.current, v.previous = c, v.current
+		} else if v.previous == nil || c.Attempt > v.previous.Attempt {
+			v.previous = c
+		}
+	}
+	for _, status := range last {
+		if status.Name == spec.Name {
+			v.last = status
+		}
+	}
+	return v
+}
+
+// alive says that the container runs or is about to.
+func (v view) alive() bool { return v.current != nil && v.current.State != Exited }
+
+// running says that the container runs.
+func (v view) running() bool { return v.current != nil && v.current.State == Running }
+
+// lost says that the container was started once and that the runtime has nothing of it any more.
+func (v view) lost() bool { return v.current == nil && v.last.ContainerID != "" }
+
+// end is how the newest attempt ended, or nil where it has not or there was none. A container that was reported running
+// and is lost has ended as upstream says it of one that it cannot find: with 137 and ContainerStatusUnknown.
+func (v view) end() *ended {
+	switch {
+	case v.current != nil && v.current.State == Exited:
+		c := v.current
+		return &ended{code: c.ExitCode, at: c.FinishedAt, reason: c.Reason, message: c.Message}
+	case v.current != nil || !v.lost():
+		return nil
+	}
+	t := v.last.State.Terminated
+	if t == nil && v.last.State.Running == nil {
+		t = v.last.LastTerminationState.Terminated
+	}
+	if t == nil {
+		t = v.unknown()
+	}
+	return &ended{code: t.ExitCode, at: t.FinishedAt.Time, reason: t.Reason, message: t.Message}
+}
+
+// unknown is the end of a container that was running when it was last reported and is lost.
+func (v view) unknown() *corev1.ContainerStateTerminated {
+	out := &corev1.ContainerStateTerminated{
+		ExitCode: 137, Reason: "ContainerStatusUnknown",
+		Message:     "The container could not be located when the pod was terminated",
+		ContainerID: v.last.ContainerID,
+	}
+	if r := v.last.State.Running; r != nil {
+		out.StartedAt = metav1.Time{Time: r.StartedAt.Time}
+	}
+	return out
+}
+
+// attempt is the number of the next attempt.
+func (v view) attempt() int32 {
+	switch {
+	case v.current != nil:
+		return v.current.Attempt + 1
+	case v.lost():
+		return v.last.RestartCount + 1
+	}
+	return 0
+}
+
+// restarts says whether the container is started again after this end, as the pod's restartPolicy has it. A sidecar
+// always is.
+func (v view) restarts(pod *corev1.Pod, end *ended) bool {
+	if v.sidecar {
+		return true
+	}
+	switch pod.Spec.RestartPolicy {
+	case corev1.RestartPolicyNever:
+		return false
+	case corev1.RestartPolicyOnFailure:
+		return end.code != 0
+	default:
+		return !v.init || end.code != 0
+	}
+}
+
+// initialized says that the init containers have done their work in this sandbox: a container was started after them.
+func initialized(mains []view) bool {
+	for _, v := range mains {
+		if v.current != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,25 @@
+// Package kubelet is the agent of one node: it runs the containers of the pods that were bound to the node, and reports.
+//
+//		apiserver ──watch(spec.nodeName=me)──▶ kubelet ──▶ Runtime (docker, sim)
+//		    ▲                                     │
+//		    └── pods/status, nodes/status, lease ─┘
+//
+//	 1. A watch brings the node's pods (kubelet.go). Each event, each change that the runtime reports and each timer
+//	    enqueues a pod's UID; one UID is worked on by one goroutine at a time (worker.go).
+//	 2. The worker gathers an [Observed]: what the runtime lists, what was reported last, pulls under way, probe results.
+//	 3. The pure function next (next.go) says the ONE next step for the pod and why: mount, pull, start the sandbox, start
+//	    or stop a container, remove, delete the API object, or wait until a given time. The worker carries the step out
+//	    and looks again.
+//	 4. The pure function podStatus (status.go) says what to report; the worker writes it where it differs.
+//	 5. Probes (probe.go decides, prober.go dials) feed their results back into Observed.
+//	 6. node.go decides what the Node says; heartbeat.go registers it, renews its Lease every 2 s and its status when it changes.
+//	 7. server.go answers the API server's calls over HTTPS: logs, and what the runtime runs.
+//	 8. power.go watches the node's Control: without power every container is killed at once and nothing is reported.
+//
+// Containers carry labels (the Runtime's affair), so a kubelet that was killed finds its containers and starts none
+// twice. Where they are gone, the restart count continues from the last reported status.
+//
+// Real Kubernetes keeps one goroutine and a state machine per pod and relists the runtime each second (PLEG); this
+// kubelet asks the runtime about one pod when it changed. It has no eviction, no image garbage collection, no cgroups of
+// its own and no static pods. Real kubelets mount volumes with plugins; here a runtime is handed what to mount.
+package kubelet

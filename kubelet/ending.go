@@ -1,0 +1,134 @@
+package kubelet
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// end is why a pod's containers must end, and within which time.
+type end struct {
+	reason string
+	grace  time.Duration
+	// deleted says that the API object waits to be deleted, gone that it is no more.
+	deleted, gone bool
+}
+
+// ending says whether the pod's containers must end: the pod was deleted, has finished, or ran out of time. A pod that
+// has reported Succeeded or Failed never runs again.
+func ending(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) *end {
+	grace := time.Duration(0)
+	if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
+		grace = time.Duration(*s) * time.Second
+	}
+	if s := pod.DeletionGracePeriodSeconds; s != nil && (pod.DeletionTimestamp != nil || o.Gone) {
+		grace = time.Duration(*s) * time.Second
+	}
+	// Upstream never gives a container less than a second between the two signals.
+	grace = max(grace, time.Second)
+	switch {
+	case o.Gone:
+		return &end{reason: "pod is no longer in the API", grace: grace, gone: true}
+	case pod.DeletionTimestamp != nil:
+		return &end{reason: fmt.Sprintf("pod was deleted with a grace period of %s", grace), grace: grace, deleted: true}
+	case terminal(o.Last.Phase):
+		return &end{reason: fmt.Sprintf("pod has phase %s", o.Last.Phase), grace: grace}
+	}
+	if at := deadline(pod, o); !at.IsZero() && !at.After(now) {
+		return &end{reason: fmt.Sprintf("pod was active for activeDeadlineSeconds (%d)", *pod.Spec.ActiveDeadlineSeconds),
+			grace: grace}
+	}
+	if reason := finished(pod, inits, mains); reason != "" {
+		return &end{reason: reason, grace: grace}
+	}
+	return nil
+}
+
+// wind is the next step for a pod whose containers must end: containers first, all at once, then sidecars one by one in
+// reverse order, then the sandbox, then the API object.
+func wind(o Observed, inits, mains []view, e *end, now time.Time) Action {
+	box := o.Runtime.Sandbox
+	var stop *Action
+	mainsAlive, alive := 0, 0
+	for _, v := range mains {
+		if v.alive() {
+			mainsAlive++
+			stop = first(stop, o.stop(v, e, now))
+		}
+	}
+	for i := len(inits) - 1; i >= 0; i-- {
+		v := inits[i]
+		if !v.alive() {
+			continue
+		}
+		if !v.sidecar || (mainsAlive == 0 && alive == 0) {
+			stop = first(stop, o.stop(v, e, now))
+		}
+		alive++
+	}
+	alive += mainsAlive
+	switch {
+	case stop != nil:
+		return *stop
+	case alive > 0:
+		return Action{Kind: Wait, Reason: fmt.Sprintf("%s; %d containers are stopping", e.reason, alive)}
+	case box.ID != "" && (e.deleted || e.gone):
+		return Action{Kind: Remove, ID: box.ID, Reason: e.reason + "; no container runs any more"}
+	case box.ID != "" && box.Ready:
+		return Action{Kind: StopSandbox, ID: box.ID, Reason: e.reason + "; no container runs any more"}
+	case e.gone:
+		return Action{Kind: Forget, Reason: e.reason + "; nothing of it is left on the node"}
+	case e.deleted:
+		return Action{Kind: DeletePod, Reason: e.reason + "; nothing of it is left on the node"}
+	}
+	return Action{Kind: Wait, Reason: e.reason}
+}
+
+// stop asks the container to end, or nil where it was asked to end as soon already.
+func (o Observed) stop(v view, e *end, now time.Time) *Action {
+	if by, asked := o.Stopping[v.current.ID]; asked && !by.After(now.Add(e.grace)) {
+		return nil
+	}
+	return &Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: e.grace, Reason: e.reason,
+		Event: "Stopping container " + v.spec.Name}
+}
+
+func first(a, b *Action) *Action {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// finished says why no container of the pod will run again by itself, or "" where one will. Sidecars do not count.
+func finished(pod *corev1.Pod, inits, mains []view) string {
+	if !initialized(mains) {
+		for _, v := range inits {
+			e := v.end()
+			if !v.sidecar && e != nil && e.code != 0 && !v.restarts(pod, e) {
+				return fmt.Sprintf("init container %s exited with code %d and restartPolicy is %s",
+					v.spec.Name, e.code, pod.Spec.RestartPolicy)
+			}
+		}
+	}
+	for _, v := range mains {
+		e := v.end()
+		if e == nil || v.restarts(pod, e) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("all %d containers have exited and restartPolicy is %s", len(mains), pod.Spec.RestartPolicy)
+}
+
+// deadline is when the pod's activeDeadlineSeconds are over; zero where it has none or has not started.
+func deadline(pod *corev1.Pod, o Observed) time.Time {
+	if pod.Spec.ActiveDeadlineSeconds == nil || o.Last.StartTime == nil {
+		return time.Time{}
+	}
+	return o.Last.StartTime.Add(time.Duration(*pod.Spec.ActiveDeadlineSeconds) * time.Second)
+}
+
+func terminal(phase corev1.PodPhase) bool {
+	return phase == corev1.PodSucceeded || phase == corev1.PodFailed
+}

@@ -1,0 +1,95 @@
+package kubelet
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// entry is what a session remembers of one pod between two looks at it.
+type entry struct {
+	mu sync.Mutex // guards everything below; never held while calling out
+
+	pod  *corev1.Pod // the newest seen; never changed in place
+	gone bool        // the API object is no more
+	last *corev1.PodStatus
+
+	volumes, sandbox Try
+	attempt          int32 // of the next sandbox
+	pulls            map[string]Pull
+	starts           map[string]Try
+	backOffs         map[string]BackOff
+	probes           map[string]ProbeResults
+	stopping         map[string]time.Time
+	// cancel ends the pull of a container's image.
+	cancel map[string]context.CancelFunc
+	// unannounced are the IDs of containers that were started and not yet seen running.
+	unannounced map[string]bool
+	// probed are the running containers' IDs and start times, by name; probing the probes that are scheduled.
+	probed  map[string]probed
+	probing map[probeKey]bool
+	podIP   string
+}
+
+func newEntry(pod *corev1.Pod) *entry {
+	return &entry{pod: pod, pulls: map[string]Pull{}, starts: map[string]Try{}, backOffs: map[string]BackOff{},
+		probes: map[string]ProbeResults{}, stopping: map[string]time.Time{}, cancel: map[string]context.CancelFunc{},
+		unannounced: map[string]bool{}, probed: map[string]probed{}, probing: map[probeKey]bool{}}
+}
+
+// see takes the pod if it is not older than the one that is known: the answer to a write may overtake the watch.
+func (e *entry) see(pod *corev1.Pod) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !older(pod, e.pod) {
+		e.pod = pod
+	}
+}
+
+func older(a, b *corev1.Pod) bool {
+	x, errA := strconv.ParseUint(a.ResourceVersion, 10, 64)
+	y, errB := strconv.ParseUint(b.ResourceVersion, 10, 64)
+	return errA == nil && errB == nil && x < y
+}
+
+// observe is the pod and what next and podStatus need to know of it. The maps are copies.
+func (e *entry) observe(running RuntimePod) (*corev1.Pod, Observed) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	o := Observed{
+		Runtime: running, Gone: e.gone, Volumes: e.volumes, Sandbox: e.sandbox,
+		Pulls: maps.Clone(e.pulls), Starts: maps.Clone(e.starts), BackOffs: maps.Clone(e.backOffs),
+		Probes: maps.Clone(e.probes), Stopping: maps.Clone(e.stopping),
+	}
+	o.Last = e.pod.Status
+	if e.last != nil {
+		o.Last = *e.last
+	}
+	// Others may end a pod, for example on a node that was late: then it has ended.
+	if status := e.pod.Status; terminal(status.Phase) && !terminal(o.Last.Phase) {
+		o.Last.Phase, o.Last.Reason, o.Last.Message = status.Phase, status.Reason, status.Message
+	}
+	return e.pod, o
+}
+
+// remember keeps the status as the newest computed one and forgets what is about containers that are no more.
+func (e *entry) remember(status corev1.PodStatus, running RuntimePod) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = &status
+	e.podIP = firstOf(running.Sandbox.IPs)
+	ids := map[string]bool{}
+	clear(e.probed)
+	for _, c := range running.Containers {
+		ids[c.ID] = true
+		if c.State == Running {
+			e.probed[c.Name] = probed{id: c.ID, started: c.StartedAt}
+		}
+	}
+	maps.DeleteFunc(e.stopping, func(id string, _ time.Time) bool { return !ids[id] })
+	maps.DeleteFunc(e.unannounced, func(id string, _ bool) bool { return !ids[id] })
+}

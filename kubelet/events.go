@@ -1,0 +1,69 @@
+package kubelet
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/reference"
+)
+
+// event records an Event about the pod, or about one of its containers where c is not nil.
+func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, message string) {
+	path := ""
+	if c != nil {
+		path = fmt.Sprintf("spec.containers{%s}", c.Name)
+		if slices.ContainsFunc(pod.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name }) {
+			path = fmt.Sprintf("spec.initContainers{%s}", c.Name)
+		}
+	}
+	ref, err := reference.GetPartialReference(scheme.Scheme, pod, path)
+	if err != nil {
+		s.log.Error("an event has no reference", "pod", pod.Name, "namespace", pod.Namespace, "error", err)
+		return
+	}
+	s.recorder.Event(ref, kind, reason, message)
+	level := s.log.Info
+	if kind == corev1.EventTypeWarning {
+		level = s.log.Warn
+	}
+	level(reason, "pod", pod.Name, "namespace", pod.Namespace, "message", message)
+}
+
+// announce tells of containers that are seen running for the first time since this kubelet started them.
+func (s *session) announce(e *entry, pod *corev1.Pod, running RuntimePod) {
+	var started []string
+	e.mu.Lock()
+	for _, c := range running.Containers {
+		if c.State != Starting && e.unannounced[c.ID] {
+			delete(e.unannounced, c.ID)
+			if !c.StartedAt.IsZero() {
+				started = append(started, c.Name)
+			}
+		}
+	}
+	e.mu.Unlock()
+	for _, name := range started {
+		s.event(pod, &corev1.Container{Name: name}, corev1.EventTypeNormal, "Started", "Started container "+name)
+	}
+}
+
+// tellWaiting tells of containers that have begun to wait for a back-off.
+func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
+	before := slices.Concat(last.InitContainerStatuses, last.ContainerStatuses)
+	for _, c := range slices.Concat(now.InitContainerStatuses, now.ContainerStatuses) {
+		if c.State.Waiting == nil || stateOf(before, c.Name) == stateOf([]corev1.ContainerStatus{c}, c.Name) {
+			continue
+		}
+		spec := &corev1.Container{Name: c.Name}
+		switch c.State.Waiting.Reason {
+		case "CrashLoopBackOff":
+			s.event(pod, spec, corev1.EventTypeWarning, "BackOff",
+				fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, podRef(pod)))
+		case "ImagePullBackOff":
+			s.event(pod, spec, corev1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.Image))
+			s.event(pod, spec, corev1.EventTypeWarning, "Failed", "Error: ImagePullBackOff")
+		}
+	}
+}

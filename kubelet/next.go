@@ -1,0 +1,214 @@
+package kubelet
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ActionKind is what a step does.
+type ActionKind string
+
+// The kinds of step.
+const (
+	// Wait does nothing until something changes, or until Action.Until where it is set.
+	Wait ActionKind = "Wait"
+	// MountVolumes makes ready what the pod mounts.
+	MountVolumes ActionKind = "MountVolumes"
+	// StartSandbox makes what the containers share.
+	StartSandbox ActionKind = "StartSandbox"
+	// PullImage makes the container's image ready, in the background.
+	PullImage ActionKind = "PullImage"
+	// StartContainer starts the container's attempt Action.Attempt.
+	StartContainer ActionKind = "StartContainer"
+	// StopContainer asks the container Action.ID to end within Action.Grace.
+	StopContainer ActionKind = "StopContainer"
+	// StopSandbox gives back what the containers of a pod that has finished shared; their logs stay.
+	StopSandbox ActionKind = "StopSandbox"
+	// Remove forgets the container or sandbox Action.ID.
+	Remove ActionKind = "Remove"
+	// DeletePod deletes the API object: nothing of the pod is left on the node.
+	DeletePod ActionKind = "DeletePod"
+	// Forget ends the work on a pod of which neither object nor container is left.
+	Forget ActionKind = "Forget"
+)
+
+// Action is the one next step for a pod.
+type Action struct {
+	Kind ActionKind
+	// Container is the spec's container that the step is about, Attempt the number of the start.
+	Container *corev1.Container
+	Attempt   int32
+	// ID is the container or sandbox that is stopped or removed, Grace what it is given.
+	ID    string
+	Grace time.Duration
+	// Until is when a waiting pod is looked at again; zero means when something changes.
+	Until time.Time
+	// Reason is the sentence of the decision. Event is the message of the Event that tells of a stop.
+	Reason, Event string
+}
+
+// next is the one next step for the pod. Carried out and observed again, it leads from any state to the one that the spec
+// and the restart policy ask for, and never to two running attempts of one container.
+func next(pod *corev1.Pod, o Observed, now time.Time) Action {
+	inits, mains := views(pod, o)
+	if e := ending(pod, o, inits, mains, now); e != nil {
+		return wind(o, inits, mains, e, now)
+	}
+	a := advance(pod, o, inits, mains, now)
+	if at := deadline(pod, o); a.Kind == Wait && !at.IsZero() {
+		a.Until = earlier(a.Until, at)
+	}
+	return a
+}
+
+// advance is the next step for a pod that shall run: sandbox, init containers in order, containers.
+func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Action {
+	box := o.Runtime.Sandbox
+	switch {
+	case box.ID != "" && !box.Ready:
+		return Action{Kind: Remove, ID: box.ID,
+			Reason: fmt.Sprintf("sandbox %s is dead, so the whole pod is made anew", box.ID)}
+	case box.ID == "" && !o.Volumes.Done:
+		if waits := o.Volumes.waits(now, "mounting the volumes"); waits != nil {
+			return *waits
+		}
+		return Action{Kind: MountVolumes, Reason: fmt.Sprintf("pod has %d volumes to mount", len(pod.Spec.Volumes))}
+	case box.ID == "":
+		if waits := o.Sandbox.waits(now, "starting the sandbox"); waits != nil {
+			return *waits
+		}
+		return Action{Kind: StartSandbox, Reason: "pod has no sandbox"}
+	}
+	wait := Action{Kind: Wait, Reason: "every container is as the spec asks"}
+	done := initialized(mains)
+	for i, v := range inits {
+		if done && !v.sidecar {
+			continue
+		}
+		a := step(pod, o, v, now)
+		if done {
+			if a.Kind != Wait {
+				return a
+			}
+			wait.Until = earlier(wait.Until, a.Until)
+			continue
+		}
+		if end := v.end(); !v.sidecar && v.current != nil && end != nil && end.code == 0 {
+			continue
+		}
+		if v.sidecar && v.running() && o.probes(v).started(v.spec) && a.Kind == Wait {
+			wait.Until = earlier(wait.Until, a.Until)
+			continue
+		}
+		if a.Kind == Wait {
+			a.Reason = fmt.Sprintf("init container %s (%d of %d): %s", v.spec.Name, i+1, len(inits), a.Reason)
+		}
+		return a
+	}
+	for _, v := range mains {
+		a := step(pod, o, v, now)
+		if a.Kind != Wait {
+			return a
+		}
+		if !a.Until.IsZero() || !v.running() {
+			wait.Reason = a.Reason
+		}
+		wait.Until = earlier(wait.Until, a.Until)
+	}
+	return wait
+}
+
+// step is the next step for one container that it is the turn of.
+func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
+	name := v.spec.Name
+	if v.alive() {
+		return mind(pod, o, v, now)
+	}
+	reason := fmt.Sprintf("container %s was never started", name)
+	if end := v.end(); end != nil {
+		// An init container that is lost runs again in the new sandbox, however it ended in the old one.
+		if again := v.restarts(pod, end) || (v.init && v.lost()); !again {
+			return Action{Kind: Wait, Reason: fmt.Sprintf("container %s exited with code %d and restartPolicy is %s",
+				name, end.code, pod.Spec.RestartPolicy)}
+		}
+		if at := o.BackOffs[name].until(end.at); at.After(now) && v.current != nil {
+			return Action{Kind: Wait, Until: at, Reason: fmt.Sprintf("container %s: back-off %s restarting, %s left",
+				name, o.BackOffs[name].Delay, at.Sub(now).Round(time.Second))}
+		}
+		reason = fmt.Sprintf("container %s exited with code %d and restartPolicy is %s", name, end.code, policyOf(pod, v))
+	}
+	if v.previous != nil {
+		oldest := o.oldest(name)
+		return Action{Kind: Remove, ID: oldest.ID, Container: v.spec,
+			Reason: fmt.Sprintf("container %s keeps one earlier attempt, %d is older", name, oldest.Attempt)}
+	}
+	if waits := o.Starts[name].waits(now, "starting container "+name); waits != nil {
+		return *waits
+	}
+	pull := o.Pulls[name]
+	switch {
+	case pull.Active:
+		return Action{Kind: Wait, Reason: fmt.Sprintf("image %q is being pulled", v.spec.Image)}
+	case !pull.Done:
+		if waits := pull.waits(now, fmt.Sprintf("pulling image %q", v.spec.Image)); waits != nil {
+			if shown := pull.FailedAt.Add(errImagePullShown); shown.After(now) {
+				waits.Until = earlier(waits.Until, shown)
+			}
+			return *waits
+		}
+		return Action{Kind: PullImage, Container: v.spec,
+			Reason: fmt.Sprintf("%s, which needs image %q", reason, v.spec.Image)}
+	}
+	return Action{Kind: StartContainer, Container: v.spec, Attempt: v.attempt(), Reason: reason}
+}
+
+// mind is the next step for a container that runs: to stop it where a probe says so.
+func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
+	kind, failure := o.probes(v).fatal()
+	if failure == "" || !v.running() {
+		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is %s", v.spec.Name, v.current.State)}
+	}
+	if by, asked := o.Stopping[v.current.ID]; asked {
+		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is stopping, %s left",
+			v.spec.Name, by.Sub(now).Round(time.Second))}
+	}
+	return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: probeGrace(pod, v.spec, kind),
+		Reason: fmt.Sprintf("container %s: %s", v.spec.Name, failure),
+		Event:  fmt.Sprintf("Container %s failed %s probe, will be restarted", v.spec.Name, kind.lower())}
+}
+
+// waits is a Wait for the next try, or nil where it is time to try.
+func (t Try) waits(now time.Time, what string) *Action {
+	if t.Reason == "" || !t.RetryAt.After(now) {
+		return nil
+	}
+	return &Action{Kind: Wait, Until: t.RetryAt, Reason: fmt.Sprintf("%s failed (%s), tried again in %s",
+		what, t.Message, t.RetryAt.Sub(now).Round(time.Second))}
+}
+
+func (o Observed) oldest(name string) *Container {
+	var out *Container
+	for i, c := range o.Runtime.Containers {
+		if c.Name == name && (out == nil || c.Attempt < out.Attempt) {
+			out = &o.Runtime.Containers[i]
+		}
+	}
+	return out
+}
+
+func policyOf(pod *corev1.Pod, v view) corev1.RestartPolicy {
+	if v.sidecar {
+		return corev1.RestartPolicyAlways
+	}
+	return pod.Spec.RestartPolicy
+}
+
+// earlier is the earlier of two times where zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

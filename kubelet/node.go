@@ -1,0 +1,145 @@
+package kubelet
+
+import (
+	"fmt"
+	"maps"
+	"runtime"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// self is what a kubelet says of its node, gathered once at each start.
+type self struct {
+	name      string
+	labels    map[string]string
+	taints    []corev1.Taint
+	podCIDRs  []string
+	capacity  corev1.ResourceList
+	addresses []string
+	port      int32
+	info      corev1.NodeSystemInfo
+}
+
+// node is the Node as this kubelet wants it, made from the one in the API or from nothing: it sets what is its own and
+// keeps everything else, such as labels, taints and spec.unschedulable that others have set.
+func (s self) node(current *corev1.Node, now time.Time) *corev1.Node {
+	out := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
+	if current != nil {
+		out = current.DeepCopy()
+	} else {
+		out.Spec.Taints = s.taints
+	}
+	if out.Labels == nil {
+		out.Labels = map[string]string{}
+	}
+	for key, value := range map[string]string{
+		corev1.LabelHostname: s.name, corev1.LabelOSStable: runtime.GOOS, corev1.LabelArchStable: runtime.GOARCH,
+		"beta.kubernetes.io/os": runtime.GOOS, "beta.kubernetes.io/arch": runtime.GOARCH,
+	} {
+		out.Labels[key] = value
+	}
+	maps.Copy(out.Labels, s.labels)
+	if out.Spec.PodCIDR == "" && len(s.podCIDRs) > 0 {
+		out.Spec.PodCIDR, out.Spec.PodCIDRs = s.podCIDRs[0], s.podCIDRs
+	}
+	s.status(&out.Status, now)
+	return out
+}
+
+// status sets capacity, addresses, conditions and system information.
+func (s self) status(out *corev1.NodeStatus, now time.Time) {
+	out.Capacity = s.capacity.DeepCopy()
+	out.Allocatable = s.capacity.DeepCopy()
+	out.Addresses = nil
+	for _, ip := range s.addresses {
+		out.Addresses = append(out.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
+	}
+	out.Addresses = append(out.Addresses, corev1.NodeAddress{Type: corev1.NodeHostName, Address: s.name})
+	out.DaemonEndpoints.KubeletEndpoint.Port = s.port
+	out.NodeInfo = s.info
+	for _, c := range []corev1.NodeCondition{
+		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse,
+			Reason: "KubeletHasSufficientMemory", Message: "kubelet has sufficient memory available"},
+		{Type: corev1.NodeDiskPressure, Status: corev1.ConditionFalse,
+			Reason: "KubeletHasNoDiskPressure", Message: "kubelet has no disk pressure"},
+		{Type: corev1.NodePIDPressure, Status: corev1.ConditionFalse,
+			Reason: "KubeletHasSufficientPID", Message: "kubelet has sufficient PID available"},
+		{Type: corev1.NodeReady, Status: corev1.ConditionTrue,
+			Reason: "KubeletReady", Message: "kubelet is posting ready status"},
+	} {
+		setNodeCondition(out, c, now)
+	}
+}
+
+// setNodeCondition replaces the condition of that type; its transition time is kept while its status is.
+func setNodeCondition(out *corev1.NodeStatus, c corev1.NodeCondition, now time.Time) {
+	c.LastHeartbeatTime, c.LastTransitionTime = *seconds(now), *seconds(now)
+	for i, old := range out.Conditions {
+		if old.Type != c.Type {
+			continue
+		}
+		if old.Status == c.Status {
+			c.LastTransitionTime = old.LastTransitionTime
+		}
+		out.Conditions[i] = c
+		return
+	}
+	out.Conditions = append(out.Conditions, c)
+}
+
+// nodeDiffers says whether the status has anything new to tell but the time.
+func nodeDiffers(old, now corev1.NodeStatus) bool {
+	old, now = *old.DeepCopy(), *now.DeepCopy()
+	for i := range old.Conditions {
+		old.Conditions[i].LastHeartbeatTime = metav1.Time{}
+	}
+	for i := range now.Conditions {
+		now.Conditions[i].LastHeartbeatTime = metav1.Time{}
+	}
+	return !equality.Semantic.DeepEqual(old, now)
+}
+
+// nodeEvent is one Event about a node.
+type nodeEvent struct{ kind, reason, message string }
+
+// nodeEvents are what to tell about a node that reports now what it did not before, in upstream's reasons and words.
+func nodeEvents(name string, old, now corev1.NodeStatus) []nodeEvent {
+	var out []nodeEvent
+	if old.NodeInfo.BootID != "" && old.NodeInfo.BootID != now.NodeInfo.BootID {
+		out = append(out, nodeEvent{corev1.EventTypeWarning, "Rebooted",
+			fmt.Sprintf("Node %s has been rebooted, boot id: %s", name, now.NodeInfo.BootID)})
+	}
+	for _, c := range now.Conditions {
+		reason := map[corev1.NodeConditionType]string{
+			corev1.NodeMemoryPressure: "NodeHasSufficientMemory", corev1.NodeDiskPressure: "NodeHasNoDiskPressure",
+			corev1.NodePIDPressure: "NodeHasSufficientPID", corev1.NodeReady: "NodeReady",
+		}[c.Type]
+		was := corev1.ConditionStatus("")
+		for _, o := range old.Conditions {
+			if o.Type == c.Type {
+				was = o.Status
+			}
+		}
+		if reason != "" && was != c.Status {
+			out = append(out, nodeEvent{corev1.EventTypeNormal, reason,
+				fmt.Sprintf("Node %s status is now: %s", name, reason)})
+		}
+	}
+	return out
+}
+
+// withDefaults is the capacity with what every node has where it is not said: 110 pods, and ephemeral storage.
+func withDefaults(capacity corev1.ResourceList) corev1.ResourceList {
+	out := corev1.ResourceList{
+		corev1.ResourceCPU:              resource.MustParse("4"),
+		corev1.ResourceMemory:           resource.MustParse("8Gi"),
+		corev1.ResourcePods:             resource.MustParse("110"),
+		corev1.ResourceEphemeralStorage: resource.MustParse("100Gi"),
+	}
+	maps.Copy(out, capacity)
+	return out
+}

@@ -1,0 +1,149 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Runtime runs containers. One implementation serves one node of one cluster; it never touches what is not its own.
+// Every method is safe for concurrent use, and none of them blocks for as long as a container lives or ends.
+type Runtime interface {
+	// Run drives the runtime until ctx is done and returns when its goroutines have. It calls changed with the UID of each
+	// pod whose sandbox or containers changed. changed returns at once and may be called spuriously.
+	Run(ctx context.Context, changed func(types.UID)) error
+
+	// PullImage makes the image ready as the policy says: one that is there already is used without asking a registry,
+	// except with Always. It calls pulling just before a registry is asked. A failure is a *PullError where the kubelet
+	// should report another reason than ErrImagePull.
+	PullImage(ctx context.Context, request PullRequest, pulling func()) (imageID string, err error)
+
+	// StartSandbox makes what the pod's containers share, its address above all. A pod has at most one sandbox.
+	StartSandbox(ctx context.Context, pod *corev1.Pod, attempt int32) error
+
+	// StartContainer starts one attempt at a container in the pod's sandbox and returns its ID. The container may still be
+	// listed as Starting when it returns. Starting a name that is Starting or Running is an error.
+	StartContainer(ctx context.Context, config ContainerConfig) (id string, err error)
+
+	// Stop asks the container with this ID to end, kills it after grace, and returns without waiting; zero kills it at
+	// once. A second call may shorten the grace and never lengthens it. A sandbox's ID ends all its containers at once and
+	// gives back the pod's address; their logs stay. An ID that is unknown or has ended is no error.
+	Stop(ctx context.Context, id string, grace time.Duration) error
+
+	// Remove forgets a container, or a sandbox and all its containers, with their logs, killing what still runs. An ID that
+	// is unknown is no error.
+	Remove(ctx context.Context, id string) error
+
+	// Pods lists the pods that have a sandbox: all of this node, or those with the given UIDs.
+	Pods(ctx context.Context, uids ...types.UID) ([]RuntimePod, error)
+
+	// Logs writes a container's log to w. With Follow it blocks until the container has ended or ctx is done.
+	Logs(ctx context.Context, id string, options LogOptions, w io.Writer) error
+}
+
+// Adopter is a Runtime whose containers live in the kubelet's own process. After the process was killed it is handed the
+// node's pods once, and makes those containers run again that their status says were running.
+type Adopter interface {
+	Adopt(ctx context.Context, pods []*corev1.Pod) error
+}
+
+// Prober is a Runtime that answers some probes itself. Where handled is false the kubelet dials.
+type Prober interface {
+	Probe(ctx context.Context, id string, kind ProbeKind, probe *corev1.Probe) (err error, handled bool)
+}
+
+// Versioned is a Runtime that says its name and version for the Node's containerRuntimeVersion: "docker://28.1.0".
+type Versioned interface {
+	Version(ctx context.Context) (string, error)
+}
+
+// PullRequest asks for one container's image.
+type PullRequest struct {
+	Pod       *corev1.Pod
+	Container *corev1.Container
+	// Policy is Always, IfNotPresent or Never, already defaulted.
+	Policy corev1.PullPolicy
+}
+
+// PullError is a failed pull with the waiting reason to report, in upstream's words (ErrImageNeverPull, InvalidImageName).
+type PullError struct {
+	Reason  string
+	Message string
+}
+
+func (e *PullError) Error() string { return e.Message }
+
+// ErrNotFound is wrapped by Logs for an ID that the runtime does not know.
+var ErrNotFound = errors.New("no such container")
+
+// ContainerConfig is one attempt at a container, with everything that names other objects resolved.
+type ContainerConfig struct {
+	Pod       *corev1.Pod
+	Container *corev1.Container
+	// Attempt counts the earlier starts of this container in this pod; it is the restart count.
+	Attempt int32
+	ImageID string
+	// Env is in the order of definition, a later value having replaced an earlier one of the same name.
+	Env []EnvVar
+	// Command and Args are the container's own with $(NAME) expanded; empty means the image's.
+	Command, Args []string
+}
+
+// EnvVar is one resolved environment variable.
+type EnvVar struct{ Name, Value string }
+
+// RuntimePod is what the runtime has of one pod.
+type RuntimePod struct {
+	UID             types.UID
+	Namespace, Name string
+	Sandbox         Sandbox
+	// Containers are all attempts that were not removed, in no particular order.
+	Containers []Container
+}
+
+// Sandbox is what a pod's containers share. A zero ID means that there is none.
+type Sandbox struct {
+	ID        string
+	Attempt   int32
+	Ready     bool
+	IPs       []string
+	CreatedAt time.Time
+}
+
+// ContainerState is where a container stands; it only ever advances.
+type ContainerState string
+
+// The states of a container.
+const (
+	Starting ContainerState = "Starting"
+	Running  ContainerState = "Running"
+	Exited   ContainerState = "Exited"
+)
+
+// Container is one attempt at a container.
+type Container struct {
+	// ID is unique on the engine and starts with the runtime's name, as in a pod's status: "sim://f00…".
+	ID, Name       string
+	Attempt        int32
+	Image, ImageID string
+	State          ContainerState
+	CreatedAt      time.Time
+	StartedAt      time.Time // zero while Starting
+	FinishedAt     time.Time // zero until Exited
+	ExitCode       int32     // 128+n for an end by signal n
+	// Reason and Message are set where the runtime knows more than the exit code, for example OOMKilled.
+	Reason, Message string
+}
+
+// LogOptions are those of a pod's log that a runtime can serve; zero values mean all of it.
+type LogOptions struct {
+	Follow     bool
+	Timestamps bool
+	// Tail is the number of newest lines; negative means all.
+	Tail  int64
+	Since time.Time
+}

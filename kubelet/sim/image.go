@@ -1,0 +1,114 @@
+package sim
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet"
+)
+
+// PullImage is kubelet.Runtime's: an image is there once it was pulled, or where Options.Images names it.
+func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pulling func()) (string, error) {
+	image := request.Container.Image
+	b, err := behaviourOf(request.Pod, request.Container)
+	if err != nil {
+		// The same error is told when the container starts, where it belongs.
+		b = behaviour{}
+	}
+	exists := r.exists(image)
+	r.mu.Lock()
+	present := exists || r.images[image]
+	r.mu.Unlock()
+	id := fmt.Sprintf("sim://sha256:%x", sha256.Sum256([]byte(image)))
+	switch {
+	case present && request.Policy != corev1.PullAlways && b.pullError == "":
+		return id, nil
+	case request.Policy == corev1.PullNever:
+		return "", &kubelet.PullError{Reason: "ErrImageNeverPull",
+			Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image)}
+	}
+	pulling()
+	delay := r.someTime()
+	if b.pullDelay != nil {
+		delay = *b.pullDelay
+	}
+	timer := r.options.Clock.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-timer.C():
+	}
+	if b.pullError != "" {
+		return "", fmt.Errorf("failed to pull image %q: %s", image, b.pullError)
+	}
+	if why := refused(image); why != "" && !exists {
+		return "", fmt.Errorf("failed to pull and unpack image %q: %s (simulated; --sim-images %s makes it exist)",
+			image, why, image)
+	}
+	r.mu.Lock()
+	r.images[image] = true
+	r.mu.Unlock()
+	return id, nil
+}
+
+// exists says that a pattern of Options.Images matches the image, with or without its tag.
+func (r *Runtime) exists(image string) bool {
+	bare := image
+	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+		bare = image[:i]
+	}
+	return slices.ContainsFunc(r.options.Images, func(pattern string) bool {
+		return matches(pattern, image) || matches(pattern, bare)
+	})
+}
+
+// matches compares s with a pattern in which * stands for any text.
+func matches(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == s
+	}
+	s, ok := strings.CutPrefix(s, parts[0])
+	if !ok {
+		return false
+	}
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(part):]
+	}
+	return strings.HasSuffix(s, parts[len(parts)-1])
+}
+
+// reserved are the domains that nobody can register (RFC 2606, RFC 6761), so no registry is ever there.
+var reserved = []string{"invalid", "example", "test", "example.com", "example.org", "example.net"}
+
+// refused says why the image could not be pulled anywhere, or "".
+func refused(image string) string {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return err.Error()
+	}
+	host, _, _ := strings.Cut(reference.Domain(named), ":")
+	for _, domain := range reserved {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
+			return fmt.Sprintf("failed to resolve reference: dial tcp: lookup %s: no such host", host)
+		}
+	}
+	for _, part := range strings.Split(reference.Path(named), "/") {
+		if strings.HasPrefix(part, "your-") {
+			return "pull access denied, repository does not exist or may require authorization: " +
+				"a name that starts with \"your-\" stands for an image of your own"
+		}
+	}
+	return ""
+}

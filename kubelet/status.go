@@ -1,0 +1,238 @@
+package kubelet
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// podStatus is what to report of the pod: computed from the spec, what is observed and now, and nothing else. What others
+// own in the status (conditions of other types, fields that no kubelet sets) is kept from the pod as it is in the API.
+func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) corev1.PodStatus {
+	inits, mains := views(pod, o)
+	e := ending(pod, o, inits, mains, now)
+	out := *pod.Status.DeepCopy()
+	out.ObservedGeneration = pod.Generation
+	out.InitContainerStatuses, out.ContainerStatuses = nil, nil
+	waiting := corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
+	if len(inits) > 0 && !initialized(mains) {
+		waiting.Reason = "PodInitializing"
+	}
+	for _, v := range inits {
+		out.InitContainerStatuses = append(out.InitContainerStatuses, containerStatus(pod, o, v, waiting, e != nil, now))
+	}
+	for _, v := range mains {
+		out.ContainerStatuses = append(out.ContainerStatuses, containerStatus(pod, o, v, waiting, e != nil, now))
+	}
+	setPhase(pod, o, &out, inits, mains, e, now)
+	if out.StartTime == nil {
+		out.StartTime = o.Last.StartTime
+	}
+	if out.StartTime == nil {
+		out.StartTime = seconds(now)
+	}
+	if out.QOSClass == "" {
+		out.QOSClass = qosClass(pod)
+	}
+	setAddresses(o, &out, hostIPs)
+	setConditions(pod, o, &out, inits, now)
+	return out
+}
+
+// setAddresses reports the node's addresses and the sandbox's; a pod that has none any more keeps its last ones.
+func setAddresses(o Observed, out *corev1.PodStatus, hostIPs []string) {
+	out.HostIP, out.HostIPs = "", nil
+	for i, ip := range hostIPs {
+		if i == 0 {
+			out.HostIP = ip
+		}
+		out.HostIPs = append(out.HostIPs, corev1.HostIP{IP: ip})
+	}
+	if o.Runtime.Sandbox.ID == "" || !o.Runtime.Sandbox.Ready {
+		out.PodIP, out.PodIPs = o.Last.PodIP, o.Last.PodIPs
+		return
+	}
+	out.PodIP, out.PodIPs = "", nil
+	for i, ip := range o.Runtime.Sandbox.IPs {
+		if i == 0 {
+			out.PodIP = ip
+		}
+		out.PodIPs = append(out.PodIPs, corev1.PodIP{IP: ip})
+	}
+}
+
+// containerStatus reports one container. creating is what a container says that waits for its turn; over says that the
+// pod must end, so that nothing that has ended waits for a restart.
+func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.ContainerStateWaiting, over bool,
+	now time.Time) corev1.ContainerStatus {
+	out := corev1.ContainerStatus{Name: v.spec.Name, Image: v.spec.Image, Started: new(bool),
+		ImageID: v.last.ImageID, ContainerID: v.last.ContainerID, RestartCount: v.last.RestartCount,
+		LastTerminationState: v.last.LastTerminationState}
+	if c := v.current; c != nil {
+		out.ImageID, out.ContainerID, out.RestartCount = c.ImageID, c.ID, c.Attempt
+		if v.previous != nil {
+			out.LastTerminationState.Terminated = terminated(v.previous)
+		} else if t := v.last.State.Terminated; t != nil && t.ContainerID != c.ID {
+			out.LastTerminationState.Terminated = t
+		}
+	}
+	ended := v.end()
+	switch {
+	case v.running():
+		out.State.Running = &corev1.ContainerStateRunning{StartedAt: *seconds(v.current.StartedAt)}
+		results := o.probes(v)
+		*out.Started = results.started(v.spec)
+		out.Ready = results.ready(v.spec)
+	case v.alive():
+		out.State.Waiting = &creating
+	case ended != nil && (over || !v.restarts(pod, ended) && !(v.init && v.lost())):
+		out.State.Terminated = v.termination()
+		out.Ready = v.init && !v.sidecar && ended.code == 0
+	case ended != nil && v.current != nil && v.restarts(pod, ended):
+		out.LastTerminationState.Terminated = v.termination()
+		out.State = retrying(pod, o, v, ended, creating, now)
+	case ended != nil:
+		out.LastTerminationState.Terminated = v.termination()
+		out.State.Waiting = failing(o, v, creating, now)
+	default:
+		out.State.Waiting = failing(o, v, creating, now)
+	}
+	return out
+}
+
+// retrying is the state of a container that has ended and will run again.
+func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.ContainerStateWaiting,
+	now time.Time) corev1.ContainerState {
+	if b := o.BackOffs[v.spec.Name]; b.until(e.at).After(now) {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
+			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, podRef(pod))}}
+	}
+	if waiting := failing(o, v, creating, now); waiting.Reason != creating.Reason {
+		return corev1.ContainerState{Waiting: waiting}
+	}
+	return corev1.ContainerState{Terminated: v.termination()}
+}
+
+// failing is what a container waits for that is not there: its image, its configuration, or its turn.
+func failing(o Observed, v view, creating corev1.ContainerStateWaiting, now time.Time) *corev1.ContainerStateWaiting {
+	if pull := o.Pulls[v.spec.Name]; pull.Reason != "" && !pull.Done {
+		if pull.Reason != "ErrImagePull" || (!pull.Active && now.Before(pull.FailedAt.Add(errImagePullShown))) {
+			return &corev1.ContainerStateWaiting{Reason: pull.Reason, Message: pull.Message}
+		}
+		return &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff",
+			Message: fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", v.spec.Image, pull.Message)}
+	}
+	if try := o.Starts[v.spec.Name]; try.Reason != "" {
+		return &corev1.ContainerStateWaiting{Reason: try.Reason, Message: try.Message}
+	}
+	return &creating
+}
+
+// termination is the end of the newest attempt as it is reported.
+func (v view) termination() *corev1.ContainerStateTerminated {
+	if v.current != nil {
+		return terminated(v.current)
+	}
+	switch {
+	case v.last.State.Terminated != nil:
+		return v.last.State.Terminated
+	case v.last.State.Running == nil && v.last.LastTerminationState.Terminated != nil:
+		return v.last.LastTerminationState.Terminated
+	}
+	return v.unknown()
+}
+
+func terminated(c *Container) *corev1.ContainerStateTerminated {
+	out := &corev1.ContainerStateTerminated{ExitCode: c.ExitCode, Reason: c.Reason, Message: c.Message,
+		StartedAt: *seconds(c.StartedAt), FinishedAt: *seconds(c.FinishedAt), ContainerID: c.ID}
+	if out.Reason == "" && c.ExitCode == 0 {
+		out.Reason = "Completed"
+	} else if out.Reason == "" {
+		out.Reason = "Error"
+	}
+	return out
+}
+
+// initsDone says that every init container has done what those after it wait for.
+func initsDone(inits []view, statuses []corev1.ContainerStatus) bool {
+	for i, v := range inits {
+		s := statuses[i]
+		if v.sidecar && (s.Started == nil || !*s.Started) {
+			return false
+		}
+		if !v.sidecar && (s.State.Terminated == nil || s.State.Terminated.ExitCode != 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// setPhase reports the phase, as upstream counts it, and why a pod failed.
+func setPhase(pod *corev1.Pod, o Observed, out *corev1.PodStatus, inits, mains []view, e *end, now time.Time) {
+	if terminal(o.Last.Phase) {
+		out.Phase, out.Reason, out.Message = o.Last.Phase, o.Last.Reason, o.Last.Message
+		return
+	}
+	alive := false
+	for _, v := range append(append([]view{}, inits...), mains...) {
+		alive = alive || v.alive()
+	}
+	ran, failed := 0, false
+	for _, v := range mains {
+		if end := v.end(); end != nil {
+			ran++
+			failed = failed || end.code != 0
+		} else if v.alive() {
+			ran++
+		}
+	}
+	out.Phase = corev1.PodPending
+	switch {
+	case e == nil || alive:
+		begun := initialized(mains) || initsDone(inits, out.InitContainerStatuses)
+		if begun && started(out.ContainerStatuses) {
+			out.Phase = corev1.PodRunning
+		}
+	case overdue(pod, o, now):
+		out.Phase, out.Reason = corev1.PodFailed, "DeadlineExceeded"
+		out.Message = "Pod was active on the node longer than the specified deadline"
+	case finished(pod, inits, mains) != "" && ran == len(mains) && !failed:
+		out.Phase = corev1.PodSucceeded
+	case finished(pod, inits, mains) != "" || ran > 0:
+		out.Phase = corev1.PodFailed
+		if ran == len(mains) && !failed {
+			out.Phase = corev1.PodSucceeded
+		}
+	}
+}
+
+// started says that every container has run, or waits to run again.
+func started(statuses []corev1.ContainerStatus) bool {
+	for _, s := range statuses {
+		if s.State.Waiting != nil && s.LastTerminationState.Terminated == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func overdue(pod *corev1.Pod, o Observed, now time.Time) bool {
+	at := deadline(pod, o)
+	return !at.IsZero() && !at.After(now) && pod.DeletionTimestamp == nil && !o.Gone
+}
+
+// podRef names a pod as upstream's messages do.
+func podRef(pod *corev1.Pod) string {
+	return fmt.Sprintf("%s_%s(%s)", pod.Name, pod.Namespace, pod.UID)
+}
+
+// seconds is the time as the API keeps it, so that what was reported and what is computed again are equal.
+func seconds(t time.Time) *metav1.Time {
+	out := metav1.NewTime(t)
+	if !t.IsZero() {
+		out = metav1.NewTime(t.Truncate(time.Second))
+	}
+	return &out
+}

@@ -1,0 +1,167 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/journal"
+)
+
+// maxSteps bounds how long one pod is worked on before others get their turn.
+const maxSteps = 32
+
+// writeTimeout bounds one write to the API server.
+const writeTimeout = 10 * time.Second
+
+// sync takes the pod's next steps until it has to wait for something, and reports its status.
+func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
+	e := s.lookup(uid)
+	if e == nil {
+		return nil
+	}
+	cause := s.causes.Take(uid)
+	wrote := false
+	defer func() {
+		// A cause stays until a write has named it: what runs after a delay is still the doing of the binding.
+		if err != nil || !wrote {
+			s.causes.Return(uid, cause)
+		}
+	}()
+	ctx = journal.WithCause(ctx, cause)
+	for range maxSteps {
+		running, err := s.running(ctx, uid)
+		if err != nil {
+			return err
+		}
+		now := s.clock.Now()
+		pod, o := e.observe(running)
+		status := podStatus(pod, o, s.hostIPs, now)
+		e.remember(status, running)
+		s.announce(e, pod, running)
+		action := next(pod, o, now)
+		var reportErr error
+		if reports(action) && !o.Gone {
+			reported, err := s.report(ctx, e, pod, o.Last, status)
+			wrote, reportErr = wrote || reported, err
+		}
+		s.log.Debug("next step", "pod", pod.Name, "namespace", pod.Namespace, "step", action.Kind, "reason", action.Reason)
+		if action.Kind == Wait {
+			s.scheduleProbes(e, pod, now)
+			if !action.Until.IsZero() {
+				s.queue.AddAfter(uid, max(action.Until.Sub(now), time.Millisecond))
+			}
+			return reportErr
+		}
+		if reportErr != nil && action.Kind == DeletePod {
+			return reportErr
+		}
+		if err := s.do(journal.WithReason(ctx, action.Reason), e, pod, o, action, now); err != nil {
+			return err
+		}
+		if action.Kind == DeletePod || action.Kind == Forget {
+			wrote = wrote || action.Kind == DeletePod
+			return nil
+		}
+	}
+	s.queue.Add(uid)
+	return nil
+}
+
+// running is what the runtime has of the pod.
+func (s *session) running(ctx context.Context, uid types.UID) (RuntimePod, error) {
+	pods, err := s.options.Runtime.Pods(ctx, uid)
+	if err != nil {
+		return RuntimePod{}, fmt.Errorf("listing the containers of pod %s: %w", uid, err)
+	}
+	if len(pods) == 0 {
+		return RuntimePod{UID: uid}, nil
+	}
+	return pods[0], nil
+}
+
+// reports says whether the status is worth a write before this step: when the pod waits, and before anything is forgotten.
+func reports(a Action) bool {
+	switch a.Kind {
+	case Wait, StopSandbox, DeletePod:
+		return true
+	case Remove:
+		return a.Container == nil
+	}
+	return false
+}
+
+// report writes the status where it differs from what the API has. A pod that is no more is no error.
+func (s *session) report(ctx context.Context, e *entry, pod *corev1.Pod, last, status corev1.PodStatus) (bool, error) {
+	s.tellWaiting(pod, last, status)
+	if equality.Semantic.DeepEqual(pod.Status, status) {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(journal.WithReason(ctx, statusReason(pod.Status, status)), writeTimeout)
+	defer cancel()
+	update := pod.DeepCopy()
+	update.Status = status
+	written, err := s.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, update, metav1.UpdateOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reporting the status of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	if written.UID == pod.UID {
+		e.see(written)
+	}
+	return true, nil
+}
+
+// statusReason says what a new status reports that the old one did not.
+func statusReason(old, now corev1.PodStatus) string {
+	var parts []string
+	if old.Phase != now.Phase {
+		parts = append(parts, fmt.Sprintf("phase %s, was %s", now.Phase, or(string(old.Phase), "none")))
+	}
+	for _, c := range slices.Concat(now.InitContainerStatuses, now.ContainerStatuses) {
+		was := stateOf(slices.Concat(old.InitContainerStatuses, old.ContainerStatuses), c.Name)
+		if is := stateOf([]corev1.ContainerStatus{c}, c.Name); is != was {
+			parts = append(parts, fmt.Sprintf("container %s is %s, was %s", c.Name, is, was))
+		}
+	}
+	for _, c := range now.Conditions {
+		was := corev1.ConditionUnknown
+		if old := conditionOf(old.Conditions, c.Type); old != nil {
+			was = old.Status
+		}
+		if was != c.Status {
+			parts = append(parts, fmt.Sprintf("condition %s is %s, was %s", c.Type, c.Status, was))
+		}
+	}
+	if len(parts) == 0 {
+		parts = append(parts, fmt.Sprintf("address %q or other details changed", now.PodIP))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func stateOf(statuses []corev1.ContainerStatus, name string) string {
+	for _, c := range statuses {
+		if c.Name != name {
+			continue
+		}
+		switch {
+		case c.State.Running != nil:
+			return fmt.Sprintf("running (restarts %d, ready %t)", c.RestartCount, c.Ready)
+		case c.State.Terminated != nil:
+			return fmt.Sprintf("terminated (%s, code %d)", c.State.Terminated.Reason, c.State.Terminated.ExitCode)
+		case c.State.Waiting != nil:
+			return "waiting (" + c.State.Waiting.Reason + ")"
+		}
+	}
+	return "unknown"
+}
