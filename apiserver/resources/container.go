@@ -141,7 +141,7 @@ func validatePorts(path *field.Path, ports []corev1.ContainerPort) field.ErrorLi
 }
 
 func validateProtocol(path *field.Path, protocol corev1.Protocol) field.ErrorList {
-	return oneOf(path, protocol, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP)
+	return oneOf(path, protocol, corev1.ProtocolSCTP, corev1.ProtocolTCP, corev1.ProtocolUDP)
 }
 
 // validateHostPorts reports a port of the node that two containers of the pod want.

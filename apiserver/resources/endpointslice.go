@@ -56,7 +56,7 @@ const (
 
 func validateEndpointSlice(s, old *discoveryv1.EndpointSlice) field.ErrorList {
 	errs := oneOf(field.NewPath("addressType"), s.AddressType,
-		discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6, discoveryv1.AddressTypeFQDN)
+		discoveryv1.AddressTypeFQDN, discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6)
 	path := field.NewPath("endpoints")
 	if len(s.Endpoints) > maxEndpoints {
 		errs = append(errs, field.TooMany(path, len(s.Endpoints), maxEndpoints))

@@ -54,7 +54,7 @@ func revisionCells(r *api.Revision, now time.Time) []any {
 		object += "/" + r.Subresource
 	}
 	return []any{
-		r.Name, age(metav1.Time(r.Time), now), actor, r.Verb, object, orNone(strings.Join(r.Causes, ",")), r.Reason,
+		r.GetName(), age(metav1.Time(r.Time), now), actor, r.Verb, object, orNone(strings.Join(r.Causes, ",")), r.Reason,
 		orNone(r.Namespace), r.Actor.User,
 	}
 }

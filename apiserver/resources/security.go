@@ -31,7 +31,7 @@ func validatePodSecurity(path *field.Path, spec *corev1.PodSpec) field.ErrorList
 	}
 	if s.FSGroupChangePolicy != nil {
 		errs = append(errs, oneOf(path.Child("fsGroupChangePolicy"), *s.FSGroupChangePolicy,
-			corev1.FSGroupChangeOnRootMismatch, corev1.FSGroupChangeAlways)...)
+			corev1.FSGroupChangeAlways, corev1.FSGroupChangeOnRootMismatch)...)
 	}
 	return append(errs, validateSeccomp(path.Child("seccompProfile"), s.SeccompProfile)...)
 }

@@ -55,8 +55,8 @@ func headless(spec *corev1.ServiceSpec) bool {
 
 // validateServiceType checks what only some types of service may have.
 func validateServiceType(path *field.Path, spec *corev1.ServiceSpec) field.ErrorList {
-	errs := oneOf(path.Child("type"), spec.Type, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort,
-		corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName)
+	errs := oneOf(path.Child("type"), spec.Type, corev1.ServiceTypeClusterIP, corev1.ServiceTypeExternalName,
+		corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeNodePort)
 	switch spec.Type {
 	case corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeNodePort:
 		if headless(spec) {
@@ -157,8 +157,8 @@ func validateClusterIPs(path *field.Path, spec *corev1.ServiceSpec) field.ErrorL
 	}
 	if policy := spec.IPFamilyPolicy; policy != nil {
 		at := path.Child("ipFamilyPolicy")
-		errs = append(errs, oneOf(at, *policy, corev1.IPFamilyPolicySingleStack, corev1.IPFamilyPolicyPreferDualStack,
-			corev1.IPFamilyPolicyRequireDualStack)...)
+		errs = append(errs, oneOf(at, *policy, corev1.IPFamilyPolicyPreferDualStack, corev1.IPFamilyPolicyRequireDualStack,
+			corev1.IPFamilyPolicySingleStack)...)
 		if *policy == corev1.IPFamilyPolicyRequireDualStack {
 			errs = append(errs, field.Invalid(at, *policy, "this cluster is not configured for dual-stack services"))
 		}

@@ -105,9 +105,9 @@ func validateHostPath(at *field.Path, s *corev1.HostPathVolumeSource) field.Erro
 	}
 	errs := noBacksteps(at.Child("path"), s.Path)
 	if s.Type != nil && *s.Type != corev1.HostPathUnset {
-		errs = append(errs, oneOf(at.Child("type"), *s.Type, corev1.HostPathUnset, corev1.HostPathDirectoryOrCreate,
-			corev1.HostPathDirectory, corev1.HostPathFileOrCreate, corev1.HostPathFile, corev1.HostPathSocket,
-			corev1.HostPathCharDev, corev1.HostPathBlockDev)...)
+		errs = append(errs, oneOf(at.Child("type"), *s.Type, corev1.HostPathUnset, corev1.HostPathBlockDev,
+			corev1.HostPathCharDev, corev1.HostPathDirectory, corev1.HostPathDirectoryOrCreate, corev1.HostPathFile,
+			corev1.HostPathFileOrCreate, corev1.HostPathSocket)...)
 	}
 	return errs
 }

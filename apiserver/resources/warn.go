@@ -74,10 +74,12 @@ var gaps = []gap{
 		"the container runs as its image says"},
 	{"spec.containers[*].lifecycle", anyContainer(func(c *corev1.Container) bool { return c.Lifecycle != nil }),
 		"neither postStart nor preStop is run"},
-	{"spec.containers[*] probes by exec", anyProbe(func(p *corev1.Probe) bool { return p.Exec != nil }),
-		"the command is not run, and the probe counts as passed"},
-	{"spec.containers[*] probes by grpc", anyProbe(func(p *corev1.Probe) bool { return p.GRPC != nil }),
-		"the port is not asked, and the probe counts as passed"},
+	{"spec.containers[*].{liveness,readiness,startup}Probe.exec", anyProbe(func(p *corev1.Probe) bool {
+		return p.Exec != nil
+	}), "the command is not run"},
+	{"spec.containers[*].{liveness,readiness,startup}Probe.grpc", anyProbe(func(p *corev1.Probe) bool {
+		return p.GRPC != nil
+	}), "the port is not asked"},
 }
 
 func anyContainer(used func(*corev1.Container) bool) func(*corev1.PodSpec) bool {

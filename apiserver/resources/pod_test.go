@@ -1,0 +1,145 @@
+package resources
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+)
+
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination, and podStrategy.CheckGracefulDelete
+func TestGrace(t *testing.T) {
+	type c struct {
+		name                 string
+		spec, asked, earlier *int64
+		node                 string
+		phase                corev1.PodPhase
+		want                 int64
+	}
+	for _, c := range []c{
+		{name: "what the pod says", spec: ptr.To[int64](30), node: "node-1", want: 30},
+		{name: "what the client says", spec: ptr.To[int64](30), asked: ptr.To[int64](5), node: "node-1", want: 5},
+		{name: "more than the pod says", spec: ptr.To[int64](30), asked: ptr.To[int64](60), node: "node-1", want: 60},
+		{name: "by force", spec: ptr.To[int64](30), asked: ptr.To[int64](0), node: "node-1", want: 0},
+		{name: "a negative period is a second", spec: ptr.To[int64](30), asked: ptr.To[int64](-1), node: "node-1", want: 1},
+		{name: "nobody runs it", spec: ptr.To[int64](30), asked: ptr.To[int64](60), want: 0},
+		{name: "it has succeeded", spec: ptr.To[int64](30), node: "node-1", phase: corev1.PodSucceeded, want: 0},
+		{name: "it has failed", spec: ptr.To[int64](30), node: "node-1", phase: corev1.PodFailed, want: 0},
+		{name: "deleted again", spec: ptr.To[int64](30), earlier: ptr.To[int64](10), node: "node-1", want: 10},
+		{name: "never longer", spec: ptr.To[int64](30), asked: ptr.To[int64](20), earlier: ptr.To[int64](10), node: "node-1", want: 10},
+		{name: "shorter", spec: ptr.To[int64](30), asked: ptr.To[int64](3), earlier: ptr.To[int64](10), node: "node-1", want: 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pod := &corev1.Pod{
+				Spec:   corev1.PodSpec{NodeName: c.node, TerminationGracePeriodSeconds: c.spec},
+				Status: corev1.PodStatus{Phase: c.phase},
+			}
+			if c.earlier != nil {
+				pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &metav1.Time{Time: scenarioTime}, c.earlier
+			}
+			require.Equal(t, c.want, podGrace(pod, &metav1.DeleteOptions{GracePeriodSeconds: c.asked}))
+			if c.asked == nil {
+				require.Equal(t, c.want, podGrace(pod, nil))
+			}
+		})
+	}
+}
+
+// https://kubernetes.io/docs/concepts/containers/images/#imagepullpolicy-defaulting
+func TestPullPolicy(t *testing.T) {
+	for image, want := range map[string]corev1.PullPolicy{
+		"nginx":                         corev1.PullAlways,
+		"nginx:latest":                  corev1.PullAlways,
+		"registry:5000/nginx":           corev1.PullAlways,
+		"registry:5000/a/nginx:latest":  corev1.PullAlways,
+		"nginx:1.27":                    corev1.PullIfNotPresent,
+		"registry:5000/nginx:1.27":      corev1.PullIfNotPresent,
+		"nginx@sha256:0123":             corev1.PullIfNotPresent,
+		"registry:5000/nginx@sha256:01": corev1.PullIfNotPresent,
+		"nginx:1.27@sha256:0123":        corev1.PullIfNotPresent,
+		"":                              corev1.PullIfNotPresent,
+	} {
+		require.Equal(t, want, pullPolicy(image), "image %q", image)
+	}
+}
+
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
+func TestQoSClass(t *testing.T) {
+	list := func(cpu, memory string) corev1.ResourceList {
+		l := corev1.ResourceList{}
+		if cpu != "" {
+			l[corev1.ResourceCPU] = resource.MustParse(cpu)
+		}
+		if memory != "" {
+			l[corev1.ResourceMemory] = resource.MustParse(memory)
+		}
+		return l
+	}
+	container := func(requests, limits corev1.ResourceList) corev1.Container {
+		return corev1.Container{Resources: corev1.ResourceRequirements{Requests: requests, Limits: limits}}
+	}
+	full := container(list("1", "1Gi"), list("1000m", "1Gi"))
+	for name, c := range map[string]struct {
+		want       corev1.PodQOSClass
+		containers []corev1.Container
+	}{
+		"nothing said":          {corev1.PodQOSBestEffort, []corev1.Container{container(nil, nil)}},
+		"only a GPU":            {corev1.PodQOSBestEffort, []corev1.Container{container(nil, corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")})}},
+		"all limited":           {corev1.PodQOSGuaranteed, []corev1.Container{full, full}},
+		"one says nothing":      {corev1.PodQOSBurstable, []corev1.Container{full, container(nil, nil)}},
+		"asks less than limits": {corev1.PodQOSBurstable, []corev1.Container{container(list("1", "1Gi"), list("2", "1Gi"))}},
+		"no memory limit":       {corev1.PodQOSBurstable, []corev1.Container{container(list("1", ""), list("1", ""))}},
+	} {
+		require.Equal(t, c.want, qosClass(&corev1.PodSpec{Containers: c.containers}), name)
+	}
+}
+
+// TestStatusColumn: whatever the containers of a pod say, READY never counts more than there are, and STATUS says something.
+func TestStatusColumn(t *testing.T) {
+	state := rapid.Custom(func(t *rapid.T) corev1.ContainerState {
+		reason := rapid.SampledFrom([]string{"", "Completed", "Error", "PodInitializing", "CrashLoopBackOff"}).Draw(t, "reason")
+		switch rapid.IntRange(0, 3).Draw(t, "state") {
+		case 0:
+			return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
+		case 1:
+			return corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+		case 2:
+			code := rapid.Int32Range(0, 2).Draw(t, "exit code")
+			return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}}
+		}
+		return corev1.ContainerState{}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		pod := &corev1.Pod{Status: corev1.PodStatus{
+			Phase: rapid.SampledFrom([]corev1.PodPhase{"Pending", "Running", "Succeeded", "Failed"}).Draw(t, "phase"),
+		}}
+		for i := range rapid.IntRange(0, 3).Draw(t, "init containers") {
+			c := corev1.Container{Name: string(rune('a' + i))}
+			if rapid.Bool().Draw(t, "sidecar") {
+				c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
+			}
+			pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
+			pod.Status.InitContainerStatuses = append(pod.Status.InitContainerStatuses, corev1.ContainerStatus{
+				Name: c.Name, State: state.Draw(t, "state"), Ready: rapid.Bool().Draw(t, "ready"),
+				Started: ptr.To(rapid.Bool().Draw(t, "started")),
+			})
+		}
+		for i := range rapid.IntRange(1, 3).Draw(t, "containers") {
+			name := string(rune('k' + i))
+			pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: name})
+			pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, corev1.ContainerStatus{
+				Name: name, State: state.Draw(t, "state"), Ready: rapid.Bool().Draw(t, "ready"),
+				RestartCount: rapid.Int32Range(0, 3).Draw(t, "restarts"),
+			})
+		}
+		s := summarize(pod)
+		require.LessOrEqual(t, s.ready, s.total)
+		require.NotEmpty(t, s.status)
+		require.Len(t, podCells(pod, time.Time{}), len(podColumns()))
+	})
+}

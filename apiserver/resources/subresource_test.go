@@ -1,0 +1,175 @@
+package resources
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+func subresource(t *testing.T, resource, name string) *Subresource {
+	for _, row := range All() {
+		if row.Plural == resource {
+			sub, ok := row.Subresource(name)
+			require.True(t, ok)
+			return sub
+		}
+	}
+	require.Failf(t, "no such resource", "%s", resource)
+	return nil
+}
+
+// https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/binding-v1/
+func TestBinding(t *testing.T) {
+	create := subresource(t, "pods", "binding").Create
+	pod := func() *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "u1", Annotations: map[string]string{"kept": "yes"}},
+			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+				{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes"},
+			}},
+		}
+	}
+	to := func(node string) *corev1.Binding {
+		return &corev1.Binding{
+			ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{"scheduler": "decided"}},
+			Target:     corev1.ObjectReference{Kind: "Node", Name: node},
+		}
+	}
+
+	bound := pod()
+	answer, err := create(bound, to("node-1"), scenarioTime)
+	require.NoError(t, err)
+	require.Equal(t, metav1.StatusSuccess, answer.(*metav1.Status).Status)
+	require.Equal(t, "node-1", bound.Spec.NodeName)
+	require.Equal(t, map[string]string{"kept": "yes", "scheduler": "decided"}, bound.Annotations)
+	require.Equal(t, []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(scenarioTime),
+	}}, bound.Status.Conditions, "the reason of the failed attempt is gone")
+
+	_, err = create(bound, to("node-2"), scenarioTime)
+	require.True(t, apierrors.IsConflict(err))
+	require.ErrorContains(t, err, `pod web is already assigned to node "node-1"`)
+
+	deleted := pod()
+	deleted.DeletionTimestamp = &metav1.Time{Time: scenarioTime}
+	_, err = create(deleted, to("node-1"), scenarioTime)
+	require.True(t, apierrors.IsConflict(err))
+	require.ErrorContains(t, err, "pod web is being deleted, cannot be assigned to a host")
+
+	another := to("node-1")
+	another.UID = "u2"
+	_, err = create(pod(), another, scenarioTime)
+	require.True(t, apierrors.IsConflict(err), "a binding for an earlier pod of this name")
+
+	nowhere := to("")
+	nowhere.Target.Kind = "Shelf"
+	_, err = create(pod(), nowhere, scenarioTime)
+	require.True(t, apierrors.IsInvalid(err))
+	require.ErrorContains(t, err, `target.kind: Unsupported value: "Shelf": supported values: "Node", "<empty>"`)
+	require.ErrorContains(t, err, "target.name: Required value")
+}
+
+// https://kubernetes.io/docs/reference/kubernetes-api/autoscaling-resources/scale-v1/
+func TestScale(t *testing.T) {
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
+	meta := metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "u1", ResourceVersion: "7"}
+	for plural, obj := range map[string]Object{
+		"deployments": &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+			Replicas: ptr.To[int32](3), Selector: selector}, Status: appsv1.DeploymentStatus{Replicas: 2}},
+		"replicasets": &appsv1.ReplicaSet{ObjectMeta: meta, Spec: appsv1.ReplicaSetSpec{
+			Replicas: ptr.To[int32](3), Selector: selector}, Status: appsv1.ReplicaSetStatus{Replicas: 2}},
+		"replicationcontrollers": &corev1.ReplicationController{ObjectMeta: meta, Spec: corev1.ReplicationControllerSpec{
+			Replicas: ptr.To[int32](3), Selector: selector.MatchLabels},
+			Status: corev1.ReplicationControllerStatus{Replicas: 2}},
+	} {
+		t.Run(plural, func(t *testing.T) {
+			sub := subresource(t, plural, "scale")
+			got, err := sub.Get(obj)
+			require.NoError(t, err)
+			s := got.(*autoscalingv1.Scale)
+			require.Equal(t, int32(3), s.Spec.Replicas)
+			require.Equal(t, autoscalingv1.ScaleStatus{Replicas: 2, Selector: "app=web"}, s.Status)
+
+			s.Spec.Replicas = 5
+			require.NoError(t, sub.Apply(obj, s))
+			got, err = sub.Get(obj)
+			require.NoError(t, err)
+			require.Equal(t, int32(5), got.(*autoscalingv1.Scale).Spec.Replicas)
+
+			s.ResourceVersion = "6"
+			require.True(t, apierrors.IsConflict(sub.Apply(obj, s)), "read before the object changed")
+			s.ResourceVersion = ""
+			require.NoError(t, sub.Apply(obj, s), "without a revision it is set whatever it was")
+			require.True(t, apierrors.IsBadRequest(sub.Apply(obj, &corev1.Pod{})))
+		})
+	}
+}
+
+// TestStatusKeepsTheRest: the status subresource writes nothing but the status, finalize nothing but the finalizers.
+func TestStatusKeepsTheRest(t *testing.T) {
+	stored := &corev1.Pod{
+		Spec:   corev1.PodSpec{NodeName: "node-1"},
+		Status: corev1.PodStatus{QOSClass: corev1.PodQOSBurstable, Phase: corev1.PodPending},
+	}
+	body := &corev1.Pod{
+		Spec:   corev1.PodSpec{NodeName: "node-2"},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"},
+	}
+	require.NoError(t, subresource(t, "pods", "status").Apply(stored, body))
+	require.Equal(t, "node-1", stored.Spec.NodeName)
+	require.Equal(t, corev1.PodStatus{
+		QOSClass: corev1.PodQOSBurstable, Phase: corev1.PodRunning,
+		PodIP: "10.0.0.1", PodIPs: []corev1.PodIP{{IP: "10.0.0.1"}},
+	}, stored.Status)
+
+	namespace := &corev1.Namespace{
+		Spec:   corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{corev1.FinalizerKubernetes}},
+		Status: corev1.NamespaceStatus{Phase: corev1.NamespaceTerminating},
+	}
+	finalize := subresource(t, "namespaces", "finalize")
+	require.NoError(t, finalize.Apply(namespace, &corev1.Namespace{}))
+	require.Empty(t, namespace.Spec.Finalizers)
+	require.Equal(t, corev1.NamespaceTerminating, namespace.Status.Phase)
+}
+
+// https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/: the two groups' names of one field
+func TestEventsOfBothGroups(t *testing.T) {
+	at := metav1.NewMicroTime(scenarioTime)
+	stored := &corev1.Event{
+		TypeMeta:            metav1.TypeMeta{APIVersion: "v1", Kind: "Event"},
+		ObjectMeta:          metav1.ObjectMeta{Name: "web.1", Labels: map[string]string{"a": "b"}},
+		InvolvedObject:      corev1.ObjectReference{Kind: "Pod", Name: "web"},
+		Related:             &corev1.ObjectReference{Kind: "Node", Name: "node-1"},
+		Reason:              "Started",
+		Message:             "Started container",
+		Source:              corev1.EventSource{Component: "kubelet", Host: "node-1"},
+		FirstTimestamp:      metav1.NewTime(scenarioTime),
+		LastTimestamp:       metav1.NewTime(scenarioTime.Add(time.Minute)),
+		Count:               2,
+		Type:                corev1.EventTypeNormal,
+		EventTime:           at,
+		Series:              &corev1.EventSeries{Count: 2, LastObservedTime: at},
+		Action:              "Start",
+		ReportingController: "kubelet",
+		ReportingInstance:   "node-1",
+	}
+	served := events().Served[0]
+	other := served.From(stored).(*eventsv1.Event)
+	require.Equal(t, "Started container", other.Note)
+	require.Equal(t, stored.InvolvedObject, other.Regarding)
+	require.Equal(t, "kubelet", other.DeprecatedSource.Component)
+	require.Equal(t, served.Kind, other.GroupVersionKind())
+	require.Equal(t, stored, served.To(other), "no field is lost on the way there and back")
+
+	other.Labels["a"], other.Related.Name = "changed", "changed"
+	require.Equal(t, "b", stored.Labels["a"])
+	require.Equal(t, "node-1", stored.Related.Name)
+}
