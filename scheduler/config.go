@@ -49,7 +49,6 @@ func parseConfiguration(data []byte) (*Configuration, error) {
 	if err := kubeschedulerv1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("registering the configuration's kinds: %w", err)
 	}
-	// The decoder decodes the plugins' args as well, into their own types.
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 	object, _, err := decoder.Decode(data, nil, nil)
 	if err != nil {
@@ -58,6 +57,10 @@ func parseConfiguration(data []byte) (*Configuration, error) {
 	file, ok := object.(*kubeschedulerv1.KubeSchedulerConfiguration)
 	if !ok {
 		return nil, fmt.Errorf("it is a %T, not a KubeSchedulerConfiguration", object)
+	}
+	// The plugins' args are objects of their own inside the file.
+	if err := file.DecodeNestedObjects(decoder); err != nil {
+		return nil, err
 	}
 	return newConfiguration(file)
 }

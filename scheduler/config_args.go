@@ -14,16 +14,16 @@ func (p *Profile) setArgs(path string, plugin kubeschedulerv1.PluginConfig) erro
 	if err := known(plugin.Name, true, true); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	path += ".args."
+	at := path + ".args."
 	switch args := plugin.Args.Object.(type) {
 	case *kubeschedulerv1.NodeResourcesFitArgs:
-		return p.setFit(path, args)
+		return p.setFit(at, args)
 	case *kubeschedulerv1.NodeResourcesBalancedAllocationArgs:
-		return p.setBalanced(path, args)
+		return p.setBalanced(at, args)
 	case *kubeschedulerv1.PodTopologySpreadArgs:
-		return p.setSpread(path, args)
+		return p.setSpread(at, args)
 	case *kubeschedulerv1.NodeAffinityArgs:
-		return onlySet(args, path, "TypeMeta")
+		return onlySet(args, at, "TypeMeta")
 	}
 	return fmt.Errorf("%s: plugin %q takes no args", path, plugin.Name)
 }

@@ -14,7 +14,7 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 		node := obj.(*corev1.Node)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.wake(s.snapshot.SetNode(node), node.ResourceVersion)
+		s.wake(s.snapshot.SetNode(node), node.Name, node.ResourceVersion)
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
@@ -26,7 +26,7 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.wake(s.snapshot.RemoveNode(node), node.ResourceVersion)
+			s.wake(s.snapshot.RemoveNode(node), node.Name, node.ResourceVersion)
 		},
 	}
 }
@@ -50,7 +50,7 @@ func (s *Scheduler) podEvents(ctx context.Context) cache.ResourceEventHandler {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.forget(pod)
-			s.wake(s.snapshot.RemovePod(pod), pod.ResourceVersion)
+			s.wake(s.snapshot.RemovePod(pod), pod.Spec.NodeName, pod.ResourceVersion)
 		},
 	}
 }
@@ -61,7 +61,7 @@ func (s *Scheduler) setPod(pod *corev1.Pod) (report func(context.Context)) {
 	defer s.mu.Unlock()
 	if pod.Spec.NodeName != "" || ended(pod) {
 		s.forget(pod)
-		s.wake(s.snapshot.AddPod(pod), pod.ResourceVersion)
+		s.wake(s.snapshot.AddPod(pod), pod.Spec.NodeName, pod.ResourceVersion)
 		return nil
 	}
 	s.snapshot.PodsRevision = max(s.snapshot.PodsRevision, revision(pod))

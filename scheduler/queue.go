@@ -39,6 +39,7 @@ type queuedPod struct {
 	attempts int       // decisions so far
 	until    time.Time // the end of the back-off
 	plugins  []string  // who rejected it; what they wait for wakes it
+	shape    *shape    // what is asked of a node that changed, before it is woken; nil where nodes are not all it takes
 	parked   time.Time // since when, if it is parked
 	message  string    // the last that was reported of it
 	reported time.Time
@@ -116,9 +117,12 @@ func (q *queue) pop(now time.Time) *queuedPod {
 	return item
 }
 
-// park puts back a pod that fits nowhere.
-func (q *queue) park(item *queuedPod, plugins []string, now time.Time) {
-	item.plugins, item.parked = plugins, now
+// park puts back a pod that fits nowhere. Where it depends on spreading, a change to any node may help it.
+func (q *queue) park(item *queuedPod, plugins []string, s *shape, now time.Time) {
+	item.plugins, item.parked, item.shape = plugins, now, s
+	if len(s.spread.hard) > 0 {
+		item.shape = nil
+	}
 	item.until = now.Add(q.delay(item.attempts))
 	q.pods[item.pod.UID], q.parked[item.pod.UID] = item, item
 }
@@ -139,17 +143,30 @@ func (q *queue) delay(attempts int) time.Duration {
 	return min(delay, q.most)
 }
 
-// wake moves on the parked pods that the change may help, and returns them.
-func (q *queue) wake(happened Change, now time.Time) []types.UID {
+// wake moves on the parked pods that the change to the node may help, and returns them. Every node rejected them, so one
+// that still does is no help; pods of one shape ask it once. The node is nil where it is gone.
+func (q *queue) wake(happened Change, node *NodeInfo, now time.Time) []types.UID {
 	var woken []types.UID
 	if happened == 0 {
 		return nil
 	}
+	rejected := map[*shape]bool{}
 	for uid, item := range q.parked {
-		if item.profile.helps(item.plugins, happened) {
-			q.wakeUp(item, now)
-			woken = append(woken, uid)
+		if !item.profile.helps(item.plugins, happened) {
+			continue
 		}
+		if item.shape != nil && node != nil {
+			no, asked := rejected[item.shape]
+			if !asked {
+				no = firstRejection(item.profile, item.shape, node) != nil
+				rejected[item.shape] = no
+			}
+			if no {
+				continue
+			}
+		}
+		q.wakeUp(item, now)
+		woken = append(woken, uid)
 	}
 	return woken
 }

@@ -173,7 +173,8 @@ func (s *Scheduler) scheduleNext(ctx context.Context) bool {
 	decision := Schedule(item.profile, s.snapshot, item.pod)
 	ctx = journal.WithReason(ctx, decision.Reason())
 	if decision.Node == "" {
-		s.queue.park(item, decision.Plugins(), s.clock.Now())
+		shape := s.snapshot.tables.shapeOf(item.profile, item.pod)
+		s.queue.park(item, decision.Plugins(), shape, s.clock.Now())
 		s.causes.Return(item.pod.UID, cause)
 		report := s.reportUnschedulable(item, decision.Message)
 		s.mu.Unlock()
@@ -203,7 +204,7 @@ func (s *Scheduler) assume(pod *corev1.Pod, node string) {
 	placed.Spec.NodeName = node
 	s.sequence++
 	s.assumed[pod.UID] = assumption{sequence: s.sequence, pod: &placed}
-	s.wake(s.snapshot.AddPod(&placed), pod.ResourceVersion)
+	s.wake(s.snapshot.AddPod(&placed), node, pod.ResourceVersion)
 }
 
 // bindFailed takes back the assumption and lets the pod rest, unless it is gone or placed by now.
@@ -216,7 +217,7 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 		return
 	}
 	delete(s.assumed, uid)
-	s.wake(s.snapshot.RemovePod(a.pod), item.pod.ResourceVersion)
+	s.wake(s.snapshot.RemovePod(a.pod), a.pod.Spec.NodeName, item.pod.ResourceVersion)
 	latest, err := s.pods.Pods(item.pod.Namespace).Get(item.pod.Name)
 	if err != nil || latest.UID != uid || latest.Spec.NodeName != "" || latest.DeletionTimestamp != nil {
 		return
@@ -227,9 +228,9 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 	s.signal()
 }
 
-// wake moves on the pods that the change may help, and notes what caused it.
-func (s *Scheduler) wake(happened Change, resourceVersion string) {
-	woken := s.queue.wake(happened, s.clock.Now())
+// wake moves on the pods that the change to the node may help, and notes what caused it.
+func (s *Scheduler) wake(happened Change, node, resourceVersion string) {
+	woken := s.queue.wake(happened, s.snapshot.existing(node), s.clock.Now())
 	for _, uid := range woken {
 		s.causes.Add(uid, resourceVersion)
 	}

@@ -182,6 +182,14 @@ func (s *Snapshot) removePod(uid types.UID) Change {
 	return podRemoved
 }
 
+// existing is the node, if there is one of that name.
+func (s *Snapshot) existing(name string) *NodeInfo {
+	if n, ok := s.nodes[name]; ok && n.Node != nil {
+		return n
+	}
+	return nil
+}
+
 // node finds the node's place, or makes one for a node that is not here yet.
 func (s *Snapshot) node(name string) *NodeInfo {
 	n, ok := s.nodes[name]

@@ -50,6 +50,14 @@ func (t *tables) groups(p *Profile, snapshot *Snapshot, pod *corev1.Pod) (*shape
 	return found.shape, found.groups
 }
 
+// shapeOf is the pod's shape: the same value for pods of one shape, as long as it is remembered.
+func (t *tables) shapeOf(p *Profile, pod *corev1.Pod) *shape {
+	if found, ok := t.byShape[shapeKey(p, pod)]; ok {
+		return found.shape
+	}
+	return newShape(p, pod)
+}
+
 func (t *tables) remember(key string, new *table) {
 	if t.byShape == nil {
 		t.byShape = map[string]*table{}

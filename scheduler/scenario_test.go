@@ -1,0 +1,88 @@
+package scheduler
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the answers into testdata instead of comparing them")
+
+// scenario is one file testdata/*.yaml: a cluster, a pod, and how to schedule; its answer is beside it in *.txt.
+type scenario struct {
+	Configuration json.RawMessage `json:"configuration"`
+	Nodes         []*corev1.Node  `json:"nodes"`
+	Placed        []*corev1.Pod   `json:"placed"`
+	Pod           *corev1.Pod     `json:"pod"`
+}
+
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var s scenario
+			require.NoError(t, yaml.UnmarshalStrict(text, &s))
+			got := s.answer(t)
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *rewrite {
+				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			require.Equal(t, string(want), got)
+		})
+	}
+}
+
+// answer is the decision with all its reasons, as text.
+func (s *scenario) answer(t *testing.T) string {
+	profile := DefaultProfile()
+	if s.Configuration != nil {
+		configuration, err := parseConfiguration(s.Configuration)
+		require.NoError(t, err)
+		profile = configuration.Profiles[DefaultSchedulerName]
+	}
+	snapshot := NewSnapshot()
+	for _, node := range s.Nodes {
+		snapshot.SetNode(node)
+	}
+	for _, pod := range s.Placed {
+		snapshot.AddPod(pod)
+	}
+	e := Explain(profile, snapshot, s.Pod)
+	require.Equal(t, e.Decision, Schedule(profile, snapshot, s.Pod), "Schedule and Explain")
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n\n", s.Pod.Name, e.Decision.Reason())
+	for _, n := range e.Nodes {
+		if n.Rejections != nil {
+			fmt.Fprintf(&b, "%s no\n", n.Node)
+			for _, r := range n.Rejections {
+				unresolvable := ""
+				if r.Unresolvable {
+					unresolvable = " (evicting pods would not help)"
+				}
+				fmt.Fprintf(&b, "    %-32s %s%s\n", r.Plugin, strings.Join(r.Reasons, ", "), unresolvable)
+			}
+			continue
+		}
+		fmt.Fprintf(&b, "%s %d\n", n.Node, n.Total)
+		for _, score := range n.Scores {
+			fmt.Fprintf(&b, "    %-32s %3d × %d (raw %d)\n", score.Plugin, score.Score, score.Weight, score.Raw)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,205 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+// fixture is a scheduler at work on a client that keeps objects in memory and binds as the API server does.
+type fixture struct {
+	*testing.T
+	client *fake.Clientset
+	clock  *clocktesting.FakeClock
+	refuse atomic.Bool // bindings fail
+}
+
+func start(t *testing.T, objects ...runtime.Object) *fixture {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	f := &fixture{T: t, client: fake.NewClientset(objects...), clock: clocktesting.NewFakeClock(noon)}
+	f.client.PrependReactor("create", "pods", f.bind)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := newScheduler(f.client, Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: f.clock})
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return f
+}
+
+func (f *fixture) bind(action clienttesting.Action) (bool, runtime.Object, error) {
+	if action.GetSubresource() != "binding" {
+		return false, nil, nil
+	}
+	if f.refuse.Load() {
+		return true, nil, errors.New("etcd is full")
+	}
+	binding := action.(clienttesting.CreateAction).GetObject().(*corev1.Binding)
+	pods := corev1.SchemeGroupVersion.WithResource("pods")
+	stored, err := f.client.Tracker().Get(pods, binding.Namespace, binding.Name)
+	if err != nil {
+		return true, nil, err
+	}
+	pod := stored.(*corev1.Pod).DeepCopy()
+	pod.Spec.NodeName = binding.Target.Name
+	pod.Annotations = binding.Annotations
+	return true, binding, f.client.Tracker().Update(pods, pod, binding.Namespace)
+}
+
+func (f *fixture) create(pod *corev1.Pod) {
+	_, err := f.client.CoreV1().Pods(pod.Namespace).Create(f.Context(), pod, metav1.CreateOptions{})
+	require.NoError(f, err)
+}
+
+func (f *fixture) addNode(node *corev1.Node) {
+	_, err := f.client.CoreV1().Nodes().Create(f.Context(), node, metav1.CreateOptions{})
+	require.NoError(f, err)
+}
+
+func (f *fixture) pod(name string) *corev1.Pod {
+	pod, err := f.client.CoreV1().Pods("default").Get(f.Context(), name, metav1.GetOptions{})
+	require.NoError(f, err)
+	return pod
+}
+
+func (f *fixture) eventually(condition func() bool) {
+	f.Helper()
+	require.Eventually(f, condition, 10*time.Second, 5*time.Millisecond)
+}
+
+func (f *fixture) hasEvent(pod, reason, note string) bool {
+	events, err := f.client.EventsV1().Events("default").List(f.Context(), metav1.ListOptions{})
+	require.NoError(f, err)
+	for _, e := range events.Items {
+		if e.Regarding.Name == pod && e.Reason == reason && e.Note == note {
+			return e.ReportingController == "default-scheduler"
+		}
+	}
+	return false
+}
+
+func scheduledCondition(pod *corev1.Pod) corev1.PodCondition {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled {
+			return c
+		}
+	}
+	return corev1.PodCondition{}
+}
+
+func TestPodsAreBoundOrSayWhyNot(t *testing.T) {
+	f := start(t)
+	f.addNode(testNode("node-1", nodeResources("1", "4Gi"), nil))
+	f.create(testPod("web-1", resources("600m", "1Gi")))
+	f.eventually(func() bool { return f.pod("web-1").Spec.NodeName == "node-1" })
+	f.eventually(func() bool {
+		return f.hasEvent("web-1", "Scheduled", "Successfully assigned default/web-1 to node-1")
+	})
+	var record Record
+	require.NoError(t, json.Unmarshal([]byte(f.pod("web-1").Annotations[DecisionAnnotation]), &record))
+	require.Equal(t, uint64(1), record.Sequence)
+	require.Equal(t, 1, record.Feasible)
+	require.Equal(t, "node-1", record.Best[0].Node)
+
+	f.create(testPod("web-2", resources("600m", "1Gi")))
+	message := "0/1 nodes are available: 1 Insufficient cpu. " +
+		"preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+	f.eventually(func() bool { return f.hasEvent("web-2", "FailedScheduling", message) })
+	f.eventually(func() bool { return scheduledCondition(f.pod("web-2")).Message == message })
+	require.Equal(t, corev1.PodReasonUnschedulable, scheduledCondition(f.pod("web-2")).Reason)
+
+	f.addNode(testNode("node-2", nodeResources("1", "4Gi"), nil))
+	f.eventually(func() bool { return f.pod("web-2").Spec.NodeName == "node-2" })
+}
+
+// A pod whose node is cordoned, full, or gone fits again when a pod ends.
+func TestAnEndedPodMakesRoom(t *testing.T) {
+	f := start(t, testNode("node-1", nodeResources("1", "4Gi"), nil))
+	f.create(testPod("first", resources("1", "1Gi")))
+	f.eventually(func() bool { return f.pod("first").Spec.NodeName != "" })
+	f.create(testPod("second", resources("1", "1Gi")))
+	f.eventually(func() bool { return scheduledCondition(f.pod("second")).Reason == corev1.PodReasonUnschedulable })
+	first := f.pod("first")
+	first.Status.Phase = corev1.PodSucceeded
+	_, err := f.client.CoreV1().Pods("default").UpdateStatus(t.Context(), first, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	f.eventually(func() bool { return f.pod("second").Spec.NodeName == "node-1" })
+}
+
+// A binding that fails is taken back: the pod says so, rests, and is tried again.
+func TestARefusedBindingIsTriedAgain(t *testing.T) {
+	f := start(t, testNode("node-1", nodeResources("1", "4Gi"), nil))
+	f.refuse.Store(true)
+	f.create(testPod("web", resources("1", "1Gi")))
+	f.eventually(func() bool { return f.hasEvent("web", "FailedScheduling", "binding rejected: etcd is full") })
+	require.Equal(t, corev1.PodReasonSchedulerError, scheduledCondition(f.pod("web")).Reason)
+	f.refuse.Store(false)
+	f.eventually(func() bool {
+		f.clock.Step(time.Second)
+		return f.pod("web").Spec.NodeName == "node-1"
+	})
+}
+
+// Pods of another scheduler are left alone; so are pods with gates, until the last gate is gone.
+func TestGatedAndForeignPodsAreLeftAlone(t *testing.T) {
+	f := start(t, testNode("node-1", nodeResources("4", "4Gi"), nil))
+	foreign := testPod("foreign", nil)
+	foreign.Spec.SchedulerName = "another"
+	f.create(foreign)
+	gated := testPod("gated", nil)
+	gated.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/quota"}}
+	f.create(gated)
+	f.eventually(func() bool {
+		return scheduledCondition(f.pod("gated")).Reason == corev1.PodReasonSchedulingGated
+	})
+	f.create(testPod("after", nil))
+	f.eventually(func() bool { return f.pod("after").Spec.NodeName != "" })
+	require.Empty(t, f.pod("foreign").Spec.NodeName)
+	require.Empty(t, f.pod("gated").Spec.NodeName)
+
+	open := f.pod("gated")
+	open.Spec.SchedulingGates = nil
+	_, err := f.client.CoreV1().Pods("default").Update(t.Context(), open, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	f.eventually(func() bool { return f.pod("gated").Spec.NodeName == "node-1" })
+}
+
+// Many pods at once: each is bound, and no node holds more than it has.
+func TestABurstIsBoundWithoutOverCommitting(t *testing.T) {
+	f := start(t, testNode("node-1", nodeResources("10", "64Gi"), nil), testNode("node-2", nodeResources("10", "64Gi"), nil))
+	for i := range 20 {
+		f.create(testPod(string(rune('a'+i)), resources("1", "1Gi")))
+	}
+	f.eventually(func() bool {
+		pods, err := f.client.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		on := map[string]int{}
+		for _, pod := range pods.Items {
+			on[pod.Spec.NodeName]++
+		}
+		return on["node-1"] == 10 && on["node-2"] == 10
+	})
+}
+
+func TestRanges(t *testing.T) {
+	require.Equal(t, "7-9,11", ranges([]uint64{9, 7, 11, 8}))
+	require.Equal(t, "", ranges(nil))
+	require.Equal(t, "1,3", ranges([]uint64{3, 1}))
+}
