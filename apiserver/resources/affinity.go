@@ -11,15 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Where a pod may and would rather run: affinity, tolerations and spreading; and the taints of nodes, which are the other
-// half of tolerations.
+// Where a pod may and would rather run: affinity, tolerations and spreading; and the taints of nodes, which are the
+// other half of tolerations.
 
 func validateAffinity(path *field.Path, a *corev1.Affinity) field.ErrorList {
 	if a == nil {
 		return nil
 	}
 	var errs field.ErrorList
-	const must, rather = "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"
+	const must = "requiredDuringSchedulingIgnoredDuringExecution"
+	const rather = "preferredDuringSchedulingIgnoredDuringExecution"
 	if n := a.NodeAffinity; n != nil {
 		at := path.Child("nodeAffinity")
 		if n.RequiredDuringSchedulingIgnoredDuringExecution != nil {

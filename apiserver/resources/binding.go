@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// bind gives a pod to a node: the one write by which a scheduler decides. A pod is bound once; of two schedulers that try,
-// the second gets a conflict. The Binding's annotations and labels become the pod's, which is how a scheduler records what
-// it decided on (upstream: pkg/registry/core/pod/storage, assignPod).
+// bind gives a pod to a node: the one write by which a scheduler decides. A pod is bound once; of two schedulers that
+// try, the second gets a conflict. The Binding's annotations and labels become the pod's, which is how a scheduler
+// records what it decided on (upstream: pkg/registry/core/pod/storage, assignPod).
 func bind(obj Object, body runtime.Object, now time.Time) (runtime.Object, error) {
 	pod, binding := obj.(*corev1.Pod), body.(*corev1.Binding)
 	if errs := validateBinding(binding); len(errs) > 0 {

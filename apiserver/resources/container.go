@@ -42,8 +42,8 @@ func validateContainers(path *field.Path, containers []corev1.Container, pod pod
 	return errs
 }
 
-// validateInitContainers checks spec.initContainers. Only those that go on running (restartPolicy Always) may be probed:
-// the others are done before anything could be asked of them.
+// validateInitContainers checks spec.initContainers. Only those that go on running (restartPolicy Always) may be
+// probed: the others are done before anything could be asked of them.
 func validateInitContainers(path *field.Path, containers, regular []corev1.Container, pod podScope) field.ErrorList {
 	var errs field.ErrorList
 	names := unique{}

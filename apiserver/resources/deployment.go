@@ -38,8 +38,8 @@ func deployments() *Resource {
 	}
 }
 
-// defaultDeployment fills in upstream's apps/v1 defaults: one replica, a rolling update that moves a quarter of the pods
-// at a time, ten old ReplicaSets, and ten minutes to make progress.
+// defaultDeployment fills in upstream's apps/v1 defaults: one replica, a rolling update that moves a quarter of the
+// pods at a time, ten old ReplicaSets, and ten minutes to make progress.
 func defaultDeployment(d *appsv1.Deployment) {
 	spec := &d.Spec
 	if spec.Replicas == nil {
@@ -125,7 +125,8 @@ func validateStrategy(path *field.Path, s *appsv1.DeploymentStrategy) field.Erro
 func validateDeploymentStatus(d, _ *appsv1.Deployment) field.ErrorList {
 	s := d.Status
 	errs := validateCounts(counts{
-		replicas: s.Replicas, ready: s.ReadyReplicas, available: s.AvailableReplicas, observedGeneration: s.ObservedGeneration,
+		replicas: s.Replicas, ready: s.ReadyReplicas, available: s.AvailableReplicas,
+		observedGeneration: s.ObservedGeneration,
 	})
 	path := field.NewPath("status")
 	errs = append(errs, notNegative(path.Child("updatedReplicas"), s.UpdatedReplicas)...)

@@ -90,8 +90,8 @@ const (
 	maxEventNote = 1024
 )
 
-// validateEvent holds an event to the namespace of what it is about; about nodes and the like, to the default one. Events
-// with an eventTime say more, and are asked for it.
+// validateEvent holds an event to the namespace of what it is about; about nodes and the like, to the default one.
+// Events with an eventTime say more, and are asked for it.
 func validateEvent(e, _ *corev1.Event) field.ErrorList {
 	var errs field.ErrorList
 	about, mine := e.InvolvedObject.Namespace, e.Namespace

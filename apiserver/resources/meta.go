@@ -41,8 +41,8 @@ func notNegative[T ~int32 | ~int64](path *field.Path, value T) field.ErrorList {
 	return validation.ValidateNonnegativeField(int64(value), path)
 }
 
-// oneOf takes only the given values, and names them in the given order, which is upstream's. An empty one is a value that
-// is missing: Default fills it in where it may be.
+// oneOf takes only the given values, and names them in the given order, which is upstream's. An empty one is a value
+// that is missing: Default fills it in where it may be.
 func oneOf[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
 	switch {
 	case value == "":

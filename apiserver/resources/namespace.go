@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// namespaces is the row of namespaces. A namespace is not gone before all that is in it: spec.finalizers holds it, and the
-// namespace controller takes the finalizer away by the subresource finalize.
+// namespaces is the row of namespaces. A namespace is not gone before all that is in it: spec.finalizers holds it, and
+// the namespace controller takes the finalizer away by the subresource finalize.
 func namespaces() *Resource {
 	return &Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("Namespace"),

@@ -12,8 +12,8 @@ import (
 )
 
 // pods is the row that most of this package is about. Its hooks stand in files of their own: pod_default.go,
-// pod_validate.go (with container.go, probe.go, env.go, volume.go, quantity.go, affinity.go, security.go), pod_update.go,
-// pod_cells.go, binding.go, and warn.go.
+// pod_validate.go (with container.go, probe.go, env.go, volume.go, quantity.go, affinity.go, security.go),
+// pod_update.go, pod_cells.go, binding.go, and warn.go.
 func pods() *Resource {
 	return &Resource{
 		Kind:       corev1.SchemeGroupVersion.WithKind("Pod"),
@@ -103,8 +103,8 @@ func podFields(pod *corev1.Pod) fields.Set {
 	}
 }
 
-// podGrace is for how many seconds a pod may end by itself. Nothing waits for a pod that no node has, or that has ended.
-// A pod that is being deleted already may be given less time than before, but never more.
+// podGrace is for how many seconds a pod may end by itself. Nothing waits for a pod that no node has, or that has
+// ended. A pod that is being deleted already may be given less time than before, but never more.
 func podGrace(obj Object, options *metav1.DeleteOptions) int64 {
 	pod := obj.(*corev1.Pod)
 	var asked *int64

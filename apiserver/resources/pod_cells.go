@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The table of `kubectl get pods` (pkg/printers/internalversion/printers.go). STATUS is no field of the pod: it is worked
-// out of the phase and of what the containers say, and it is what people read first.
+// The table of `kubectl get pods` (pkg/printers/internalversion/printers.go). STATUS is no field of the pod: it is
+// worked out of the phase and of what the containers say, and it is what people read first.
 
 func podColumns() []metav1.TableColumnDefinition {
 	spec, status := corev1.PodSpec{}.SwaggerDoc(), corev1.PodStatus{}.SwaggerDoc()

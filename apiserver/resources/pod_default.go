@@ -8,8 +8,9 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// The defaults of pods and of the templates that pods are made from (pkg/apis/core/v1/defaults.go). A template gets fewer
-// than a pod: what depends on the cluster, or would make an old template look changed, is filled in when the pod is made.
+// The defaults of pods and of the templates that pods are made from (pkg/apis/core/v1/defaults.go). A template gets
+// fewer than a pod: what depends on the cluster, or would make an old template look changed, is filled in when the pod
+// is made.
 
 // defaultPod fills in what a pod leaves out.
 func defaultPod(pod *corev1.Pod) {

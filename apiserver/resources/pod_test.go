@@ -12,27 +12,29 @@ import (
 	"pgregory.net/rapid"
 )
 
-// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination, and podStrategy.CheckGracefulDelete
+// https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination, and
+// podStrategy.CheckGracefulDelete
 func TestGrace(t *testing.T) {
-	type c struct {
-		name                 string
+	sec := func(n int64) *int64 { return &n }
+	for _, c := range []struct {
+		name string
+		// spec is what the pod says, asked what the client says, earlier what an earlier deletion gave.
 		spec, asked, earlier *int64
 		node                 string
 		phase                corev1.PodPhase
 		want                 int64
-	}
-	for _, c := range []c{
-		{name: "what the pod says", spec: ptr.To[int64](30), node: "node-1", want: 30},
-		{name: "what the client says", spec: ptr.To[int64](30), asked: ptr.To[int64](5), node: "node-1", want: 5},
-		{name: "more than the pod says", spec: ptr.To[int64](30), asked: ptr.To[int64](60), node: "node-1", want: 60},
-		{name: "by force", spec: ptr.To[int64](30), asked: ptr.To[int64](0), node: "node-1", want: 0},
-		{name: "a negative period is a second", spec: ptr.To[int64](30), asked: ptr.To[int64](-1), node: "node-1", want: 1},
-		{name: "nobody runs it", spec: ptr.To[int64](30), asked: ptr.To[int64](60), want: 0},
-		{name: "it has succeeded", spec: ptr.To[int64](30), node: "node-1", phase: corev1.PodSucceeded, want: 0},
-		{name: "it has failed", spec: ptr.To[int64](30), node: "node-1", phase: corev1.PodFailed, want: 0},
-		{name: "deleted again", spec: ptr.To[int64](30), earlier: ptr.To[int64](10), node: "node-1", want: 10},
-		{name: "never longer", spec: ptr.To[int64](30), asked: ptr.To[int64](20), earlier: ptr.To[int64](10), node: "node-1", want: 10},
-		{name: "shorter", spec: ptr.To[int64](30), asked: ptr.To[int64](3), earlier: ptr.To[int64](10), node: "node-1", want: 3},
+	}{
+		{name: "what the pod says", spec: sec(30), node: "node-1", want: 30},
+		{name: "what the client says", spec: sec(30), asked: sec(5), node: "node-1", want: 5},
+		{name: "more than the pod says", spec: sec(30), asked: sec(60), node: "node-1", want: 60},
+		{name: "by force", spec: sec(30), asked: sec(0), node: "node-1", want: 0},
+		{name: "a negative period is a second", spec: sec(30), asked: sec(-1), node: "node-1", want: 1},
+		{name: "nobody runs it", spec: sec(30), asked: sec(60), want: 0},
+		{name: "it has succeeded", spec: sec(30), node: "node-1", phase: corev1.PodSucceeded, want: 0},
+		{name: "it has failed", spec: sec(30), node: "node-1", phase: corev1.PodFailed, want: 0},
+		{name: "deleted again", spec: sec(30), earlier: sec(10), node: "node-1", want: 10},
+		{name: "never longer", spec: sec(30), asked: sec(20), earlier: sec(10), node: "node-1", want: 10},
+		{name: "shorter", spec: sec(30), asked: sec(3), earlier: sec(10), node: "node-1", want: 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pod := &corev1.Pod{
@@ -83,13 +85,14 @@ func TestQoSClass(t *testing.T) {
 	container := func(requests, limits corev1.ResourceList) corev1.Container {
 		return corev1.Container{Resources: corev1.ResourceRequirements{Requests: requests, Limits: limits}}
 	}
+	gpu := corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")}
 	full := container(list("1", "1Gi"), list("1000m", "1Gi"))
 	for name, c := range map[string]struct {
 		want       corev1.PodQOSClass
 		containers []corev1.Container
 	}{
 		"nothing said":          {corev1.PodQOSBestEffort, []corev1.Container{container(nil, nil)}},
-		"only a GPU":            {corev1.PodQOSBestEffort, []corev1.Container{container(nil, corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")})}},
+		"only a GPU":            {corev1.PodQOSBestEffort, []corev1.Container{container(nil, gpu)}},
 		"all limited":           {corev1.PodQOSGuaranteed, []corev1.Container{full, full}},
 		"one says nothing":      {corev1.PodQOSBurstable, []corev1.Container{full, container(nil, nil)}},
 		"asks less than limits": {corev1.PodQOSBurstable, []corev1.Container{container(list("1", "1Gi"), list("2", "1Gi"))}},
@@ -99,10 +102,12 @@ func TestQoSClass(t *testing.T) {
 	}
 }
 
-// TestStatusColumn: whatever the containers of a pod say, READY never counts more than there are, and STATUS says something.
+// TestStatusColumn: whatever the containers of a pod say, READY never counts more than there are, and STATUS says
+// something.
 func TestStatusColumn(t *testing.T) {
 	state := rapid.Custom(func(t *rapid.T) corev1.ContainerState {
-		reason := rapid.SampledFrom([]string{"", "Completed", "Error", "PodInitializing", "CrashLoopBackOff"}).Draw(t, "reason")
+		reasons := []string{"", "Completed", "Error", "PodInitializing", "CrashLoopBackOff"}
+		reason := rapid.SampledFrom(reasons).Draw(t, "reason")
 		switch rapid.IntRange(0, 3).Draw(t, "state") {
 		case 0:
 			return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}

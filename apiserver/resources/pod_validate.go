@@ -77,7 +77,8 @@ func validatePodSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 		errs = append(errs, field.Required(path.Child("terminationGracePeriodSeconds"), ""))
 	}
 	errs = append(errs, validateContainers(path.Child("containers"), spec.Containers, scope)...)
-	errs = append(errs, validateInitContainers(path.Child("initContainers"), spec.InitContainers, spec.Containers, scope)...)
+	errs = append(errs,
+		validateInitContainers(path.Child("initContainers"), spec.InitContainers, spec.Containers, scope)...)
 	errs = append(errs, oneOf(path.Child("restartPolicy"), spec.RestartPolicy,
 		corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever)...)
 	errs = append(errs, oneOf(path.Child("dnsPolicy"), spec.DNSPolicy, corev1.DNSClusterFirstWithHostNet,
@@ -198,8 +199,8 @@ func validateDNSConfig(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 	return errs
 }
 
-// validateHostNetwork holds a pod on the node's own network to ports that are the same inside and outside. A template may
-// leave the outer one to be filled in when the pod is made.
+// validateHostNetwork holds a pod on the node's own network to ports that are the same inside and outside. A template
+// may leave the outer one to be filled in when the pod is made.
 func validateHostNetwork(path *field.Path, spec *corev1.PodSpec, isPod bool) field.ErrorList {
 	if !spec.HostNetwork {
 		return nil

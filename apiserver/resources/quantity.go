@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// validateRequirements checks what a container asks for and what it is limited to. A request may not be above its limit;
-// what cannot be shared (GPUs and other extended resources, huge pages) has one number for both.
+// validateRequirements checks what a container asks for and what it is limited to. A request may not be above its
+// limit; what cannot be shared (GPUs and other extended resources, huge pages) has one number for both.
 func validateRequirements(path *field.Path, r *corev1.ResourceRequirements, claims sets.Set[string]) field.ErrorList {
 	var errs field.ErrorList
 	limits, requests := path.Child("limits"), path.Child("requests")

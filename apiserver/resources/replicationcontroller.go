@@ -43,7 +43,8 @@ func replicationControllers() *Resource {
 	}
 }
 
-// defaultRC takes what is missing from the template's labels, which newer kinds do not: there the selector is asked for.
+// defaultRC takes what is missing from the template's labels, which newer kinds do not: there the selector is asked
+// for.
 func defaultRC(rc *corev1.ReplicationController) {
 	if rc.Spec.Replicas == nil {
 		rc.Spec.Replicas = ptr.To(int32(1))

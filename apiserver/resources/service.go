@@ -98,8 +98,8 @@ func needsHealthCheck(spec *corev1.ServiceSpec) bool {
 		spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
 }
 
-// prepareService makes clusterIP and clusterIPs agree, keeps what was given out before where the client left it away (as
-// a manifest that is applied again does), and drops what a service of its new type does not have.
+// prepareService makes clusterIP and clusterIPs agree, keeps what was given out before where the client left it away
+// (as a manifest that is applied again does), and drops what a service of its new type does not have.
 func prepareService(s, old *corev1.Service) {
 	if old == nil {
 		if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {

@@ -131,8 +131,8 @@ func TestAllIsFresh(t *testing.T) {
 	require.NotEqual(t, "changed", All()[0].Plural)
 }
 
-// TestDefaultIsIdempotent takes the objects of the scenarios and cuts random pieces off them. Whatever is left is either
-// no object at all, or one that Default completes once and for all, and that no other hook stumbles over.
+// TestDefaultIsIdempotent takes the objects of the scenarios and cuts random pieces off them. Whatever is left is
+// either no object at all, or one that Default completes once and for all, and that no other hook stumbles over.
 func TestDefaultIsIdempotent(t *testing.T) {
 	inputs := scenarioInputs(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -30,8 +30,8 @@ func validateVolumes(at *field.Path, volumes []corev1.Volume) (sets.Set[string],
 	return known, errs
 }
 
-// volumeTypes lists the sources that a volume names, by their names in JSON. An empty directory comes first: what stands
-// beside it is what upstream refuses.
+// volumeTypes lists the sources that a volume names, by their names in JSON. An empty directory comes first: what
+// stands beside it is what upstream refuses.
 func volumeTypes(source *corev1.VolumeSource) []string {
 	var types []string
 	value := reflect.ValueOf(source).Elem()
@@ -138,7 +138,8 @@ func validateDownwardFiles(at *field.Path, files []corev1.DownwardAPIVolumeFile)
 		errs = append(errs, filePath(at.Child("path"), f.Path)...)
 		switch {
 		case f.FieldRef != nil && f.ResourceFieldRef != nil:
-			errs = append(errs, field.Invalid(at, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"))
+			errs = append(errs, field.Invalid(at, "resource",
+				"fieldRef and resourceFieldRef can not be specified simultaneously"))
 		case f.FieldRef != nil:
 			errs = append(errs, validateFieldRef(at.Child("fieldRef"), f.FieldRef, fileFieldPaths)...)
 		case f.ResourceFieldRef != nil:

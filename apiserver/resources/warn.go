@@ -70,8 +70,9 @@ var gaps = []gap{
 	}, "containers run without their files"},
 	{"spec.containers[*].volumeDevices", anyContainer(func(c *corev1.Container) bool { return len(c.VolumeDevices) > 0 }),
 		"containers run without the device"},
-	{"spec.containers[*].securityContext", anyContainer(func(c *corev1.Container) bool { return c.SecurityContext != nil }),
-		"the container runs as its image says"},
+	{"spec.containers[*].securityContext", anyContainer(func(c *corev1.Container) bool {
+		return c.SecurityContext != nil
+	}), "the container runs as its image says"},
 	{"spec.containers[*].lifecycle", anyContainer(func(c *corev1.Container) bool { return c.Lifecycle != nil }),
 		"neither postStart nor preStop is run"},
 	{"spec.containers[*].{liveness,readiness,startup}Probe.exec", anyProbe(func(p *corev1.Probe) bool {

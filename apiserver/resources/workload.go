@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// What Deployments, ReplicaSets and ReplicationControllers have in common: a number of pods, a template that they are made
-// from, and a selector by which they are found again.
+// What Deployments, ReplicaSets and ReplicationControllers have in common: a number of pods, a template that they are
+// made from, and a selector by which they are found again.
 
 // validateSelector asks for a selector that selects something in particular. The message speaks of deployments for
 // ReplicaSets too, as upstream's does.
@@ -28,9 +28,10 @@ func validateSelector(path *field.Path, s *metav1.LabelSelector) field.ErrorList
 	return errs
 }
 
-// validateReplicaTemplate checks a template against the selector, and for what a pod that is always replaced cannot have.
-// owner names the kind in the message about deadlines.
-func validateReplicaTemplate(path *field.Path, t *corev1.PodTemplateSpec, s labels.Selector, owner string) field.ErrorList {
+// validateReplicaTemplate checks a template against the selector, and for what a pod that is always replaced cannot
+// have. owner names the kind in the message about deadlines.
+func validateReplicaTemplate(path *field.Path, t *corev1.PodTemplateSpec, s labels.Selector,
+	owner string) field.ErrorList {
 	if t == nil {
 		return field.ErrorList{field.Required(path, "")}
 	}
@@ -75,7 +76,8 @@ func validateCounts(c counts) field.ErrorList {
 		errs = append(errs, field.Invalid(path.Child("availableReplicas"), c.available, above))
 	}
 	if c.available > c.ready {
-		errs = append(errs, field.Invalid(path.Child("availableReplicas"), c.available, "cannot be greater than readyReplicas"))
+		errs = append(errs, field.Invalid(path.Child("availableReplicas"), c.available,
+			"cannot be greater than readyReplicas"))
 	}
 	return errs
 }
