@@ -41,6 +41,12 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 func startFake(t *testing.T, rows []row, objects ...runtime.Object) (*fake.Clientset, *clocktesting.FakeClock) {
 	t.Helper()
 	client := fake.NewSimpleClientset(objects...)
+	return client, startOn(t, client, rows)
+}
+
+// startOn is startFake on a clientset that was prepared.
+func startOn(t *testing.T, client *fake.Clientset, rows []row) *clocktesting.FakeClock {
+	t.Helper()
 	stamp(client)
 	clock := clocktesting.NewFakeClock(noon)
 	options := Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock}
@@ -54,38 +60,48 @@ func startFake(t *testing.T, rows []row, objects ...runtime.Object) (*fake.Clien
 		cancel()
 		require.NoError(t, <-done)
 	})
-	return client, clock
+	return clock
 }
 
-// stamp makes the fake answer writes as the API server does: with a name, a UID and a revision.
+// stamp makes the fake answer writes as the API server does: with a name, a UID and a revision. Reactors that were there
+// before come first.
 func stamp(client *fake.Clientset) {
 	var revision atomic.Int64
 	revision.Store(1000)
-	client.PrependReactor("*", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		var obj runtime.Object
-		switch a := action.(type) {
-		case clienttesting.CreateActionImpl:
-			obj = a.GetObject().DeepCopyObject()
-		case clienttesting.UpdateActionImpl:
-			obj = a.GetObject().DeepCopyObject()
-		default:
-			return false, nil, nil
-		}
-		m, err := meta.Accessor(obj)
-		if err != nil {
-			return true, nil, err
-		}
-		n := strconv.FormatInt(revision.Add(1), 10)
-		m.SetResourceVersion(n)
-		if action.GetVerb() == "update" {
-			return true, obj, client.Tracker().Update(action.GetResource(), obj, action.GetNamespace())
-		}
-		m.SetUID(types.UID("uid-" + n))
-		if m.GetName() == "" {
-			m.SetName(m.GetGenerateName() + n)
-		}
-		return true, obj, client.Tracker().Create(action.GetResource(), obj, action.GetNamespace())
-	})
+	client.ReactionChain = slices.Insert(client.ReactionChain, len(client.ReactionChain)-1, clienttesting.Reactor(
+		&clienttesting.SimpleReactor{Verb: "*", Resource: "*", Reaction: func(action clienttesting.Action) (bool, runtime.Object, error) {
+			var obj runtime.Object
+			switch a := action.(type) {
+			case clienttesting.CreateActionImpl:
+				obj = a.GetObject().DeepCopyObject()
+			case clienttesting.UpdateActionImpl:
+				obj = a.GetObject().DeepCopyObject()
+			default:
+				return false, nil, nil
+			}
+			m, err := meta.Accessor(obj)
+			if err != nil {
+				return true, nil, err
+			}
+			n := strconv.FormatInt(revision.Add(1), 10)
+			if action.GetVerb() == "update" {
+				stored, err := client.Tracker().Get(action.GetResource(), action.GetNamespace(), m.GetName())
+				if err != nil {
+					return true, nil, err
+				}
+				if s, _ := meta.Accessor(stored); s.GetResourceVersion() != m.GetResourceVersion() {
+					return true, nil, apierrors.NewConflict(action.GetResource().GroupResource(), m.GetName(), errors.New("too old"))
+				}
+				m.SetResourceVersion(n)
+				return true, obj, client.Tracker().Update(action.GetResource(), obj, action.GetNamespace())
+			}
+			m.SetResourceVersion(n)
+			m.SetUID(types.UID("uid-" + n))
+			if m.GetName() == "" {
+				m.SetName(m.GetGenerateName() + n)
+			}
+			return true, obj, client.Tracker().Create(action.GetResource(), obj, action.GetNamespace())
+		}}))
 }
 
 // eventually waits until the condition holds.
