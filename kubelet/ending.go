@@ -7,10 +7,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// leastSidecarGrace is what a sidecar is given when the containers have used up the pod's grace, as upstream does.
+const leastSidecarGrace = 2 * time.Second
+
 // end is why a pod's containers must end, and within which time.
 type end struct {
 	reason string
 	grace  time.Duration
+	// sidecars is the grace of the sidecars, which end after the containers: what is left of the pod's, at least 2 s.
+	sidecars time.Duration
 	// deleted says that the API object waits to be deleted, gone that it is no more.
 	deleted, gone bool
 }
@@ -29,18 +34,20 @@ func ending(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) *en
 	grace = max(grace, time.Second)
 	switch {
 	case o.Gone:
-		return &end{reason: "pod is no longer in the API", grace: grace, gone: true}
+		return &end{reason: "pod is no longer in the API", grace: grace, sidecars: grace, gone: true}
 	case pod.DeletionTimestamp != nil:
-		return &end{reason: fmt.Sprintf("pod was deleted with a grace period of %s", grace), grace: grace, deleted: true}
+		left := pod.DeletionTimestamp.Sub(now)
+		return &end{reason: fmt.Sprintf("pod was deleted with a grace period of %s", grace), grace: grace, deleted: true,
+			sidecars: min(grace, max(left.Round(time.Second), leastSidecarGrace))}
 	case terminal(o.Last.Phase):
-		return &end{reason: fmt.Sprintf("pod has phase %s", o.Last.Phase), grace: grace}
+		return &end{reason: fmt.Sprintf("pod has phase %s", o.Last.Phase), grace: grace, sidecars: grace}
 	}
 	if at := deadline(pod, o); !at.IsZero() && !at.After(now) {
 		return &end{reason: fmt.Sprintf("pod was active for activeDeadlineSeconds (%d)", *pod.Spec.ActiveDeadlineSeconds),
-			grace: grace}
+			grace: grace, sidecars: grace}
 	}
 	if reason := finished(pod, inits, mains); reason != "" {
-		return &end{reason: reason, grace: grace}
+		return &end{reason: reason, grace: grace, sidecars: grace}
 	}
 	return nil
 }
@@ -54,7 +61,7 @@ func wind(o Observed, inits, mains []view, e *end, now time.Time) Action {
 	for _, v := range mains {
 		if v.alive() {
 			mainsAlive++
-			stop = first(stop, o.stop(v, e, now))
+			stop = first(stop, o.stop(v, e.grace, e.reason, now))
 		}
 	}
 	for i := len(inits) - 1; i >= 0; i-- {
@@ -63,7 +70,11 @@ func wind(o Observed, inits, mains []view, e *end, now time.Time) Action {
 			continue
 		}
 		if !v.sidecar || (mainsAlive == 0 && alive == 0) {
-			stop = first(stop, o.stop(v, e, now))
+			grace := e.grace
+			if v.sidecar {
+				grace = e.sidecars
+			}
+			stop = first(stop, o.stop(v, grace, e.reason, now))
 		}
 		alive++
 	}
@@ -86,11 +97,11 @@ func wind(o Observed, inits, mains []view, e *end, now time.Time) Action {
 }
 
 // stop asks the container to end, or nil where it was asked to end as soon already.
-func (o Observed) stop(v view, e *end, now time.Time) *Action {
-	if by, asked := o.Stopping[v.current.ID]; asked && !by.After(now.Add(e.grace)) {
+func (o Observed) stop(v view, grace time.Duration, reason string, now time.Time) *Action {
+	if by, asked := o.Stopping[v.current.ID]; asked && !by.After(now.Add(grace)) {
 		return nil
 	}
-	return &Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: e.grace, Reason: e.reason,
+	return &Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: grace, Reason: reason,
 		Event: "Stopping container " + v.spec.Name}
 }
 

@@ -138,6 +138,9 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 				name, o.BackOffs[name].Delay, at.Sub(now).Round(time.Second))}
 		}
 		reason = fmt.Sprintf("container %s exited with code %d and restartPolicy is %s", name, end.code, policyOf(pod, v))
+		if v.current == nil {
+			reason = fmt.Sprintf("container %s is gone with its sandbox, having ended with code %d", name, end.code)
+		}
 	}
 	if v.previous != nil {
 		oldest := o.oldest(name)

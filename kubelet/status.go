@@ -84,15 +84,18 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 		out.State.Running = &corev1.ContainerStateRunning{StartedAt: *seconds(v.current.StartedAt)}
 		results := o.probes(v)
 		*out.Started = results.started(v.spec)
-		out.Ready = results.ready(v.spec)
+		out.Ready = results.ready(v.spec) && (!v.init || v.sidecar)
 	case v.alive():
 		out.State.Waiting = &creating
 	case ended != nil && (over || !v.restarts(pod, ended) && !(v.init && v.lost())):
 		out.State.Terminated = v.termination()
 		out.Ready = v.init && !v.sidecar && ended.code == 0
 	case ended != nil && v.current != nil && v.restarts(pod, ended):
-		out.LastTerminationState.Terminated = v.termination()
-		out.State = retrying(pod, o, v, ended, creating, now)
+		if waiting := retrying(pod, o, v, ended, creating, now); waiting != nil {
+			out.State.Waiting, out.LastTerminationState.Terminated = waiting, v.termination()
+		} else {
+			out.State.Terminated = v.termination()
+		}
 	case ended != nil:
 		out.LastTerminationState.Terminated = v.termination()
 		out.State.Waiting = failing(o, v, creating, now)
@@ -102,17 +105,17 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 	return out
 }
 
-// retrying is the state of a container that has ended and will run again.
+// retrying is what a container that has ended waits for before it runs again; nil where it is its turn.
 func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.ContainerStateWaiting,
-	now time.Time) corev1.ContainerState {
+	now time.Time) *corev1.ContainerStateWaiting {
 	if b := o.BackOffs[v.spec.Name]; b.until(e.at).After(now) {
-		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
-			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, podRef(pod))}}
+		return &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
+			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, podRef(pod))}
 	}
 	if waiting := failing(o, v, creating, now); waiting.Reason != creating.Reason {
-		return corev1.ContainerState{Waiting: waiting}
+		return waiting
 	}
-	return corev1.ContainerState{Terminated: v.termination()}
+	return nil
 }
 
 // failing is what a container waits for that is not there: its image, its configuration, or its turn.

@@ -1,0 +1,203 @@
+package kubelet
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+)
+
+// drawPod draws a pod of up to two init containers, one of them perhaps a sidecar, and up to three containers.
+func drawPod(t *rapid.T) *corev1.Pod {
+	pod := &corev1.Pod{}
+	pod.Spec.RestartPolicy = rapid.SampledFrom([]corev1.RestartPolicy{corev1.RestartPolicyAlways,
+		corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever}).Draw(t, "restartPolicy")
+	pod.Spec.TerminationGracePeriodSeconds = ptr.To(rapid.Int64Range(1, 30).Draw(t, "grace"))
+	for i := range rapid.IntRange(0, 2).Draw(t, "inits") {
+		c := corev1.Container{Name: fmt.Sprintf("init-%d", i), Image: "i"}
+		if rapid.Bool().Draw(t, "sidecar") {
+			c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
+		}
+		pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "containers") {
+		c := corev1.Container{Name: fmt.Sprintf("main-%d", i), Image: "i"}
+		if rapid.Bool().Draw(t, "liveness") {
+			c.LivenessProbe = &corev1.Probe{FailureThreshold: 1}
+		}
+		pod.Spec.Containers = append(pod.Spec.Containers, c)
+	}
+	return pod
+}
+
+// disturb does one thing to the pod that can happen to it at any time.
+func (m *model) disturb(t *rapid.T) {
+	name := rapid.SampledFrom(m.names()).Draw(t, "container")
+	c := m.current(name)
+	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "passes", "passes", "pull", "sandbox", "kubelet",
+		"power", "delete", "vanish", "lost"}).Draw(t, "what") {
+	case "runs":
+		if c != nil && c.State == Starting {
+			c.State, c.StartedAt = Running, m.now
+		}
+	case "exits":
+		m.exit(c, rapid.SampledFrom([]int32{0, 1}).Draw(t, "code"))
+	case "unhealthy":
+		if c != nil && c.State == Running && containerOf(m.pod, name).LivenessProbe != nil {
+			m.o.Probes[name] = ProbeResults{ID: c.ID, Liveness: ProbeResult{Failure: true, Failures: 1, Message: "refused"}}
+		}
+	case "passes":
+		m.pass(time.Duration(rapid.IntRange(0, 400).Draw(t, "seconds")) * time.Second)
+	case "pull":
+		m.missing = rapid.SampledFrom([]string{"", "no such image"}).Draw(t, "image")
+	case "sandbox":
+		for i := range m.o.Runtime.Containers {
+			m.exit(&m.o.Runtime.Containers[i], 137)
+		}
+		m.o.Runtime.Sandbox.Ready = false
+	case "kubelet":
+		m.forget()
+	case "power":
+		m.o.Runtime = RuntimePod{}
+		m.forget()
+	case "lost": // someone removes a container behind the kubelet's back
+		if c != nil {
+			m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(o Container) bool { return o.ID == c.ID })
+		}
+	case "delete":
+		if rapid.IntRange(0, 9).Draw(t, "deleted") == 0 {
+			m.deleteNow(rapid.Int64Range(0, 30).Draw(t, "seconds"))
+		}
+	case "vanish":
+		if rapid.IntRange(0, 19).Draw(t, "vanished") == 0 {
+			m.o.Gone = true
+		}
+	}
+}
+
+func (m *model) deleteNow(period int64) {
+	at := seconds(m.now.Add(time.Duration(period) * time.Second))
+	m.pod.DeletionGracePeriodSeconds, m.pod.DeletionTimestamp = &period, at
+}
+
+func (m *model) exit(c *Container, code int32) {
+	if c != nil && c.State != Exited {
+		c.State, c.ExitCode, c.FinishedAt = Exited, code, m.now
+	}
+}
+
+// pass lets time pass; containers whose grace is over are killed, as a runtime does.
+func (m *model) pass(d time.Duration) {
+	m.now = m.now.Add(d)
+	for i := range m.o.Runtime.Containers {
+		if c := &m.o.Runtime.Containers[i]; c.State != Exited {
+			if by, asked := m.o.Stopping[c.ID]; asked && !by.After(m.now) {
+				m.exit(c, 137)
+			}
+		}
+	}
+}
+
+// Whatever happens to a pod, in whatever order: there are never two copies of a container, a restart count never goes
+// down, what has finished never runs again, and the pod always comes to rest where its spec wants it.
+func TestPodsConverge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(drawPod(t))
+		restarts := map[string]int32{}
+		for range rapid.IntRange(0, 40).Draw(t, "disturbances") {
+			m.disturb(t)
+			for range rapid.IntRange(0, 4).Draw(t, "steps") {
+				finished := terminal(m.o.Last.Phase)
+				a := m.step()
+				require.False(t, finished && a.Kind == StartContainer, "a finished pod starts %v", a)
+				require.False(t, (m.o.Gone || m.pod.DeletionTimestamp != nil) && a.Kind == StartContainer, "%v", a)
+				require.NotEmpty(t, a.Reason)
+			}
+			for _, c := range slices.Concat(m.o.Last.InitContainerStatuses, m.o.Last.ContainerStatuses) {
+				require.GreaterOrEqual(t, c.RestartCount, restarts[c.Name], "the restarts of %s", c.Name)
+				restarts[c.Name] = c.RestartCount
+			}
+			require.Empty(t, m.broken)
+		}
+		m.rest(t)
+		require.Empty(t, m.broken)
+	})
+}
+
+// rest lets the world be kind, containers start and init containers succeed, until the pod is as its spec wants it.
+func (m *model) rest(t *rapid.T) {
+	m.missing = ""
+	for range 200 {
+		m.settle()
+		if m.deleted || m.settled() {
+			return
+		}
+		for i := range m.o.Runtime.Containers {
+			c := &m.o.Runtime.Containers[i]
+			if c.State == Starting {
+				c.State, c.StartedAt = Running, m.now
+			} else if spec := containerOf(m.pod, c.Name); c.State == Running && spec.RestartPolicy == nil && m.isInit(c.Name) {
+				m.exit(c, 0)
+			}
+		}
+		m.pass(time.Minute)
+	}
+	require.Fail(t, "the pod does not come to rest", "%s%+v", m.settle(), m.o)
+}
+
+func (m *model) isInit(name string) bool {
+	return slices.ContainsFunc(m.pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == name })
+}
+
+// settled says that the pod is where it belongs: gone, finished, or with every container running that shall run.
+func (m *model) settled() bool {
+	if m.o.Gone {
+		return m.o.Runtime.Sandbox.ID == ""
+	}
+	if terminal(m.o.Last.Phase) {
+		return !m.o.Runtime.Sandbox.Ready
+	}
+	_, mains := views(m.pod, m.o)
+	for _, v := range mains {
+		if end := v.end(); !v.running() && (end == nil || v.restarts(m.pod, end)) {
+			return false
+		}
+	}
+	return true
+}
+
+// A container that was asked to end keeps its grace: no later step shortens it unless the pod's own grace was shortened.
+func TestGraceIsKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(&corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways,
+			Containers: []corev1.Container{{Name: "a", Image: "i"}, {Name: "b", Image: "i"}}}})
+		m.settle()
+		for _, name := range m.names() {
+			c := m.current(name)
+			c.State, c.StartedAt = Running, m.now
+		}
+		grace := rapid.Int64Range(2, 60).Draw(t, "grace")
+		m.deleteNow(grace)
+		begin := m.now
+		for range rapid.IntRange(1, 10).Draw(t, "looks") {
+			m.pass(time.Duration(rapid.IntRange(0, 5).Draw(t, "passes")) * time.Second)
+			if rapid.Bool().Draw(t, "again") {
+				m.forget() // A kubelet that starts again asks again, and may only give more.
+			}
+			m.settle()
+			for _, c := range m.o.Runtime.Containers {
+				if c.State == Exited {
+					require.GreaterOrEqual(t, c.FinishedAt.Sub(begin), time.Duration(grace)*time.Second)
+				}
+			}
+			if m.deleted {
+				return
+			}
+		}
+	})
+}
