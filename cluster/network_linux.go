@@ -1,0 +1,246 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// fallbackMode is what this system has without AnyIP routes.
+const fallbackMode = NetworkLoopback
+
+// routeProtocol marks minik's routes (`ip route show table local proto 109`); no routing daemon has this number.
+const routeProtocol = 109
+
+// The names of abstract sockets. A claim is claimName/<owner>/<first address>_<bits>/<process>.<number>.
+const (
+	lockName  = "@minik-network-lock"
+	claimName = "@minik-network"
+)
+
+var claimNumber atomic.Int64 // tells apart the claims of one process
+
+// system is what a Network holds of the machine.
+type system struct {
+	claims []int          // descriptors of bound sockets
+	routes []netip.Prefix // added by this process
+}
+
+// anyIPProblem says why this process cannot add routes; "" if it can. Removing a route that is not there changes nothing,
+// and is refused for want of rights first.
+func anyIPProblem() string {
+	err := netlink.RouteDel(localRoute(netip.MustParsePrefix("198.51.100.255/32")))
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		return ""
+	}
+	return fmt.Sprintf("routes need root (CAP_NET_ADMIN): %v", err)
+}
+
+// lowestPort is the first port that this user may open; 0 is all of them.
+func lowestPort() int32 {
+	if os.Geteuid() == 0 {
+		return 0
+	}
+	data, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if n, convErr := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && convErr == nil {
+		return int32(n)
+	}
+	return 1024
+}
+
+// bind takes an abstract socket's name, which ends with the process or the descriptor. Nobody can connect to it.
+func bind(name string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err != nil {
+		unix.Close(fd)
+		return 0, err
+	}
+	return fd, nil
+}
+
+// lockClaims waits for its turn to choose, claim or give up ranges; others hold it for milliseconds.
+func lockClaims() (func(), error) {
+	for range 5000 {
+		fd, err := bind(lockName)
+		if err == nil {
+			return func() { unix.Close(fd) }, nil
+		}
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return nil, fmt.Errorf("locking address claims: %w", err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("locking address claims: another minik has held %s for 10 s", lockName)
+}
+
+// otherClaims are the ranges claimed in this network namespace by other clusters, and how many claims are owner's.
+func otherClaims(owner string) (others []usedRange, own int, err error) {
+	data, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading address claims: %w", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		at := strings.Index(line, claimName+"/")
+		if at < 0 {
+			continue
+		}
+		parts := strings.Split(strings.TrimSpace(line[at:]), "/")
+		if len(parts) != 4 {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(strings.ReplaceAll(parts[2], "_", "/"))
+		switch {
+		case err != nil:
+		case parts[1] == owner:
+			own++
+		default:
+			pid, _, _ := strings.Cut(parts[3], ".")
+			others = append(others, usedRange{prefix, "which another minik (process " + pid + ") has claimed"})
+		}
+	}
+	return others, own, nil
+}
+
+// usedRanges are those that a new claim must not overlap: other clusters', and where routes lead. An interface's address
+// is a route too. Minik's own routes count by their claims alone, so those of a crashed one do not count.
+func usedRanges(mode NetworkMode, owner string) ([]usedRange, error) {
+	if mode == NetworkPorts {
+		return nil, nil
+	}
+	used, _, err := otherClaims(owner)
+	if err != nil || mode == NetworkLoopback {
+		return used, err // the system's own route for 127.0.0.0/8 is what this mode lives on
+	}
+	routes, err := allRoutes()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range routes {
+		prefix, ok := toPrefix(r.Dst)
+		if !ok || prefix.Bits() <= 1 || r.Protocol == routeProtocol { // the whole world, or half of it, is a default route
+			continue
+		}
+		device := "no device"
+		if link, err := netlink.LinkByIndex(r.LinkIndex); err == nil {
+			device = link.Attrs().Name
+		}
+		used = append(used, usedRange{prefix, "which is routed to " + device})
+	}
+	return used, nil
+}
+
+func allRoutes() ([]netlink.Route, error) {
+	for range 5 { // the kernel says when the table changed while it was read
+		routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC},
+			netlink.RT_FILTER_TABLE)
+		if err == nil {
+			return routes, nil
+		}
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return nil, fmt.Errorf("listing routes: %w", err)
+		}
+	}
+	return nil, errors.New("listing routes: the table kept changing")
+}
+
+func (s *system) hold(mode NetworkMode, owner string, prefixes ...netip.Prefix) error {
+	if mode == NetworkPorts {
+		return nil
+	}
+	for _, prefix := range prefixes {
+		name := fmt.Sprintf("%s/%s/%s_%d/%d.%d", claimName, owner, prefix.Addr(), prefix.Bits(), os.Getpid(),
+			claimNumber.Add(1))
+		fd, err := bind(name)
+		if err != nil {
+			s.release()
+			return fmt.Errorf("claiming %s: %w", prefix, err)
+		}
+		s.claims = append(s.claims, fd)
+	}
+	return nil
+}
+
+func (s *system) release() {
+	for _, fd := range s.claims {
+		unix.Close(fd)
+	}
+	s.claims = nil
+}
+
+// addRoute makes prefix local. A route that is there already, of this cluster or a crashed one, is as good.
+func (s *system) addRoute(prefix netip.Prefix) error {
+	err := netlink.RouteAdd(localRoute(prefix))
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	if err == nil {
+		s.routes = append(s.routes, prefix)
+	}
+	return err
+}
+
+// drop takes back what hold and addRoute did, and, as the last of this owner, all of minik's routes in the ranges.
+func (s *system) drop(mode NetworkMode, owner string, ranges ...netip.Prefix) error {
+	held := len(s.claims) > 0
+	s.release()
+	var errs []error
+	for _, prefix := range s.routes {
+		errs = append(errs, removeRoute(prefix))
+	}
+	s.routes = nil
+	if mode != NetworkAnyIP || !held {
+		return errors.Join(errs...)
+	}
+	if _, own, err := otherClaims(owner); err != nil || own > 0 {
+		return errors.Join(append(errs, err)...)
+	}
+	routes, err := allRoutes()
+	errs = append(errs, err)
+	for _, r := range routes {
+		prefix, ok := toPrefix(r.Dst)
+		if !ok || r.Protocol != routeProtocol {
+			continue
+		}
+		for _, mine := range ranges {
+			if mine.Contains(prefix.Addr()) {
+				errs = append(errs, removeRoute(prefix))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func removeRoute(prefix netip.Prefix) error {
+	if err := netlink.RouteDel(localRoute(prefix)); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("removing route local %s dev lo: %w", prefix, err)
+	}
+	return nil
+}
+
+// localRoute is `local <prefix> dev lo table local proto 109`. The loopback interface is number 1 in every namespace.
+func localRoute(prefix netip.Prefix) *netlink.Route {
+	return &netlink.Route{LinkIndex: 1, Type: unix.RTN_LOCAL, Scope: netlink.SCOPE_HOST, Table: unix.RT_TABLE_LOCAL,
+		Protocol: routeProtocol,
+		Dst:      &net.IPNet{IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())}}
+}
+
+func toPrefix(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(n.IP)
+	ones, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr.Unmap(), ones), ok
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package cluster
+
+import "net/netip"
+
+// fallbackMode is what this system has without AnyIP routes.
+const fallbackMode = NetworkPorts
+
+// system is what a Network holds of the machine: nothing, as here every address is a port of 127.0.0.1.
+type system struct{}
+
+func anyIPProblem() string { return "this system has no AnyIP routes; Linux has" }
+
+func lowestPort() int32 { return 0 }
+
+func lockClaims() (func(), error) { return func() {}, nil }
+
+func usedRanges(NetworkMode, string) ([]usedRange, error) { return nil, nil }
+
+func (s *system) hold(NetworkMode, string, ...netip.Prefix) error { return nil }
+
+func (s *system) addRoute(netip.Prefix) error { return nil }
+
+func (s *system) drop(NetworkMode, string, ...netip.Prefix) error { return nil }
