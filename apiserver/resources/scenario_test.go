@@ -62,7 +62,7 @@ func play(t *testing.T, archive *txtar.Archive) *txtar.Archive {
 		switch f.Name {
 		case "old":
 			row, old = decode(t, f.Data)
-			prepare(row, old, nil)
+			complete(row, old)
 		case "input":
 			row, obj = decode(t, f.Data)
 			prepare(row, obj, old)
@@ -76,16 +76,21 @@ func play(t *testing.T, archive *txtar.Archive) *txtar.Archive {
 	return out
 }
 
-// prepare does what the verbs do before admission.
-func prepare(row *Resource, obj, old Object) {
+// complete gives an object its namespace and its defaults.
+func complete(row *Resource, obj Object) {
 	if !row.ClusterScoped && obj.GetNamespace() == "" {
 		obj.SetNamespace("default")
 	}
-	if old != nil {
-		obj.SetResourceVersion("1")
-	}
 	if row.Default != nil {
 		row.Default(obj)
+	}
+}
+
+// prepare does what the verbs do before admission.
+func prepare(row *Resource, obj, old Object) {
+	complete(row, obj)
+	if old != nil {
+		obj.SetResourceVersion("1")
 	}
 	if row.Prepare != nil {
 		row.Prepare(obj, old)
