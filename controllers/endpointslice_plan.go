@@ -52,7 +52,26 @@ func planEndpointSlices(
 		return endpointSlicePlan{Delete: current, Reason: fmt.Sprintf(
 			"Service %s has no selector, or is an ExternalName: %d EndpointSlices too many", service.Name, len(current))}
 	}
-	groups := endpointGroups(service, pods, zones)
+	return planSlices(ownerOfSlices(service), endpointGroups(service, pods, zones), current)
+}
+
+// sliceOwner is what EndpointSlices take over from the object that they belong to.
+type sliceOwner struct {
+	// service is the name of the Service; its slices' names begin with it.
+	service, namespace string
+	labels             map[string]string
+	reference          metav1.OwnerReference
+}
+
+func ownerOfSlices(service *corev1.Service) sliceOwner {
+	return sliceOwner{service: service.Name, namespace: service.Namespace, labels: sliceLabels(service),
+		reference: *metav1.NewControllerRef(service, corev1.SchemeGroupVersion.WithKind("Service"))}
+}
+
+// planSlices compares the groups that are wanted, by sliceKey, with the slices that there are.
+func planSlices(
+	owner sliceOwner, groups map[string]*endpointGroup, current []*discoveryv1.EndpointSlice,
+) endpointSlicePlan {
 	byGroup := map[string][]*discoveryv1.EndpointSlice{}
 	for _, slice := range current {
 		key := sliceKey(slice.AddressType, slice.Ports)
@@ -60,7 +79,7 @@ func planEndpointSlices(
 	}
 	plan := endpointSlicePlan{}
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
-		plan.group(service, groups[key], byGroup[key])
+		plan.group(owner, groups[key], byGroup[key])
 		delete(byGroup, key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(byGroup)) {
@@ -72,7 +91,7 @@ func planEndpointSlices(
 		total += len(g.endpoints)
 	}
 	plan.Reason = fmt.Sprintf("Service %s has %d endpoints in %d EndpointSlices: %d to create, %d to update, %d to delete",
-		service.Name, total, len(current), len(plan.Create), len(plan.Update), len(plan.Delete))
+		owner.service, total, len(current), len(plan.Create), len(plan.Update), len(plan.Delete))
 	return plan
 }
 
@@ -113,9 +132,7 @@ func endpointGroups(service *corev1.Service, pods []*corev1.Pod, zones map[strin
 }
 
 // group plans the slices of one group.
-func (p *endpointSlicePlan) group(
-	service *corev1.Service, wanted *endpointGroup, current []*discoveryv1.EndpointSlice,
-) {
+func (p *endpointSlicePlan) group(owner sliceOwner, wanted *endpointGroup, current []*discoveryv1.EndpointSlice) {
 	slices.SortFunc(current, func(a, b *discoveryv1.EndpointSlice) int { return strings.Compare(a.Name, b.Name) })
 	missing := map[string]discoveryv1.Endpoint{}
 	for _, e := range wanted.endpoints {
@@ -135,7 +152,7 @@ func (p *endpointSlicePlan) group(
 			kept[i] = append(kept[i], want)
 			changed[i] = changed[i] || !equality.Semantic.DeepEqual(e, want)
 		}
-		changed[i] = changed[i] || !sameOwnerAndLabels(service, slice)
+		changed[i] = changed[i] || !sameOwnerAndLabels(owner, slice)
 	}
 	// 2. What is missing goes into slices that change anyway, 3. then into slices with room, 4. then into new ones.
 	rest := make([]discoveryv1.Endpoint, 0, len(missing))
@@ -144,12 +161,12 @@ func (p *endpointSlicePlan) group(
 	}
 	rest = fill(kept, changed, rest, func(i int) bool { return changed[i] && len(kept[i]) > 0 })
 	rest = fill(kept, changed, rest, func(i int) bool { return true })
-	p.settle(service, wanted, current, kept, changed)
+	p.settle(owner, wanted, current, kept, changed)
 	for chunk := range slices.Chunk(rest, maxEndpointsPerSlice) {
-		p.Create = append(p.Create, newSlice(service, wanted, chunk))
+		p.Create = append(p.Create, newSlice(owner, wanted, chunk))
 	}
 	if len(wanted.endpoints) == 0 && len(current) == 0 {
-		p.Create = append(p.Create, newSlice(service, wanted, nil))
+		p.Create = append(p.Create, newSlice(owner, wanted, nil))
 	}
 }
 
@@ -193,7 +210,7 @@ func fill(
 // settle writes down which of the current slices are updated and which are deleted because nothing is left in them. A
 // group without endpoints keeps its first slice, empty.
 func (p *endpointSlicePlan) settle(
-	service *corev1.Service, wanted *endpointGroup, current []*discoveryv1.EndpointSlice,
+	owner sliceOwner, wanted *endpointGroup, current []*discoveryv1.EndpointSlice,
 	kept [][]discoveryv1.Endpoint, changed []bool,
 ) {
 	for i, slice := range current {
@@ -202,21 +219,21 @@ func (p *endpointSlicePlan) settle(
 		case len(kept[i]) == 0 && !placeholder:
 			p.Delete = append(p.Delete, slice)
 		case changed[i]:
-			updated := newSlice(service, wanted, kept[i])
+			updated := newSlice(owner, wanted, kept[i])
 			updated.ObjectMeta = *slice.ObjectMeta.DeepCopy()
-			updated.Labels = sliceLabels(service)
-			updated.OwnerReferences = []metav1.OwnerReference{serviceOwner(service)}
+			updated.Labels = owner.labels
+			updated.OwnerReferences = []metav1.OwnerReference{owner.reference}
 			p.Update = append(p.Update, updated)
 		}
 	}
 }
 
-func newSlice(service *corev1.Service, group *endpointGroup, endpoints []discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
+func newSlice(owner sliceOwner, group *endpointGroup, endpoints []discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
 	return &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: service.Name + "-", Namespace: service.Namespace,
-			Labels:          sliceLabels(service),
-			OwnerReferences: []metav1.OwnerReference{serviceOwner(service)},
+			GenerateName: owner.service + "-", Namespace: owner.namespace,
+			Labels:          maps.Clone(owner.labels),
+			OwnerReferences: []metav1.OwnerReference{owner.reference},
 		},
 		AddressType: group.addressType,
 		Ports:       group.ports,
@@ -224,13 +241,9 @@ func newSlice(service *corev1.Service, group *endpointGroup, endpoints []discove
 	}
 }
 
-func sameOwnerAndLabels(service *corev1.Service, slice *discoveryv1.EndpointSlice) bool {
-	owner := metav1.GetControllerOf(slice)
-	return owner != nil && owner.UID == service.UID && maps.Equal(slice.Labels, sliceLabels(service))
-}
-
-func serviceOwner(service *corev1.Service) metav1.OwnerReference {
-	return *metav1.NewControllerRef(service, corev1.SchemeGroupVersion.WithKind("Service"))
+func sameOwnerAndLabels(owner sliceOwner, slice *discoveryv1.EndpointSlice) bool {
+	reference := metav1.GetControllerOf(slice)
+	return reference != nil && reference.UID == owner.reference.UID && maps.Equal(slice.Labels, owner.labels)
 }
 
 // sliceLabels are the Service's own, and those by which readers find the slices of a Service and their manager.

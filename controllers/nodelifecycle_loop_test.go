@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	clocktesting "k8s.io/utils/clock/testing"
 )
 
 func readyNode(name string) *corev1.Node {
@@ -32,6 +33,18 @@ func podOn(name, node string, tolerations ...corev1.Toleration) *corev1.Pod {
 	pod := webPod(0)
 	pod.Name, pod.UID, pod.Spec.NodeName, pod.Spec.Tolerations = name, types.UID("uid-"+name), node, tolerations
 	return pod
+}
+
+// stepping waits as eventually does, while the clock goes on: a retry after a conflict waits for it.
+func stepping(t *testing.T, clock *clocktesting.FakeClock, condition func() bool, what string) {
+	t.Helper()
+	eventually(t, func() bool {
+		if condition() {
+			return true
+		}
+		clock.Step(10 * time.Millisecond)
+		return false
+	}, what)
 }
 
 func gone(t *testing.T, client *fake.Clientset, pod string) bool {
@@ -68,11 +81,11 @@ func TestNodeLifecycleFromSilenceToEviction(t *testing.T) {
 	require.Equal(t, "NodeStatusUnknown", ready.Reason)
 	require.Equal(t, "Kubelet stopped posting node status.", ready.Message)
 
-	eventually(t, func() bool { return len(get("node-1").Spec.Taints) == 2 }, "NoSchedule and NoExecute")
-	eventually(t, func() bool { return gone(t, client, "hasty") }, "the pod without a toleration is evicted")
+	stepping(t, clock, func() bool { return len(get("node-1").Spec.Taints) == 2 }, "NoSchedule and NoExecute")
+	stepping(t, clock, func() bool { return gone(t, client, "hasty") }, "the pod without a toleration is evicted")
 	tainted := clock.Now()
 	for _, name := range []string{"patient", "daemon"} {
-		eventually(t, func() bool {
+		stepping(t, clock, func() bool {
 			pod, err := client.CoreV1().Pods("shop").Get(t.Context(), name, metav1.GetOptions{})
 			require.NoError(t, err)
 			return !podIsReady(pod)
@@ -109,7 +122,7 @@ func TestNodeLifecycleFromSilenceToEviction(t *testing.T) {
 	nodeCondition(back, corev1.NodeReady).LastHeartbeatTime = metav1.NewTime(noon.Add(time.Hour))
 	_, err := client.CoreV1().Nodes().UpdateStatus(t.Context(), back, metav1.UpdateOptions{})
 	require.NoError(t, err)
-	eventually(t, func() bool { return len(get("node-1").Spec.Taints) == 0 }, "the taints are gone")
+	stepping(t, clock, func() bool { return len(get("node-1").Spec.Taints) == 0 }, "the taints are gone")
 }
 
 // When every node is silent nobody is driven away.

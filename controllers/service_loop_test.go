@@ -2,9 +2,12 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +15,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
@@ -42,7 +46,7 @@ func TestEndpointsFollowThePods(t *testing.T) {
 		{"endpoint-controller", 2, newEndpointsController},
 		{"endpoint-slice-controller", 2, newEndpointSlicesController},
 	}, webService(), webPod(0))
-	slices := func() []discoveryv1.EndpointSlice {
+	found := func() []discoveryv1.EndpointSlice {
 		list, err := client.DiscoveryV1().EndpointSlices("shop").List(t.Context(), metav1.ListOptions{})
 		require.NoError(t, err)
 		return list.Items
@@ -50,11 +54,11 @@ func TestEndpointsFollowThePods(t *testing.T) {
 	agree := func(n int) func() bool {
 		return func() bool {
 			endpoints, err := client.CoreV1().Endpoints("shop").Get(t.Context(), "web", metav1.GetOptions{})
-			if err != nil || len(slices()) != 1 {
+			if err != nil || len(found()) != 1 {
 				return false
 			}
 			ready, _ := countAddresses(endpoints.Subsets)
-			return ready == n && len(slices()[0].Endpoints) == n
+			return ready == n && len(found()[0].Endpoints) == n
 		}
 	}
 	eventually(t, agree(1), "one pod")
@@ -69,7 +73,7 @@ func TestEndpointsFollowThePods(t *testing.T) {
 	require.NoError(t, client.CoreV1().Services("shop").Delete(t.Context(), "web", metav1.DeleteOptions{}))
 	eventually(t, func() bool {
 		list, err := client.CoreV1().Endpoints("shop").List(t.Context(), metav1.ListOptions{})
-		return err == nil && len(list.Items) == 0 && len(slices()) == 0
+		return err == nil && len(list.Items) == 0 && len(found()) == 0
 	}, "nothing is left")
 }
 
@@ -83,6 +87,48 @@ func TestEndpointsOfAUserStay(t *testing.T) {
 	}, "the controller works")
 	_, err := client.CoreV1().Endpoints("shop").Get(t.Context(), "own", metav1.GetOptions{})
 	require.NoError(t, err)
+}
+
+// What a user wrote for a Service without a selector is mirrored, and follows what the user changes.
+func TestEndpointsOfAUserAreMirrored(t *testing.T) {
+	service := webService()
+	service.Spec.Selector = nil
+	mine := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "uid-own"},
+		Subsets: []corev1.EndpointSubset{{
+			Addresses:         []corev1.EndpointAddress{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}},
+			NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}},
+			Ports:             []corev1.EndpointPort{{Name: "db", Port: 5432, Protocol: corev1.ProtocolTCP}},
+		}}}
+	client, _ := startFake(t, []row{{"endpoint-slice-mirroring-controller", 2, newEndpointsMirror},
+		{"endpoint-slice-controller", 2, newEndpointSlicesController},
+		{"endpoint-controller", 2, newEndpointsController}}, service, mine)
+	mirrored := func() string {
+		list, err := client.DiscoveryV1().EndpointSlices("shop").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		var out []string
+		for _, slice := range list.Items {
+			require.Equal(t, "endpointslicemirroring-controller.k8s.io", slice.Labels[discoveryv1.LabelManagedBy])
+			require.Equal(t, types.UID("uid-own"), metav1.GetControllerOf(&slice).UID)
+			for _, e := range slice.Endpoints {
+				out = append(out, fmt.Sprintf("%s:%d ready=%t", e.Addresses[0], *slice.Ports[0].Port, *e.Conditions.Ready))
+			}
+		}
+		slices.Sort(out)
+		return strings.Join(out, ", ")
+	}
+	eventually(t, func() bool {
+		return mirrored() == "192.0.2.1:5432 ready=true, 192.0.2.2:5432 ready=false, 2001:db8::1:5432 ready=true"
+	}, "both families, ready and not")
+	own, err := client.CoreV1().Endpoints("shop").Get(t.Context(), "web", metav1.GetOptions{})
+	require.NoError(t, err)
+	own.Subsets[0].Addresses, own.Subsets[0].NotReadyAddresses = []corev1.EndpointAddress{{IP: "192.0.2.9"}, {IP: "2001:db8::1"}}, nil
+	own, err = client.CoreV1().Endpoints("shop").Update(t.Context(), own, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	eventually(t, func() bool { return mirrored() == "192.0.2.9:5432 ready=true, 2001:db8::1:5432 ready=true" }, "the mirror follows")
+	own.Labels = map[string]string{discoveryv1.LabelSkipMirror: "true"}
+	_, err = client.CoreV1().Endpoints("shop").Update(t.Context(), own, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	eventually(t, func() bool { return mirrored() == "" }, "the label switches it off")
 }
 
 // Two Services, one address: the second waits until the first gives it back.
