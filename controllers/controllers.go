@@ -28,6 +28,7 @@ var rows = []row{
 	{"replication-controller", 4, newReplicationController},
 	{"endpoint-controller", 8, newEndpointsController},
 	{"endpoint-slice-controller", 8, newEndpointSlicesController},
+	{"endpoint-slice-mirroring-controller", 4, newEndpointsMirror},
 	{"service-account-controller", 2, newServiceAccountsController},
 	{"root-ca-certificate-publisher-controller", 2, newRootCAController},
 	{"service-lb-controller", 1, newLoadBalancerController},
@@ -219,7 +220,7 @@ func indexByNode(event any) ([]string, error) {
 // dropManagedFields saves the memory of a field that no controller reads. A write without it leaves it as it is on the
 // server.
 func dropManagedFields(event any) (any, error) {
-	if obj, ok := event.(metav1.Object); ok {
+	if obj, ok := event.(metav1.Object); ok && obj.GetManagedFields() != nil {
 		obj.SetManagedFields(nil)
 	}
 	return event, nil
