@@ -9,8 +9,8 @@ import (
 	resourcehelpers "k8s.io/component-helpers/resource"
 )
 
-// A container that requests no cpu or memory is scored as if it asked for this much, so that many such containers do not
-// all land on one node. Filters take the request as it stands. (Upstream's DefaultMilliCPURequest and
+// A container that requests no cpu or memory is scored as if it asked for this much, so that many such containers do
+// not all land on one node. Filters take the request as it stands. (Upstream's DefaultMilliCPURequest and
 // DefaultMemoryRequest.)
 const (
 	defaultMilliCPU = 100
@@ -89,8 +89,8 @@ func (a *amounts) extendedNames() []corev1.ResourceName {
 	return slices.Sorted(maps.Keys(a.extended))
 }
 
-// requests is what a pod asks for: the sum of its containers or the largest of its init containers, whichever is more,
-// with sidecars and overhead. A placed pod counts with what its node has really given it.
+// requests is what a pod asks for: the sum of its containers or the largest of its init containers, whichever is
+// more, with sidecars and overhead. A placed pod counts with what its node has really given it.
 func requests(pod *corev1.Pod, placed bool) amounts {
 	options := resourcehelpers.PodResourcesOptions{UseStatusResources: placed}
 	a := newAmounts(resourcehelpers.PodRequests(pod, options))

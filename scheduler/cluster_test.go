@@ -61,8 +61,8 @@ func place(s *Snapshot, pod *corev1.Pod, node string) {
 	s.AddPod(placed)
 }
 
-// BenchmarkSchedule decides about one more pod of a ReplicaSet, and places it: the nodes are half full at the start, and
-// a pod leaves for each that comes.
+// BenchmarkSchedule decides about one more pod of a ReplicaSet, and places it: the nodes are half full at the start,
+// and a pod leaves for each that comes.
 func BenchmarkSchedule(b *testing.B) {
 	for _, count := range []int{100, 1000, 5000} {
 		b.Run(fmt.Sprintf("nodes=%d", count), func(b *testing.B) { benchmarkSchedule(b, count) })
@@ -109,7 +109,7 @@ func BenchmarkScheduleNewShape(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		pod := testPod("web", corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(int64(i%4000), resource.DecimalSI)})
+		pod := testPod("web", resources("100m", "1Gi"))
 		pod.Namespace = fmt.Sprintf("ns-%d", i)
 		Schedule(profile, snapshot, pod)
 	}

@@ -30,8 +30,8 @@ func DefaultConfiguration() *Configuration {
 	}
 }
 
-// LoadConfiguration reads a file with a kubescheduler.config.k8s.io/v1 KubeSchedulerConfiguration. Whatever the file sets
-// and the scheduler would not honour is an error that names the field.
+// LoadConfiguration reads a file with a kubescheduler.config.k8s.io/v1 KubeSchedulerConfiguration. Whatever the file
+// sets and the scheduler would not honour is an error that names the field.
 func LoadConfiguration(path string) (*Configuration, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -31,8 +31,8 @@ func (r *Rejection) key() string {
 	return r.Plugin + resolvable + strings.Join(r.Reasons, "\n")
 }
 
-// filter is one row of the table of filters: a plugin's name, its question to one node, and the changes to the cluster
-// that can turn its no into a yes.
+// filter is one row of the table of filters: a plugin's name, its question to one node, and the changes to the
+// cluster that can turn its no into a yes.
 type filter struct {
 	name  string
 	check func(*shape, *NodeInfo) *Rejection // nil for PodTopologySpread, which asks about all nodes at once
@@ -118,8 +118,8 @@ func checkNodePorts(s *shape, n *NodeInfo) *Rejection {
 	return nil
 }
 
-// checkNodeResourcesFit: what the pod requests is at most what the node has left. Only requests count, never limits or
-// use. A request above all that the node has cannot be met by evicting others.
+// checkNodeResourcesFit: what the pod requests is at most what the node has left. Only requests count, never limits
+// or use. A request above all that the node has cannot be met by evicting others.
 func checkNodeResourcesFit(s *shape, n *NodeInfo) *Rejection {
 	var reasons []string
 	unresolvable := false

@@ -21,8 +21,8 @@ func message(s *shape, snapshot *Snapshot, groups []*group, standings []standing
 	return histogram(d.Nodes, reasons) + " preemption: " + preemption(s, snapshot, groups, standings, d)
 }
 
-// preemption says what evicting pods would bring. This scheduler evicts none, so where a pod of lower priority could make
-// room it says that, and not that there was none.
+// preemption says what evicting pods would bring. This scheduler evicts none, so where a pod of lower priority could
+// make room it says that, and not that there was none.
 func preemption(s *shape, snapshot *Snapshot, groups []*group, standings []standing, d Decision) string {
 	if !s.preempts {
 		return "not eligible due to preemptionPolicy=Never."

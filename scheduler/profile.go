@@ -41,7 +41,8 @@ type Profile struct {
 // DefaultSchedulerName is what the API server writes into pods that name no scheduler.
 const DefaultSchedulerName = corev1.DefaultSchedulerName
 
-// DefaultProfile is upstream's default configuration, as far as its plugins are here. This is the one table of defaults.
+// DefaultProfile is upstream's default configuration, as far as its plugins are here. This is the one table of
+// defaults.
 func DefaultProfile() *Profile {
 	cpuAndMemory := []kubeschedulerv1.ResourceSpec{
 		{Name: string(corev1.ResourceCPU), Weight: 1},

@@ -13,8 +13,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Random histories of nodes and pods: after each step the fast path, which remembers, the full table, which does not, and
-// the reference, which knows nothing of either, give the same answer; and no node is ever given more than it has.
+// Random histories of nodes and pods: after each step the fast path, which remembers, the full table, which does
+// not, and the reference, which knows nothing of either, give the same answer; and no node is ever given more than
+// it has.
 func TestScheduleAgreesWithExplainAndReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &history{T: t, snapshot: NewSnapshot(), profile: DefaultProfile(), nodes: map[string]*corev1.Node{}}

@@ -96,8 +96,8 @@ func (q *queue) remove(uid types.UID) {
 	}
 }
 
-// pop takes out the pod to decide next; nil where none is ready. Pods that back off because they did not fit are ready
-// where there is nothing better to do: what made them wait has changed.
+// pop takes out the pod to decide next; nil where none is ready. Pods that back off because they did not fit are
+// ready where there is nothing better to do: what made them wait has changed.
 func (q *queue) pop(now time.Time) *queuedPod {
 	for _, waiting := range []*podHeap{&q.backoff, &q.failed} {
 		for waiting.Len() > 0 && !waiting.pods[0].until.After(now) {
@@ -143,8 +143,8 @@ func (q *queue) delay(attempts int) time.Duration {
 	return min(delay, q.most)
 }
 
-// wake moves on the parked pods that the change to the node may help, and returns them. Every node rejected them, so one
-// that still does is no help; pods of one shape ask it once. The node is nil where it is gone.
+// wake moves on the parked pods that the change to the node may help, and returns them. Every node rejected them, so
+// one that still does is no help; pods of one shape ask it once. The node is nil where it is gone.
 func (q *queue) wake(happened Change, node *NodeInfo, now time.Time) []types.UID {
 	var woken []types.UID
 	if happened == 0 {

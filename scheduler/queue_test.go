@@ -54,8 +54,8 @@ func TestQueueFailedPodsRest(t *testing.T) {
 	}
 }
 
-// A parked pod sleeps until something happens that its rejecting plugin listens to. Then it waits out its back-off only
-// behind other pods.
+// A parked pod sleeps until something happens that its rejecting plugin listens to. Then it waits out its back-off
+// only behind other pods.
 func TestQueueWakesForWhatHelps(t *testing.T) {
 	q, p := newQueue(time.Second, 10*time.Second), DefaultProfile()
 	q.add(p, queued("full", 0), noon)

@@ -13,8 +13,8 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
-// reference schedules in the plainest way there is: from the API objects, without snapshot, groups or memory, each rule
-// written out where it is used. It knows the default profile only. The property test holds Schedule against it.
+// reference schedules in the plainest way there is: from the API objects, without snapshot, groups or memory, each
+// rule written out where it is used. It knows the default profile only. The property test holds Schedule against it.
 type reference struct {
 	nodes []*corev1.Node // by name
 	pods  []*corev1.Pod  // those with a node

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"fmt"
 	"hash/fnv"
-	"math/bits"
 	"slices"
 	"strings"
 
@@ -15,8 +14,8 @@ import (
 type Decision struct {
 	// Node is the winner's name; empty where the pod fits nowhere.
 	Node string
-	// Nodes is how many there are, Feasible how many passed all filters, Tied how many of these shared the best score. Of
-	// those the pod's UID picks one.
+	// Nodes is how many there are, Feasible how many passed all filters, Tied how many of these shared the best score.
+	// Of those the pod's UID picks one.
 	Nodes, Feasible, Tied int
 	// Best are the winner and the next best, at most bestCount, highest score first.
 	Best []NodeScore
@@ -67,8 +66,8 @@ func (d Decision) Plugins() []string {
 	return plugins
 }
 
-// Schedule decides where the pod goes. The answer depends on nothing but the three values; the snapshot remembers what
-// was worked out, so that the next pod of the same shape costs only the nodes that changed in between.
+// Schedule decides where the pod goes. The answer depends on nothing but the three values; the snapshot remembers
+// what was worked out, so that the next pod of the same shape costs only the nodes that changed in between.
 func Schedule(p *Profile, snapshot *Snapshot, pod *corev1.Pod) Decision {
 	s, groups := snapshot.tables.groups(p, snapshot, pod)
 	return decide(p, s, snapshot, groups, rank(p, s, groups), pod.UID)
@@ -88,7 +87,8 @@ type group struct {
 	members slots
 }
 
-// standing is what becomes of a group once all have been compared. Normalized scores are set where it is not rejected.
+// standing is what becomes of a group once all have been compared. Normalized scores are set where it is not
+// rejected.
 type standing struct {
 	rejection *Rejection
 	raws      raws
@@ -96,7 +96,8 @@ type standing struct {
 	total     int64 // the weighted sum of scores
 }
 
-// judge asks the node everything that it can answer alone: the filters in order until one says no, then the raw scores.
+// judge asks the node everything that it can answer alone: the filters in order until one says no, then the raw
+// scores.
 func judge(p *Profile, s *shape, n *NodeInfo, alone []bool) verdict {
 	v := verdict{facts: factsOf(s, n, alone)}
 	if v.rejection = firstRejection(p, s, n); v.rejection != nil {
@@ -130,7 +131,8 @@ func notPinned() *Rejection {
 	return reject(NodeAffinity, true, "node(s) didn't satisfy plugin(s) [NodeAffinity]")
 }
 
-// rank compares the groups: last of the filters, PodTopologySpread; then the scores, normalized over all that are left.
+// rank compares the groups: last of the filters, PodTopologySpread; then the scores, normalized over all that are
+// left.
 func rank(p *Profile, s *shape, groups []*group) []standing {
 	standings := make([]standing, len(groups))
 	for g, group := range groups {
@@ -251,57 +253,4 @@ func hash(uid types.UID) uint64 {
 	_, _ = h.Write([]byte(uid)) // never fails
 	n := h.Sum64()
 	return n ^ n>>32
-}
-
-// slots is a set of nodes, one bit for each slot of the snapshot.
-type slots []uint64
-
-func newSlots(nodes int) slots { return make(slots, (nodes+63)/64) }
-
-func (s slots) add(slot int)    { s[slot/64] |= 1 << (slot % 64) }
-func (s slots) remove(slot int) { s[slot/64] &^= 1 << (slot % 64) }
-
-func (s slots) count() int {
-	count := 0
-	for _, word := range s {
-		count += bits.OnesCount64(word)
-	}
-	return count
-}
-
-// nth is the member that has n members before it.
-func (s slots) nth(n int) int {
-	for i, word := range s {
-		ones := bits.OnesCount64(word)
-		if n >= ones {
-			n -= ones
-			continue
-		}
-		for ; n > 0; n-- {
-			word &= word - 1
-		}
-		return i*64 + bits.TrailingZeros64(word)
-	}
-	return -1
-}
-
-// all yields the members in ascending order.
-func (s slots) all(yield func(slot int) bool) {
-	for i, word := range s {
-		for ; word != 0; word &= word - 1 {
-			if !yield(i*64 + bits.TrailingZeros64(word)) {
-				return
-			}
-		}
-	}
-}
-
-func union(groups []*group, which []int) slots {
-	all := slices.Clone(groups[which[0]].members)
-	for _, g := range which[1:] {
-		for i, word := range groups[g].members {
-			all[i] |= word
-		}
-	}
-	return all
 }

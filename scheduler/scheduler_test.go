@@ -183,7 +183,8 @@ func TestGatedAndForeignPodsAreLeftAlone(t *testing.T) {
 
 // Many pods at once: each is bound, and no node holds more than it has.
 func TestABurstIsBoundWithoutOverCommitting(t *testing.T) {
-	f := start(t, testNode("node-1", nodeResources("10", "64Gi"), nil), testNode("node-2", nodeResources("10", "64Gi"), nil))
+	f := start(t,
+		testNode("node-1", nodeResources("10", "64Gi"), nil), testNode("node-2", nodeResources("10", "64Gi"), nil))
 	for i := range 20 {
 		f.create(testPod(string(rune('a'+i)), resources("1", "1Gi")))
 	}

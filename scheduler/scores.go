@@ -64,8 +64,8 @@ func scoreNodeAffinity(_ *Profile, s *shape, n *NodeInfo) int64 {
 	return s.preferred.Score(n.Node)
 }
 
-// scoreNodeResourcesFit is the weighted mean, over the strategy's resources, of what would be left (LeastAllocated) or
-// taken (MostAllocated) with the pod on the node, as a share of what there is, from 0 to 100.
+// scoreNodeResourcesFit is the weighted mean, over the strategy's resources, of what would be left (LeastAllocated)
+// or taken (MostAllocated) with the pod on the node, as a share of what there is, from 0 to 100.
 func scoreNodeResourcesFit(p *Profile, s *shape, n *NodeInfo) int64 {
 	var sum, weights int64
 	for _, r := range p.Fit.Resources {
@@ -91,8 +91,8 @@ func scoreNodeResourcesFit(p *Profile, s *shape, n *NodeInfo) int64 {
 	return sum / weights
 }
 
-// extended reports whether the resource is not one of the node's own kinds: a pod that asks for none of it is not scored
-// by it.
+// extended reports whether the resource is not one of the node's own kinds: a pod that asks for none of it is not
+// scored by it.
 func extended(name corev1.ResourceName) bool {
 	switch name {
 	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage, corev1.ResourcePods:
@@ -101,8 +101,8 @@ func extended(name corev1.ResourceName) bool {
 	return true
 }
 
-// scoreBalancedAllocation is how much more evenly the node's resources would be taken with the pod than without: 75 is
-// no difference, 100 and 50 are the ends. A pod that asks for none of the resources gives every node 0.
+// scoreBalancedAllocation is how much more evenly the node's resources would be taken with the pod than without: 75
+// is no difference, 100 and 50 are the ends. A pod that asks for none of the resources gives every node 0.
 func scoreBalancedAllocation(p *Profile, s *shape, n *NodeInfo) int64 {
 	var withSpace, withoutSpace [4]float64
 	with, without := withSpace[:0], withoutSpace[:0] // the share of each resource that is taken, from 0 to 1

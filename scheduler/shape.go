@@ -12,8 +12,8 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
-// shape is all of a pod that decides where it fits and scores, read once. Pods of one owner have the same shape, so what
-// is worked out for the first of them is there for the next.
+// shape is all of a pod that decides where it fits and scores, read once. Pods of one owner have the same shape, so
+// what is worked out for the first of them is there for the next.
 type shape struct {
 	namespace  string
 	nodeName   string
@@ -92,8 +92,8 @@ func pins(pod *corev1.Pod) sets.Set[string] {
 	return all
 }
 
-// shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape, because
-// it is asked for with every pod.
+// shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape,
+// because it is asked for with every pod.
 func shapeKey(p *Profile, pod *corev1.Pod) string {
 	b := make([]byte, 0, 512)
 	word := func(s string) {

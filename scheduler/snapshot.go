@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,11 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 )
 
-// Snapshot is the cluster as a decision sees it: the nodes, and the pods placed on them, assumed ones included. It is kept
-// up to date change by change; [Schedule] and [Explain] read it. One goroutine at a time may use it.
+// Snapshot is the cluster as a decision sees it: the nodes, and the pods placed on them, assumed ones included. It
+// is kept up to date change by change; [Schedule] and [Explain] read it. One goroutine at a time may use it.
 type Snapshot struct {
 	nodes  map[string]*NodeInfo // by name; also nodes known only from pods that name them
 	sorted []*NodeInfo          // the nodes that exist, by name; valid unless unsorted
@@ -38,35 +36,6 @@ type Snapshot struct {
 
 	// tables remembers what Schedule worked out. It changes no answer, only the time the answer takes.
 	tables tables
-}
-
-// NodeInfo is one node with what its pods take of it.
-type NodeInfo struct {
-	Node *corev1.Node // nil for a node that only pods speak of
-
-	pods        map[types.UID]*podInfo
-	allocatable amounts
-	requested   amounts          // what pods asked for: filters
-	scored      amounts          // the same with defaults for pods that asked for nothing: scores
-	ports       map[hostPort]int // how many pods take the port; nil where none does
-
-	lowest   int32  // the lowest priority of its pods, as of lowestAt
-	lowestAt uint64 // the generation that lowest was found in
-
-	slot       int    // index in Snapshot.sorted
-	generation uint64 // Snapshot.clock at the last Change
-	newer      *NodeInfo
-	older      *NodeInfo
-}
-
-// podInfo is a placed pod with what decisions need of it.
-type podInfo struct {
-	pod        *corev1.Pod
-	requested  amounts
-	scored     amounts
-	ports      []hostPort
-	priority   int32
-	controller types.UID // of the owner that controls it; empty for a pod of its own
 }
 
 // NewSnapshot is an empty cluster.
@@ -262,53 +231,6 @@ func (s *Snapshot) standAlone(key string) bool {
 		s.alone[key] = alone
 	}
 	return alone
-}
-
-// take adds what the pod takes of the node, sign times.
-func (n *NodeInfo) take(p *podInfo, sign int64) {
-	n.requested.add(&p.requested, sign)
-	n.scored.add(&p.scored, sign)
-	for _, port := range p.ports {
-		if n.ports == nil {
-			n.ports = map[hostPort]int{}
-		}
-		if n.ports[port] += int(sign); n.ports[port] == 0 {
-			delete(n.ports, port)
-		}
-	}
-}
-
-// hasLower reports whether a pod of lower priority runs here: the only pods that preemption could evict.
-func (n *NodeInfo) hasLower(priority int32) bool {
-	if n.lowestAt != n.generation {
-		n.lowest, n.lowestAt = math.MaxInt32, n.generation
-		for _, p := range n.pods {
-			n.lowest = min(n.lowest, p.priority)
-		}
-	}
-	return len(n.pods) > 0 && n.lowest < priority
-}
-
-func newPodInfo(pod *corev1.Pod) *podInfo {
-	p := &podInfo{
-		pod:       pod,
-		requested: requests(pod, true),
-		scored:    scoredRequests(pod, true),
-		ports:     hostPorts(pod),
-		priority:  schedulinghelpers.PodPriority(pod),
-	}
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		p.controller = owner.UID
-	}
-	return p
-}
-
-// same reports whether no decision can tell the two versions of a pod apart: most writes to a running pod's status are
-// no change.
-func (p *podInfo) same(q *podInfo) bool {
-	return p.requested.equal(&q.requested) && p.scored.equal(&q.scored) && slices.Equal(p.ports, q.ports) &&
-		p.priority == q.priority && p.controller == q.controller &&
-		(p.pod.DeletionTimestamp == nil) == (q.pod.DeletionTimestamp == nil) && maps.Equal(p.pod.Labels, q.pod.Labels)
 }
 
 func ended(pod *corev1.Pod) bool {

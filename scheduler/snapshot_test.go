@@ -57,7 +57,8 @@ func TestSnapshotNamesWhatChanged(t *testing.T) {
 	require.Zero(t, s.RemovePod(done))
 }
 
-// A node that leaves and returns while its pods are still there finds them again, and nothing is left over at the end.
+// A node that leaves and returns while its pods are still there finds them again, and nothing is left over at the
+// end.
 func TestSnapshotNodeReturns(t *testing.T) {
 	s := NewSnapshot()
 	node := testNode("node-1", nodeResources("4", "8Gi"), nil)

@@ -4,8 +4,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// maxTables bounds the shapes that are remembered. A table takes about 10 bytes for each node, and 1 bit for each node
-// and group.
+// maxTables bounds the shapes that are remembered. A table takes about 10 bytes for each node, and 1 bit for each
+// node and group.
 const maxTables = 64
 
 // tables remember for the shapes seen last what every node says to them, grouped by verdict.
@@ -14,8 +14,8 @@ type tables struct {
 	uses    uint64
 }
 
-// table is one shape's groups. A node's verdict holds until the node changes; which nodes have changed is read off the
-// snapshot's list, so a look at the table costs only those.
+// table is one shape's groups. A node's verdict holds until the node changes; which nodes have changed is read off
+// the snapshot's list, so a look at the table costs only those.
 type table struct {
 	shape   *shape
 	clock   uint64             // the snapshot's clock up to which the verdicts are right

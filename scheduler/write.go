@@ -21,8 +21,8 @@ import (
 // DecisionAnnotation is on each Binding, and by it on the pod: a [Record] as JSON.
 const DecisionAnnotation = "scheduler.minik.dev/decision"
 
-// Record is what is needed to make a decision again: the cluster it was made on, and its outcome. Add to the nodes and
-// pods as of the two revisions those that were assumed, and Explain gives the same answer.
+// Record is what is needed to make a decision again: the cluster it was made on, and its outcome. Add to the nodes
+// and pods as of the two revisions those that were assumed, and Explain gives the same answer.
 type Record struct {
 	// Instance and Sequence name the decision: of which run of the scheduler, and which one.
 	Instance string `json:"instance"`
@@ -108,7 +108,8 @@ func (s *Scheduler) bind(ctx context.Context, item *queuedPod, d Decision, annot
 // repeatAfter is how long an Event stands before the same is said again of a pod that still fits nowhere.
 const repeatAfter = 5 * time.Minute
 
-// reportUnschedulable says why the pod fits nowhere, unless that has just been said; nil where there is nothing to say.
+// reportUnschedulable says why the pod fits nowhere, unless that has just been said; nil where there is nothing to
+// say.
 func (s *Scheduler) reportUnschedulable(item *queuedPod, message string) func(context.Context) {
 	now := s.clock.Now()
 	if item.message == message && now.Sub(item.reported) < repeatAfter {
