@@ -31,6 +31,7 @@ func namespaces() *Resource {
 		Prepare:  pair(prepareNamespace),
 		Validate: check(validateNamespace),
 		Name:     validation.ValidateNamespaceName,
+		Retire:   of(retireNamespace),
 		Fields: of(func(n *corev1.Namespace) fields.Set {
 			return fields.Set{"status.phase": string(n.Status.Phase)}
 		}),
@@ -72,6 +73,12 @@ func prepareNamespace(n, old *corev1.Namespace) {
 		}
 	}
 	n.Spec.Finalizers = append(n.Spec.Finalizers, corev1.FinalizerKubernetes)
+}
+
+// retireNamespace begins the end of a namespace, which its finalizers put off until it is empty.
+func retireNamespace(n *corev1.Namespace) (keep bool) {
+	n.Status.Phase = corev1.NamespaceTerminating
+	return len(n.Spec.Finalizers) > 0
 }
 
 func validateNamespace(n, _ *corev1.Namespace) field.ErrorList {

@@ -16,12 +16,13 @@ import (
 
 func nodes() *Resource {
 	return &Resource{
-		Kind:          corev1.SchemeGroupVersion.WithKind("Node"),
-		Plural:        "nodes",
-		ShortNames:    []string{"no"},
-		ClusterScoped: true,
-		New:           func() Object { return &corev1.Node{} },
-		NewList:       func() runtime.Object { return &corev1.NodeList{} },
+		Kind:           corev1.SchemeGroupVersion.WithKind("Node"),
+		Plural:         "nodes",
+		ShortNames:     []string{"no"},
+		ClusterScoped:  true,
+		New:            func() Object { return &corev1.Node{} },
+		NewList:        func() runtime.Object { return &corev1.NodeList{} },
+		StatusOnCreate: true,
 		Subresources: []Subresource{
 			status(func(n, body *corev1.Node) { n.Status = body.Status }, validateNodeStatus),
 		},
@@ -61,7 +62,7 @@ func validateNode(n, old *corev1.Node) field.ErrorList {
 		errs = append(errs, cidrs.add(path.Child("podCIDRs").Index(i), cidr)...)
 	}
 	if old == nil {
-		return errs
+		return append(errs, validateNodeStatus(n, nil)...)
 	}
 	if len(old.Spec.PodCIDRs) > 0 && !slices.Equal(n.Spec.PodCIDRs, old.Spec.PodCIDRs) {
 		errs = append(errs, field.Forbidden(path.Child("podCIDRs"),

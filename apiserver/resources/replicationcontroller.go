@@ -38,8 +38,9 @@ func replicationControllers() *Resource {
 		Fields: of(func(rc *corev1.ReplicationController) fields.Set {
 			return fields.Set{"status.replicas": strconv.Itoa(int(rc.Status.Replicas))}
 		}),
-		Columns: rcColumns(),
-		Cells:   cells(rcCells),
+		OrphanByDefault: true,
+		Columns:         rcColumns(),
+		Cells:           cells(rcCells),
 	}
 }
 

@@ -140,6 +140,16 @@ func TestStatusKeepsTheRest(t *testing.T) {
 	require.Equal(t, corev1.NamespaceTerminating, namespace.Status.Phase)
 }
 
+// https://kubernetes.io/docs/tasks/administer-cluster/namespaces/#deleting-a-namespace
+func TestNamespaceRetires(t *testing.T) {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	prepareNamespace(namespace, nil)
+	require.True(t, namespaces().Retire(namespace), "the finalizer keeps it")
+	require.Equal(t, corev1.NamespaceTerminating, namespace.Status.Phase)
+	namespace.Spec.Finalizers = nil
+	require.False(t, namespaces().Retire(namespace), "nothing keeps it")
+}
+
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/: the two groups' names of one field
 func TestEventsOfBothGroups(t *testing.T) {
 	at := metav1.NewMicroTime(scenarioTime)

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,9 +31,6 @@ var gaps = []gap{
 	{"spec.affinity.podAntiAffinity", func(s *corev1.PodSpec) bool {
 		return s.Affinity != nil && s.Affinity.PodAntiAffinity != nil
 	}, "the pod may be placed as if it were not there"},
-	{"spec.topologySpreadConstraints", func(s *corev1.PodSpec) bool {
-		return len(s.TopologySpreadConstraints) > 0
-	}, "the pod may be placed as if they were not there"},
 	{"spec.resourceClaims", func(s *corev1.PodSpec) bool { return len(s.ResourceClaims) > 0 },
 		"the pod gets no device"},
 	{"spec.resources", func(s *corev1.PodSpec) bool { return s.Resources != nil },
@@ -59,15 +57,8 @@ var gaps = []gap{
 	{"spec.securityContext", func(s *corev1.PodSpec) bool {
 		return s.SecurityContext != nil && !apiequality.Semantic.DeepEqual(s.SecurityContext, &corev1.PodSecurityContext{})
 	}, "containers run as their image says"},
-	{"spec.volumes", func(s *corev1.PodSpec) bool {
-		for _, v := range s.Volumes {
-			// The API server itself adds the volume of the service account's token.
-			if !strings.HasPrefix(v.Name, "kube-api-access-") {
-				return true
-			}
-		}
-		return false
-	}, "containers run without their files"},
+	{"a type of spec.volumes", func(s *corev1.PodSpec) bool { return slices.ContainsFunc(s.Volumes, unmounted) },
+		"nodes mount configMap, secret, projected, downwardAPI, emptyDir and hostPath, and the pod waits for the others"},
 	{"spec.containers[*].volumeDevices", anyContainer(func(c *corev1.Container) bool { return len(c.VolumeDevices) > 0 }),
 		"containers run without the device"},
 	{"spec.containers[*].securityContext", anyContainer(func(c *corev1.Container) bool {
@@ -81,6 +72,13 @@ var gaps = []gap{
 	{"spec.containers[*].{liveness,readiness,startup}Probe.grpc", anyProbe(func(p *corev1.Probe) bool {
 		return p.GRPC != nil
 	}), "the port is not asked"},
+}
+
+// unmounted tells volumes that no node can mount.
+func unmounted(v corev1.Volume) bool {
+	mounted := v.ConfigMap != nil || v.Secret != nil || v.Projected != nil || v.DownwardAPI != nil ||
+		v.EmptyDir != nil || v.HostPath != nil
+	return !mounted
 }
 
 func anyContainer(used func(*corev1.Container) bool) func(*corev1.PodSpec) bool {
