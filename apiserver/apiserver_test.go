@@ -50,7 +50,7 @@ func startOn(t testing.TB, dir string) *testServer {
 	serverTLS, config := certificates(t)
 	var suffix atomic.Int64
 	s, err := New(Options{
-		Name: "test", Etcd: etcd.Client, SoleWriter: true, TLS: serverTLS,
+		Name: "test", Etcd: etcd, TLS: serverTLS,
 		Services: netip.MustParsePrefix("10.96.0.0/16"), Reserved: netip.MustParsePrefix("10.96.255.0/24"),
 		Address:   func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) },
 		NewUID:    uuid.NewUUID,

@@ -8,10 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
 )
 
 // EtcdOptions say where and how the embedded etcd runs.
@@ -26,15 +29,36 @@ type EtcdOptions struct {
 	Volatile bool
 }
 
-// Etcd is an etcd in this process.
+// Etcd is the store's etcd: in this process, or somewhere else.
 type Etcd struct {
-	// Client calls the server's functions directly, without a connection.
+	// Client speaks to it; where it is embedded, by calling its functions directly.
 	Client *clientv3.Client
 	// Endpoint is where etcdctl finds it.
 	Endpoint string
+	// Embedded says that it runs in this process, and that nobody else writes to it.
+	Embedded bool
 
 	server *embed.Etcd
 	dir    string // of the sockets, where it is not the data directory; removed at the end
+}
+
+// connectPatience is how long an etcd elsewhere may take to answer.
+const connectPatience = 5 * time.Second
+
+// ConnectEtcd uses an etcd that runs elsewhere.
+func ConnectEtcd(ctx context.Context, servers []string) (*Etcd, error) {
+	endpoint := strings.Join(servers, ",")
+	client, err := clientv3.New(clientv3.Config{Endpoints: servers, DialTimeout: connectPatience, Logger: zap.NewNop()})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to etcd at %s: %w", endpoint, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	if _, err := client.Get(ctx, "/minik/health"); err != nil {
+		return nil, errors.Join(fmt.Errorf("asking etcd at %s: %w; is it running, and is --etcd-servers right?", endpoint, err),
+			client.Close())
+	}
+	return &Etcd{Client: client, Endpoint: endpoint}, nil
 }
 
 // sockets bounds a unix socket's path: 108 bytes on Linux, 104 elsewhere.
@@ -52,7 +76,7 @@ func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making etcd's data directory: %w", err)
 	}
-	e := &Etcd{}
+	e := &Etcd{Embedded: true}
 	sockets, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("finding etcd's data directory: %w", err)
@@ -113,13 +137,12 @@ func etcdConfig(o EtcdOptions, sockets string) *embed.Config {
 	return config
 }
 
-// Failed receives when etcd stops by itself.
-func (e *Etcd) Failed() <-chan error { return e.server.Err() }
-
-// Stop closes etcd. Every acknowledged write is on disk already.
+// Stop closes the client, and an embedded etcd. Every acknowledged write is on disk already.
 func (e *Etcd) Stop() error {
 	err := e.Client.Close()
-	e.server.Close()
+	if e.Embedded {
+		e.server.Close()
+	}
 	if e.dir != "" {
 		err = errors.Join(err, os.RemoveAll(e.dir))
 	}

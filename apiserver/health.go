@@ -50,7 +50,7 @@ func (s *Server) checks() []check {
 		{"etcd", true, func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
-			_, err := s.Etcd.Get(ctx, "/minik/health")
+			_, err := s.Etcd.Client.Get(ctx, "/minik/health")
 			return err
 		}},
 		{"informer-sync", false, func(context.Context) error {

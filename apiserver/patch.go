@@ -49,7 +49,7 @@ func (s *Server) patch(r *request) error {
 func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current resources.Object) (resources.Object, error) {
 	var shown, empty runtime.Object = r.out(current), r.in()
 	document := r.kind()
-	if r.sub != nil && r.sub.Get != nil {
+	if r.part() {
 		part, err := r.sub.Get(current)
 		if err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 	if err != nil {
 		return nil, err
 	}
-	if r.sub != nil && r.sub.Get != nil {
+	if r.part() {
 		return s.placed(r, current, body)
 	}
 	obj, err := s.taken(r, body)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"minik.dev/api"
@@ -142,7 +141,10 @@ func (r *request) out(obj resources.Object) resources.Object {
 	return obj
 }
 
-// list makes an empty list of the version that is asked for; its kind is the object's kind and "List".
+// part reports whether the subresource has a body of its own kind; a status has that of the whole object.
+func (r *request) part() bool { return r.sub != nil && r.sub.New != nil }
+
+// listKind is the kind of a list of the version that is asked for.
 func (r *request) listKind() schema.GroupVersionKind {
 	k := r.kind()
 	k.Kind += "List"
@@ -199,10 +201,4 @@ func (r *request) manager() string {
 		name = "unknown"
 	}
 	return name[:min(len(name), 128)]
-}
-
-// response is what a verb answers with: an object, or one that is stored and whose bytes are shared.
-type response struct {
-	code int
-	obj  runtime.Object
 }

@@ -68,15 +68,14 @@ func (s *Server) addressable(r *request) error {
 // serveSubresource serves what lies below an object.
 func (s *Server) serveSubresource(r *request) error {
 	sub := r.sub
-	whole := sub.Get == nil && sub.New == nil // the subresource's body is the object itself
 	switch {
 	case sub.Name == "eviction" && r.verb == "create":
 		return s.evict(r)
 	case sub.Name == "log" && r.verb == "get":
 		return s.log(r)
-	case r.verb == "get" && sub.Get != nil:
+	case r.verb == "get" && sub.Get != nil && r.part():
 		return s.getSubresource(r)
-	case r.verb == "get" && sub.Apply != nil && whole:
+	case r.verb == "get" && sub.Get != nil:
 		return s.get(r)
 	case r.verb == "update" && sub.Apply != nil:
 		return s.update(r)

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -30,9 +29,8 @@ import (
 type Options struct {
 	// Name tells this API server from others that share the etcd.
 	Name string
-	// Etcd is the store's client; SoleWriter says that nobody else writes to that etcd.
-	Etcd       *clientv3.Client
-	SoleWriter bool
+	// Etcd is where everything is stored.
+	Etcd *Etcd
 	// History bounds what is kept of the past.
 	History store.History
 	// TLS holds the serving certificate, and the CA that signs client certificates.
@@ -113,7 +111,7 @@ func New(o Options) (*Server, error) {
 		stored = append(stored, row)
 	}
 	s.store = store.New(stored, store.Options{
-		Client: o.Etcd, SoleWriter: o.SoleWriter, Server: o.Name, History: o.History, Observe: s.metrics.etcd,
+		Client: o.Etcd.Client, SoleWriter: o.Etcd.Embedded, Server: o.Name, History: o.History, Observe: s.metrics.etcd,
 		Clock: o.Clock, Logger: o.Logger,
 	})
 	s.plugins = admission.Chain(admission.Options{

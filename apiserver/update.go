@@ -34,7 +34,7 @@ func (s *Server) update(r *request) error {
 
 // subBody reads the body as the object or as the subresource's own kind.
 func (s *Server) subBody(r *request) (runtime.Object, error) {
-	if r.sub != nil && r.sub.New != nil {
+	if r.part() {
 		return s.decodeBody(r, r.sub.Kind, r.sub.New())
 	}
 	obj, err := s.object(r)
@@ -207,7 +207,7 @@ func changed(obj, old resources.Object) bool {
 
 // answerChanged answers with what was written.
 func (s *Server) answerChanged(r *request, written *store.Entry) error {
-	if r.sub == nil || r.sub.Get == nil {
+	if !r.part() {
 		return s.answer(r, http.StatusOK, written)
 	}
 	part, err := r.sub.Get(written.Object)

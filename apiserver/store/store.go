@@ -114,6 +114,7 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 		}
 		close(s.ready)
 	}
+	s.written.Clear() // what was written before the watch began is loaded
 	// The whole key space and not only the registry: otherwise a foreign key's revision, which a linearizable read
 	// returns, would never arrive here.
 	changes := s.Client.Watch(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithRev(revision+1))

@@ -59,14 +59,13 @@ type change struct {
 }
 
 // write makes the change in one transaction. The entry that it returns is nil for a deletion.
-func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (*Entry, error) {
+func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_ *Entry, err error) {
 	defer s.observe(c.verb, row.Plural)()
 	var (
 		key      string
 		revision int64 // the ModRevision that the key must still have; 0: there must be none
 		value    []byte
 		then     []clientv3.Op
-		err      error
 	)
 	if c.old != nil {
 		key, revision = c.old.Key, c.old.Revision
@@ -85,9 +84,11 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (*
 		then = append(then, clientv3.OpPut(key, string(value)))
 		own := &written{value: value, obj: c.obj.DeepCopyObject().(resources.Object)}
 		s.written.Store(key, own)
-		// The watch loop takes it when the write arrives. Whatever goes wrong, it does not stay behind; and when the loop is
-		// late, it decodes.
-		defer s.written.CompareAndDelete(key, own)
+		defer func() { // the watch loop takes it when the write arrives; a write that failed does not arrive
+			if err != nil {
+				s.written.CompareAndDelete(key, own)
+			}
+		}()
 	}
 	conditions, claiming, otherwise := conditionsOf(row, c, key, revision)
 	then = append(then, claiming...)

@@ -1,0 +1,126 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+
+	"minik.dev/journal"
+)
+
+// systemNamespaces are there in every cluster.
+var systemNamespaces = []string{"default", "kube-system", "kube-public", corev1.NamespaceNodeLease}
+
+// Bootstrap makes what every cluster has before anyone asks: the system's namespaces, and the service `kubernetes` with
+// the server's own address behind it. It speaks to the server as a client, and changes nothing that is right already.
+func Bootstrap(ctx context.Context, config *rest.Config, serviceIP string, endpoint *net.TCPAddr) error {
+	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
+	if err != nil {
+		return fmt.Errorf("making the API server's own client: %w", err)
+	}
+	ctx = journal.WithReason(ctx, "every cluster has it")
+	for _, name := range systemNamespaces {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		_, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("making namespace %s: %w", name, err)
+		}
+	}
+	if err := masterService(ctx, client, serviceIP); err != nil {
+		return err
+	}
+	return masterEndpoints(ctx, client, endpoint)
+}
+
+// masterService is the service at which pods find the API server. An address that the cluster no longer has, because its
+// range moved, is replaced.
+func masterService(ctx context.Context, client kubernetes.Interface, serviceIP string) error {
+	services := client.CoreV1().Services(metav1.NamespaceDefault)
+	existing, err := services.Get(ctx, "kubernetes", metav1.GetOptions{})
+	switch {
+	case err == nil && existing.Spec.ClusterIP == serviceIP:
+		return nil
+	case err == nil:
+		err = services.Delete(ctx, "kubernetes", metav1.DeleteOptions{})
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("looking for the service kubernetes: %w", err)
+	}
+	_, err = services.Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   "kubernetes",
+			Labels: map[string]string{"component": "apiserver", "provider": "kubernetes"},
+		},
+		Spec: corev1.ServiceSpec{
+			ClusterIP:       serviceIP,
+			SessionAffinity: corev1.ServiceAffinityNone,
+			Ports: []corev1.ServicePort{{
+				Name: "https", Protocol: corev1.ProtocolTCP, Port: 443, TargetPort: intstr.FromInt32(6443),
+			}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("making the service kubernetes: %w", err)
+	}
+	return nil
+}
+
+// masterEndpoints puts the server behind the service, in both of the kinds that clients read.
+func masterEndpoints(ctx context.Context, client kubernetes.Interface, endpoint *net.TCPAddr) error {
+	ip, port := endpoint.IP.String(), int32(endpoint.Port)
+	wanted := &corev1.Endpoints{ //nolint:staticcheck // deprecated, and still served and read
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   "kubernetes",
+			Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"},
+		},
+		Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // as above
+			Addresses: []corev1.EndpointAddress{{IP: ip}},                                               //nolint:staticcheck // as above
+			Ports:     []corev1.EndpointPort{{Name: "https", Port: port, Protocol: corev1.ProtocolTCP}}, //nolint:staticcheck // as above
+		}},
+	}
+	endpoints := client.CoreV1().Endpoints(metav1.NamespaceDefault)
+	have, err := endpoints.Get(ctx, "kubernetes", metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		_, err = endpoints.Create(ctx, wanted, metav1.CreateOptions{})
+	case err == nil && !equality.Semantic.DeepEqual(have.Subsets, wanted.Subsets):
+		_, err = endpoints.Update(ctx, wanted, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("writing the endpoints of the service kubernetes: %w", err)
+	}
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   "kubernetes",
+			Labels: map[string]string{discoveryv1.LabelServiceName: "kubernetes"},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints: []discoveryv1.Endpoint{{
+			Addresses: []string{ip}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)},
+		}},
+		Ports: []discoveryv1.EndpointPort{{Name: ptr.To("https"), Port: &port, Protocol: ptr.To(corev1.ProtocolTCP)}},
+	}
+	slices := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault)
+	found, err := slices.Get(ctx, "kubernetes", metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		_, err = slices.Create(ctx, slice, metav1.CreateOptions{})
+	case err == nil && (!equality.Semantic.DeepEqual(found.Endpoints, slice.Endpoints) ||
+		!equality.Semantic.DeepEqual(found.Ports, slice.Ports)):
+		_, err = slices.Update(ctx, slice, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("writing the endpoint slice of the service kubernetes: %w", err)
+	}
+	return nil
+}

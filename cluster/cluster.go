@@ -1,0 +1,242 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"k8s.io/client-go/rest"
+
+	"minik.dev/apiserver"
+)
+
+// Cluster is a whole cluster in this process.
+type Cluster struct {
+	options Options
+	home    home
+	network *Network
+	pki     *pki
+	etcd    *apiserver.Etcd
+	// host is the API server's URL, runtime what runs containers; set while Run starts.
+	host, runtime string
+	admin         *rest.Config
+	ready         chan struct{}
+	stages        []stage
+	parts         parts
+}
+
+// New makes a cluster of the options, or says what is wrong with them. It starts nothing.
+func New(options Options) (*Cluster, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{options: options, ready: make(chan struct{})}
+	c.stages = c.bootOrder()
+	return c, nil
+}
+
+// Ready is closed when the API is served and every node is ready.
+func (c *Cluster) Ready() <-chan struct{} { return c.ready }
+
+// Config is the administrator's client configuration; valid once the cluster is ready.
+func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.admin) }
+
+// Kubeconfig is the path of the administrator's kubeconfig; valid once the cluster is ready.
+func (c *Cluster) Kubeconfig() string { return c.home.kubeconfig() }
+
+// Address is where an address and port of the cluster is really listened on; valid once the cluster is ready.
+func (c *Cluster) Address(ip string, port int32) string { return c.network.Address(ip, port) }
+
+// Runtime is what runs the containers, and why: "sim: …"; valid once the cluster is ready.
+func (c *Cluster) Runtime() string { return c.runtime }
+
+// Run starts the cluster, keeps it running until ctx ends or a part of it fails, and takes everything down but the data.
+func (c *Cluster) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, c.down()) }()
+	if err := c.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was stopped while it started
+		}
+		return err
+	}
+	close(c.ready)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-c.parts.failed:
+		return err
+	}
+}
+
+// stage is a part of the start.
+type stage struct {
+	name string
+	do   func(context.Context) (detail string, err error)
+}
+
+// bootOrder is what a whole cluster starts, one after the other.
+func (c *Cluster) bootOrder() []stage {
+	return []stage{
+		{"data", c.openData},
+		{"network", c.claimNetwork},
+		{"certificates", c.openPKI},
+		{"etcd", c.startEtcd},
+		{"API server", c.startAPIServer},
+		{"controllers", c.startControllers},
+		{"scheduler", c.startScheduler},
+		{"proxy", c.startProxy},
+		{"nodes", c.startNodes},
+	}
+}
+
+// start goes through the stages.
+func (c *Cluster) start(ctx context.Context) error {
+	c.parts.init(ctx, c.options.Logger)
+	for _, stage := range c.stages {
+		began := c.options.Clock.Now()
+		detail, err := stage.do(ctx)
+		if err != nil {
+			return err
+		}
+		took := c.options.Clock.Since(began)
+		c.options.Logger.Info("started", "component", "cluster", "stage", stage.name, "detail", detail, "took", took)
+		c.options.Progress(Stage{Name: stage.name, Detail: detail, Took: took})
+		select {
+		case err := <-c.parts.failed:
+			return err
+		default:
+		}
+	}
+	return nil
+}
+
+// down takes everything down in the opposite order of the start.
+func (c *Cluster) down() error {
+	err := c.parts.stop()
+	return errors.Join(err, c.home.close())
+}
+
+func (c *Cluster) openData(context.Context) (string, error) {
+	var err error
+	c.home, err = openHome(c.options.DataDir, c.options.Ephemeral)
+	return c.home.dir, err
+}
+
+func (c *Cluster) claimNetwork(context.Context) (string, error) {
+	var err error
+	if c.network, err = ClaimNetwork(c.networkOptions()); err != nil {
+		return "", err
+	}
+	c.parts.onStop(c.network.Close)
+	if err := c.network.OpenServices(); err != nil {
+		return "", err
+	}
+	detail := fmt.Sprintf("services %s, pods %s", c.network.ServiceCIDR, c.network.PodCIDR)
+	for _, line := range c.network.Describe() {
+		detail += "; " + line
+	}
+	return detail, nil
+}
+
+func (c *Cluster) networkOptions() NetworkOptions {
+	return NetworkOptions{
+		Path:        c.home.network(),
+		PodCIDR:     c.options.PodCIDR,
+		ServiceCIDR: c.options.ServiceCIDR,
+		Loopback:    c.options.Loopback,
+	}
+}
+
+func (c *Cluster) openPKI(context.Context) (string, error) {
+	var err error
+	c.pki, err = openPKI(c.home.pki(), c.options.Clock.Now())
+	return c.home.pki(), err
+}
+
+// listen opens the API server's listener, and words the two mistakes that everybody makes.
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listening on %s: the port is taken, perhaps by another cluster; choose another one, or any "+
+			"free one with port 0: --listen 127.0.0.1:0", address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("listening on %s: this user may not use the port; choose one above 1023 with --listen", address)
+	case err != nil:
+		return nil, fmt.Errorf("listening for the API server, --listen %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// home is a cluster's data directory.
+type home struct {
+	dir       string
+	temporary bool
+	lock      *os.File
+}
+
+func (h home) path(name string) string { return filepath.Join(h.dir, name) }
+func (h home) etcd() string            { return h.path("etcd") }
+func (h home) pki() string             { return h.path("pki") }
+func (h home) kubeconfig() string      { return h.path("kubeconfig") }
+func (h home) network() string         { return h.path("network.json") }
+func (h home) state() string           { return h.path("state.json") }
+func (h home) log(name string) string  { return filepath.Join(h.dir, "logs", name) }
+
+// openHome makes the data directory where it is missing, and locks it.
+func openHome(dir string, ephemeral bool) (home, error) {
+	var h home
+	if ephemeral {
+		temporary, err := os.MkdirTemp("", "minik-")
+		if err != nil {
+			return h, fmt.Errorf("making a temporary data directory: %w", err)
+		}
+		h = home{dir: temporary, temporary: true}
+	} else {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return h, fmt.Errorf("finding the data directory %s: %w", dir, err)
+		}
+		h = home{dir: absolute}
+	}
+	if err := os.MkdirAll(filepath.Join(h.dir, "logs"), 0o700); err != nil {
+		return h, fmt.Errorf("making the data directory %s: %w; choose another with --data-dir", h.dir, err)
+	}
+	lock, err := lockFile(h.path("lock"))
+	if errors.Is(err, errLocked) {
+		return h, fmt.Errorf("the data directory %s is in use by another minik%s; end that one with `minik down`, or choose "+
+			"another directory with --data-dir", h.dir, h.holder())
+	}
+	if err != nil {
+		return h, fmt.Errorf("locking the data directory %s: %w", h.dir, err)
+	}
+	h.lock = lock
+	return h, nil
+}
+
+// holder names the process that the state file names.
+func (h home) holder() string {
+	if state, err := readState(h.state()); err == nil && state.PID != 0 {
+		return " (process " + strconv.Itoa(state.PID) + ")"
+	}
+	return ""
+}
+
+// close lets the data directory go; a temporary one is removed.
+func (h home) close() error {
+	if h.lock == nil {
+		return nil
+	}
+	_ = os.Remove(h.state()) // it says who runs, and nobody does
+	err := h.lock.Close()
+	if h.temporary {
+		err = errors.Join(err, os.RemoveAll(h.dir))
+	}
+	return err
+}

@@ -1,0 +1,19 @@
+// Package cluster composes the parts into a running cluster. It is the only package that knows all of them.
+//
+// [Cluster.Run] is the boot order, in one function:
+//
+//  1. the data directory is locked, so that no two clusters share it;
+//  2. blocks of addresses are claimed ([Network]);
+//  3. the certificate authority is read or made, and one certificate for each identity signed;
+//  4. etcd;
+//  5. the API server, then what every cluster has: the system's namespaces and the service `kubernetes`;
+//  6. the controllers, the scheduler and the proxy;
+//  7. one kubelet for each node, with a runtime of its own; the cluster is ready when every node is.
+//
+// They end in the opposite order, so that each can still say its last words to the API server, and everything but the data
+// is gone when Run returns. [Serve] runs one component alone; five of them make the same cluster.
+//
+// Every component gets a *rest.Config with its own certificate, and nothing else of the others.
+//
+// Upstream is cmd/minik, and clustertest for Go tests. Real Kubernetes leaves this to kubeadm, systemd and static pods.
+package cluster

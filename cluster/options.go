@@ -1,0 +1,120 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/clock"
+)
+
+// Options are what a cluster is made of.
+type Options struct {
+	// DataDir holds everything that outlives a run: etcd/, pki/, kubeconfig, nodes/, logs/. Required unless Ephemeral.
+	DataDir string
+	// Ephemeral makes a temporary DataDir, which is removed at the end, and leaves out etcd's fsyncs.
+	Ephemeral bool
+	// Listen is the API server's address; port 0 takes any free one.
+	Listen string
+	// Runtime is auto, docker or sim.
+	Runtime string
+	// Nodes is how many nodes there are, named node-1, node-2, ….
+	Nodes int
+	// NodeCapacity replaces the defaults of the resources it names.
+	NodeCapacity corev1.ResourceList
+	// SimImages are images that the simulated runtime takes although it would refuse them.
+	SimImages []string
+	// PodCIDR and ServiceCIDR override the blocks of addresses; empty takes the first free ones.
+	PodCIDR, ServiceCIDR string
+	// Loopback keeps all addresses within 127.0.0.0/8, and so needs no route and no privilege.
+	Loopback bool
+	// EtcdServers are the URLs of an etcd to use in place of the embedded one.
+	EtcdServers []string
+	// SchedulerConfig is a file with a KubeSchedulerConfiguration; empty is the default.
+	SchedulerConfig string
+
+	// Progress is told of each stage of the start as it completes; nil tells nobody.
+	Progress func(Stage)
+	Logger   *slog.Logger
+	Clock    clock.WithTicker
+}
+
+// Stage is a part of the start that is done.
+type Stage struct {
+	// Name says what was started, Detail where or how.
+	Name, Detail string
+	// Took is how long the stage itself took.
+	Took time.Duration
+}
+
+// nodesAtMost is bounded by the addresses that listening nodes have; more nodes need no address each.
+const nodesAtMost = 250
+
+func (o Options) withDefaults() (Options, error) {
+	if o.DataDir == "" && !o.Ephemeral {
+		return o, errors.New("a cluster needs a data directory: none is given and it is not ephemeral")
+	}
+	if o.Nodes < 1 || o.Nodes > nodesAtMost {
+		return o, fmt.Errorf("a cluster has 1 to %d nodes, not %d", nodesAtMost, o.Nodes)
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:6443"
+	}
+	switch o.Runtime {
+	case "":
+		o.Runtime = "auto"
+	case "auto", "sim", "docker":
+	default:
+		return o, fmt.Errorf("unknown runtime %q: it is auto, docker or sim", o.Runtime)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Progress == nil {
+		o.Progress = func(Stage) {}
+	}
+	return o, nil
+}
+
+// ParseCapacity reads a node's capacity: "cpu=4,memory=8Gi,nvidia.com/gpu=1,pods=110".
+func ParseCapacity(text string) (corev1.ResourceList, error) {
+	capacity := corev1.ResourceList{}
+	for _, part := range strings.Split(text, ",") {
+		name, amount, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%q is not of the form resource=quantity", part)
+		}
+		key := corev1.ResourceName(name)
+		switch key {
+		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourcePods, corev1.ResourceEphemeralStorage:
+		default:
+			if errs := validation.IsQualifiedName(name); len(errs) > 0 || !strings.Contains(name, "/") {
+				return nil, fmt.Errorf("%q is no resource: it is cpu, memory, pods, ephemeral-storage, or an extended resource "+
+					"such as nvidia.com/gpu", name)
+			}
+		}
+		if _, twice := capacity[key]; twice {
+			return nil, fmt.Errorf("%q is given twice", name)
+		}
+		quantity, err := resource.ParseQuantity(amount)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is no quantity: examples are 4, 500m, 8Gi", name, amount)
+		}
+		if quantity.Sign() < 0 {
+			return nil, fmt.Errorf("%s: %q is negative", name, amount)
+		}
+		if whole := key != corev1.ResourceCPU && key != corev1.ResourceMemory; whole && quantity.MilliValue()%1000 != 0 {
+			return nil, fmt.Errorf("%s: %q is not a whole number", name, amount)
+		}
+		capacity[key] = quantity
+	}
+	return capacity, nil
+}

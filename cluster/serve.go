@@ -1,0 +1,102 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// ServeOptions are what a component that runs alone needs besides the cluster's options.
+type ServeOptions struct {
+	// Kubeconfig says where the API server is. The API server itself needs none.
+	Kubeconfig string
+	// NodeName is the node of a kubelet: node-1, node-2, ….
+	NodeName string
+}
+
+// Serve runs one component alone until ctx ends: apiserver, controllers, scheduler, kubelet or proxy. Five of them make
+// the cluster that [Cluster.Run] makes in one process.
+//
+// The API server owns the data directory; the others read the cluster's authority and its addresses there.
+func Serve(ctx context.Context, component string, options Options, serve ServeOptions) error {
+	options.Nodes = max(options.Nodes, 1)
+	c, err := New(options)
+	if err != nil {
+		return err
+	}
+	join := stage{"cluster", func(context.Context) (string, error) { return c.join(serve.Kubeconfig) }}
+	switch component {
+	case "apiserver":
+		c.stages = []stage{{"data", c.openData}, {"network", c.claimNetwork}, {"certificates", c.openPKI},
+			{"etcd", c.startEtcd}, {"API server", c.startAPIServer}}
+	case "controllers":
+		c.stages = []stage{join, {"controllers", c.startControllers}}
+	case "scheduler":
+		c.stages = []stage{join, {"scheduler", c.startScheduler}}
+	case "proxy":
+		c.stages = []stage{join, {"proxy", c.serveProxy}}
+	case "kubelet":
+		c.stages = []stage{join, {"kubelet", func(context.Context) (string, error) { return c.serveKubelet(serve.NodeName) }}}
+	default:
+		return fmt.Errorf("unknown component %q: it is apiserver, controllers, scheduler, kubelet or proxy", component)
+	}
+	return c.Run(ctx)
+}
+
+// join finds the cluster that another process serves.
+func (c *Cluster) join(kubeconfig string) (string, error) {
+	dir, err := filepath.Abs(c.options.DataDir)
+	if err != nil {
+		return "", fmt.Errorf("finding the data directory %s: %w", c.options.DataDir, err)
+	}
+	c.home = home{dir: dir}
+	if kubeconfig == "" {
+		kubeconfig = c.home.kubeconfig()
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return "", fmt.Errorf("reading the kubeconfig: %w; `minik serve apiserver` or `minik up` writes it", err)
+	}
+	c.host = config.Host
+	if _, err := os.Stat(c.home.pki()); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("the data directory %s has no certificates: run this component with the --data-dir of its API "+
+			"server", dir)
+	}
+	if c.pki, err = openPKI(c.home.pki(), c.options.Clock.Now()); err != nil {
+		return "", err
+	}
+	if c.network, err = LoadNetwork(c.home.network()); err != nil {
+		return "", err
+	}
+	c.parts.onStop(c.network.Close)
+	return c.host, nil
+}
+
+// serveProxy also makes the services' addresses reachable: in a cluster of one process the start has done it.
+func (c *Cluster) serveProxy(ctx context.Context) (string, error) {
+	if err := c.network.OpenServices(); err != nil {
+		return "", err
+	}
+	return c.startProxy(ctx)
+}
+
+// serveKubelet starts one node. Its containers outlive it.
+func (c *Cluster) serveKubelet(name string) (string, error) {
+	number, ok := strings.CutPrefix(name, "node-")
+	i, err := strconv.Atoi(number)
+	if !ok || err != nil || i < 1 || i > nodesAtMost {
+		return "", fmt.Errorf("--node %q: nodes are named node-1 to node-%d", name, nodesAtMost)
+	}
+	kind, err := chooseRuntime(c.options.Runtime)
+	if err != nil {
+		return "", err
+	}
+	return name + ", runtime " + kind, c.startNode(name, i, false)
+}

@@ -1,0 +1,346 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+
+	"minik.dev/api"
+	"minik.dev/apiserver"
+	"minik.dev/apiserver/store"
+	"minik.dev/controllers"
+	"minik.dev/kubelet"
+	"minik.dev/kubelet/sim"
+	"minik.dev/proxy"
+	"minik.dev/scheduler"
+)
+
+// Version is minik's own.
+const Version = "0.1.0"
+
+// What is kept of the past by default: a long class, and a quarter of etcd's quota.
+const (
+	historyAge   = 12 * time.Hour
+	historyBytes = 1 << 30
+)
+
+func (c *Cluster) startEtcd(ctx context.Context) (string, error) {
+	var err error
+	if len(c.options.EtcdServers) > 0 {
+		c.etcd, err = apiserver.ConnectEtcd(ctx, c.options.EtcdServers)
+	} else {
+		c.etcd, err = apiserver.StartEtcd(ctx, apiserver.EtcdOptions{
+			Dir: c.home.etcd(), LogFile: c.home.log("etcd.log"), Volatile: c.options.Ephemeral,
+		})
+	}
+	if err != nil {
+		return "", err
+	}
+	c.parts.onStop(c.etcd.Stop)
+	return c.etcd.Endpoint, nil
+}
+
+func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
+	listener, err := listen(c.options.Listen)
+	if err != nil {
+		return "", err
+	}
+	address := listener.Addr().(*net.TCPAddr)
+	endpoint := &net.TCPAddr{IP: c.network.ControlPlaneIP().AsSlice(), Port: address.Port}
+	server, err := c.newAPIServer(address, endpoint)
+	if err != nil {
+		return "", errors.Join(err, listener.Close())
+	}
+	listeners := joined{Listener: listener}
+	if !address.IP.IsUnspecified() && !address.IP.Equal(endpoint.IP) {
+		// Pods find the server at an address of the cluster, whatever address it listens on for its users.
+		inner, err := net.Listen("tcp", c.network.Address(endpoint.IP.String(), int32(endpoint.Port)))
+		if err != nil {
+			return "", errors.Join(fmt.Errorf("listening for pods that ask the API server: %w", err), listener.Close())
+		}
+		listeners.second = inner
+	}
+	c.parts.run("the API server", func(ctx context.Context) error { return server.Run(ctx, listeners.open()) })
+	select {
+	case <-server.Ready():
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case err := <-c.parts.failed:
+		return "", err
+	}
+	c.host = "https://" + reachable(address)
+	if c.admin, err = c.pki.config(c.host, administrator); err != nil {
+		return "", err
+	}
+	c.admin.ContentConfig = rest.ContentConfig{}
+	if err := c.pki.writeKubeconfig(c.home.kubeconfig(), c.host, administrator); err != nil {
+		return "", err
+	}
+	own, err := c.pki.config(c.host, identity{"system:apiserver", []string{"system:masters"}})
+	if err != nil {
+		return "", err
+	}
+	if err := apiserver.Bootstrap(ctx, own, c.network.APIServiceIP.String(), endpoint); err != nil {
+		return "", err
+	}
+	return c.host, c.saveState()
+}
+
+func (c *Cluster) saveState() error {
+	return writeState(c.home.state(), State{
+		PID: os.Getpid(), Server: c.host, Runtime: c.runtime, Etcd: "etcdctl --endpoints " + c.etcd.Endpoint,
+		Network: fmt.Sprintf("services %s, pods %s", c.network.ServiceCIDR, c.network.PodCIDR),
+	})
+}
+
+// newAPIServer gives the server its certificate, for every name and address that it is reached by.
+func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Server, error) {
+	ips := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, endpoint.IP, c.network.APIServiceIP.AsSlice()}
+	if !address.IP.IsUnspecified() {
+		ips = append(ips, address.IP)
+	} else if all, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range all {
+			if n, ok := a.(*net.IPNet); ok {
+				ips = append(ips, n.IP)
+			}
+		}
+	}
+	names := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		"kubernetes.default.svc.cluster.local"}
+	if host, err := os.Hostname(); err == nil {
+		names = append(names, host)
+	}
+	certificate, err := c.pki.server("kube-apiserver", names, ips)
+	if err != nil {
+		return nil, err
+	}
+	toKubelet, err := c.pki.clientTLS(toKubelets)
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.New(apiserver.Options{
+		Name:     "apiserver",
+		Etcd:     c.etcd,
+		History:  store.History{Age: historyAge, Bytes: historyBytes},
+		TLS:      c.pki.serverTLS(certificate, tls.VerifyClientCertIfGiven),
+		Services: c.network.ServiceCIDR, Reserved: c.network.LoadBalancerPool,
+		Kubelet:   toKubelet,
+		Address:   c.network.Address,
+		Version:   Version,
+		NewUID:    uuid.NewUUID,
+		NewSuffix: func() string { return utilrand.String(5) },
+		Clock:     c.options.Clock,
+		Logger:    c.options.Logger,
+	})
+}
+
+// reachable is where a client on this machine reaches the listener.
+func reachable(address *net.TCPAddr) string {
+	if address.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", address.Port)
+	}
+	return address.String()
+}
+
+func (c *Cluster) startControllers(context.Context) (string, error) {
+	config, err := c.pki.config(c.host, controlling)
+	if err != nil {
+		return "", err
+	}
+	manager, err := controllers.New(config, controllers.Options{
+		Logger: c.options.Logger, Clock: c.options.Clock, ClusterCA: c.pki.caPEM, LoadBalancerPool: c.network.LoadBalancerPool,
+	})
+	if err != nil {
+		return "", err
+	}
+	c.parts.run("the controllers", manager.Run)
+	return "", nil
+}
+
+func (c *Cluster) startScheduler(context.Context) (string, error) {
+	config, err := c.pki.config(c.host, scheduling)
+	if err != nil {
+		return "", err
+	}
+	options := scheduler.Options{Logger: c.options.Logger, Clock: c.options.Clock}
+	if c.options.SchedulerConfig != "" {
+		if options.Configuration, err = scheduler.LoadConfiguration(c.options.SchedulerConfig); err != nil {
+			return "", err
+		}
+	}
+	s, err := scheduler.New(config, options)
+	if err != nil {
+		return "", err
+	}
+	c.parts.run("the scheduler", s.Run)
+	return c.options.SchedulerConfig, nil
+}
+
+func (c *Cluster) startProxy(context.Context) (string, error) {
+	config, err := c.pki.config(c.host, proxying)
+	if err != nil {
+		return "", err
+	}
+	p, err := proxy.New(config, proxy.Options{
+		Logger: c.options.Logger, Clock: c.options.Clock, Address: c.network.Address, OwnsNode: c.network.Owns,
+	})
+	if err != nil {
+		return "", err
+	}
+	c.parts.run("the proxy", p.Run)
+	return "", nil
+}
+
+func (c *Cluster) startNodes(ctx context.Context) (string, error) {
+	kind, err := chooseRuntime(c.options.Runtime)
+	if err != nil {
+		return "", err
+	}
+	c.runtime = kind
+	names := map[string]bool{}
+	for i := 1; i <= c.options.Nodes; i++ {
+		name := fmt.Sprintf("node-%d", i)
+		names[name] = true
+		if err := c.startNode(name, i, true); err != nil {
+			return "", err
+		}
+	}
+	if err := c.saveState(); err != nil {
+		return "", err
+	}
+	if err := c.awaitNodes(ctx, names); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d ready, runtime %s", c.options.Nodes, kind), nil
+}
+
+// chooseRuntime says what runs the containers, and why.
+func chooseRuntime(wanted string) (string, error) {
+	switch wanted {
+	case "docker":
+		return "", errors.New("--runtime docker: this minik runs simulated containers only; use --runtime sim")
+	case "sim":
+		return "sim: asked for", nil
+	default:
+		return "sim: this minik runs simulated containers only", nil
+	}
+}
+
+// startNode starts the kubelet of the i-th node, with a simulated runtime.
+func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
+	config, err := c.pki.config(c.host, nodeIdentity(name))
+	if err != nil {
+		return err
+	}
+	if err := c.network.OpenNode(i); err != nil {
+		return err
+	}
+	ip, pods := c.network.Node(i)
+	certificate, err := c.pki.server("system:node:"+name, []string{name}, []net.IP{ip.AsSlice(), net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(c.home.dir, "nodes", name), 0o700); err != nil {
+		return fmt.Errorf("making the directory of %s: %w", name, err)
+	}
+	logger := c.options.Logger.With("node", name)
+	runtime := sim.New(sim.Options{
+		Node: name, PodCIDR: pods, Images: c.options.SimImages, Listen: true, Address: c.network.Address, Clock: c.options.Clock,
+	})
+	k, err := kubelet.New(config, kubelet.Options{
+		Node: name, Runtime: runtime, Capacity: c.options.NodeCapacity,
+		PodCIDRs: []netip.Prefix{pods}, IPs: []netip.Addr{ip},
+		Listen: func() (net.Listener, error) {
+			return net.Listen("tcp", c.network.Address(ip.String(), kubeletPort))
+		},
+		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: kubeletPort,
+		Address: c.network.Address, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,
+		Logger: logger, Clock: c.options.Clock,
+	})
+	if err != nil {
+		return err
+	}
+	c.parts.run("the kubelet of "+name, k.Run)
+	return nil
+}
+
+// kubeletPort is where each kubelet listens, on its own node's address.
+const kubeletPort = 10250
+
+// awaitNodes returns when all of the nodes are ready.
+func (c *Cluster) awaitNodes(ctx context.Context, names map[string]bool) error {
+	client, err := kubernetes.NewForConfig(c.admin)
+	if err != nil {
+		return fmt.Errorf("making a client that waits for the nodes: %w", err)
+	}
+	if err := c.withoutStopped(ctx, names); err != nil || len(names) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-c.parts.failed:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	nodes := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", metav1.NamespaceAll, fields.Everything())
+	_, err = watchtools.UntilWithSync(ctx, nodes, &corev1.Node{}, nil, func(e watch.Event) (bool, error) {
+		node, ok := e.Object.(*corev1.Node)
+		if ok && isReady(node) {
+			delete(names, node.Name)
+		}
+		return len(names) == 0, nil
+	})
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// withoutStopped takes out the nodes that have no power: waiting gives them none.
+func (c *Cluster) withoutStopped(ctx context.Context, names map[string]bool) error {
+	client, err := api.NewClient(c.admin)
+	if err != nil {
+		return err
+	}
+	var controls api.ControlList
+	if err := client.Get().Resource("controls").Do(ctx).Into(&controls); err != nil {
+		return fmt.Errorf("asking which nodes were stopped: %w", err)
+	}
+	for name := range names {
+		for _, control := range controls.Items {
+			if control.Name == api.ControlName("kubelet/"+name) && control.Spec.Stopped {
+				delete(names, name)
+			}
+		}
+	}
+	return nil
+}
+
+func isReady(node *corev1.Node) bool {
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
