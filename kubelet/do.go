@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 )
 
@@ -258,10 +259,20 @@ func (s *session) references(ctx context.Context, namespace string) references {
 	core := s.client.CoreV1()
 	return references{
 		configMap: func(name string) (*corev1.ConfigMap, error) {
-			return core.ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+			m, err := core.ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+			return m, notFound(err, "configmap", name)
 		},
 		secret: func(name string) (*corev1.Secret, error) {
-			return core.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+			m, err := core.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+			return m, notFound(err, "secret", name)
 		},
 	}
+}
+
+// notFound words a missing object as upstream's kubelet does: in the singular.
+func notFound(err error, kind, name string) error {
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, name)
 }

@@ -261,9 +261,9 @@ func TestImageAndConfigurationThatAreMissing(t *testing.T) {
 		})
 	}
 	waits("image", "ErrImagePull", `--sim-images your-backend-image:latest`)
-	waits("config", "CreateContainerConfigError", `configmaps "settings" not found`)
+	waits("config", "CreateContainerConfigError", `configmap "settings" not found`)
 	waits("volume", "ContainerCreating", "")
-	m.sees(t, `volume FailedMount: MountVolume.SetUp failed for volume "files" : secrets "keys" not found`)
+	m.sees(t, `volume FailedMount: MountVolume.SetUp failed for volume "files" : secret "keys" not found`)
 	waits("image", "ImagePullBackOff", `Back-off pulling image "your-backend-image:latest"`)
 	m.sees(t, `image BackOff: Back-off pulling image "your-backend-image:latest"`)
 

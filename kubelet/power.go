@@ -99,7 +99,7 @@ func (k *Kubelet) watchPower(ctx context.Context, power *power) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if cache.WaitForCacheSync(ctx.Done(), controller.HasSynced) {
+		if cache.WaitFor(ctx, "", controller.HasSyncedChecker()) {
 			power.synced()
 		}
 	}()

@@ -69,7 +69,7 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	factory.StartWithContext(ctx)
 	defer factory.Shutdown()
 	defer cancel()
-	if !cache.WaitForCacheSync(ctx.Done(), pods.HasSynced) {
+	if !cache.WaitFor(ctx, "", pods.HasSyncedChecker()) {
 		return nil
 	}
 	// 3. Find what runs already.
