@@ -2,8 +2,8 @@ package kubelet
 
 import "time"
 
-// Upstream's back-offs: a container's restart and an image's pull are delayed by 10 s, then twice as long each time up to
-// 5 min; a container that ran for 10 min starts over. A mount is tried again after 500 ms, doubled up to 2 min 2 s.
+// Upstream's back-offs: a container's restart and an image's pull are delayed by 10 s, then twice as long each time up
+// to 5 min; a container that ran for 10 min starts over. A mount is tried again after 500 ms, doubled up to 2 min 2 s.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 const (
 	initialBackOff = 10 * time.Second
@@ -13,11 +13,12 @@ const (
 	initialMountBackOff = 500 * time.Millisecond
 	maxMountBackOff     = 2*time.Minute + 2*time.Second
 
-	// retryStart is how long a container waits that could not be made, for example for want of a ConfigMap, and a sandbox.
+	// retryStart is how long a container waits that could not be made, for example for want of a ConfigMap, and a
+	// sandbox.
 	retryStart = 10 * time.Second
 
-	// errImagePullShown is how long ErrImagePull is reported before ImagePullBackOff. Upstream shows it until its next look
-	// at the pod, after some seconds.
+	// errImagePullShown is how long ErrImagePull is reported before ImagePullBackOff. Upstream shows it until its next
+	// look at the pod, after some seconds.
 	errImagePullShown = 2 * time.Second
 )
 

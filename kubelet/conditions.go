@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// setConditions reports the conditions that a kubelet owns, with upstream's reasons and messages, and keeps all others. A
-// condition's transition time is kept while its status is.
+// setConditions reports the conditions that a kubelet owns, with upstream's reasons and messages, and keeps all others.
+// A condition's transition time is kept while its status is.
 func setConditions(pod *corev1.Pod, o Observed, out *corev1.PodStatus, inits []view, now time.Time) {
 	containers := containersReady(out)
 	conditions := []corev1.PodCondition{

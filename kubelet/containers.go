@@ -97,7 +97,8 @@ func newView(spec *corev1.Container, o Observed, last []corev1.ContainerStatus) 
 			v.last = status
 		}
 	}
-	// Where a newer attempt was reported than the runtime has, that one is lost, and the one that is left came before it.
+	// Where a newer attempt was reported than the runtime has, that one is lost, and the one that is left came before
+	// it.
 	if v.current != nil && v.current.Attempt < v.last.RestartCount && !v.alive() {
 		v.current, v.previous = nil, v.current
 	}

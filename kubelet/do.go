@@ -126,7 +126,8 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Container, pulling func()) (string, error) {
 	if _, err := reference.ParseNormalizedNamed(c.Image); err != nil {
 		return "", &PullError{Reason: "InvalidImageName",
-			Message: fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %v", c.Image, c.Image, err)}
+			Message: fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %v",
+				c.Image, c.Image, err)}
 	}
 	return s.options.Runtime.PullImage(ctx, PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c)}, pulling)
 }

@@ -1,4 +1,5 @@
-// Package kubelet is the agent of one node: it runs the containers of the pods that were bound to the node, and reports.
+// Package kubelet is the agent of one node: it runs the containers of the pods that were bound to the node, and
+// reports.
 //
 //		apiserver ──watch(spec.nodeName=me)──▶ kubelet ──▶ Runtime (docker, sim)
 //		    ▲                                     │
@@ -20,6 +21,6 @@
 // twice. Where they are gone, the restart count continues from the last reported status.
 //
 // Real Kubernetes keeps one goroutine and a state machine per pod and relists the runtime each second (PLEG); this
-// kubelet asks the runtime about one pod when it changed. It has no eviction, no image garbage collection, no cgroups of
-// its own and no static pods. Real kubelets mount volumes with plugins; here a runtime is handed what to mount.
+// kubelet asks the runtime about one pod when it changed. It has no eviction, no image garbage collection, no cgroups
+// of its own and no static pods. Real kubelets mount volumes with plugins; here a runtime is handed what to mount.
 package kubelet

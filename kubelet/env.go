@@ -23,8 +23,8 @@ type configError struct{ error }
 
 func (e configError) Unwrap() error { return e.error }
 
-// resolveEnv is the container's environment: envFrom in order, then env in order; a later value replaces an earlier one of
-// the same name, and $(NAME) stands for a value defined before. A missing ConfigMap, Secret or key is an error in
+// resolveEnv is the container's environment: envFrom in order, then env in order; a later value replaces an earlier one
+// of the same name, and $(NAME) stands for a value defined before. A missing ConfigMap, Secret or key is an error in
 // upstream's words, unless it is optional.
 func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, hostIPs []string,
 	allocatable corev1.ResourceList) ([]EnvVar, error) {
@@ -90,8 +90,8 @@ func (e *environment) addAll(from corev1.EnvFromSource, refs references) error {
 }
 
 // valueFrom is the value of one variable; ok is false where an optional source is missing.
-func valueFrom(pod *corev1.Pod, c *corev1.Container, from *corev1.EnvVarSource, refs references, podIPs, hostIPs []string,
-	allocatable corev1.ResourceList) (value string, ok bool, err error) {
+func valueFrom(pod *corev1.Pod, c *corev1.Container, from *corev1.EnvVarSource, refs references,
+	podIPs, hostIPs []string, allocatable corev1.ResourceList) (value string, ok bool, err error) {
 	switch {
 	case from.FieldRef != nil:
 		value, err = field(pod, from.FieldRef.FieldPath, podIPs, hostIPs)

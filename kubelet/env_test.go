@@ -38,7 +38,8 @@ func shopReferences() references {
 
 func resolve(c corev1.Container) (map[string]string, error) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "u1",
-		Labels: map[string]string{"app": "shop"}}, Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{c}}}
+		Labels: map[string]string{"app": "shop"}},
+		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{c}}}
 	env, err := resolveEnv(pod, &c, shopReferences(), []string{"10.244.1.2"}, []string{"10.244.1.1"},
 		corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("8Gi")})
 	out := map[string]string{}

@@ -19,8 +19,8 @@ import (
 	"minik.dev/journal"
 )
 
-// The heartbeat of a node: its Lease says that it lives, its status what it is. Real kubelets renew every 10 s a Lease of
-// 40 s; a class should not have to wait that long to see a node fail.
+// The heartbeat of a node: its Lease says that it lives, its status what it is. Real kubelets renew every 10 s a Lease
+// of 40 s; a class should not have to wait that long to see a node fail.
 const (
 	leasePeriod   = 2 * time.Second
 	leaseDuration = 8 // seconds; the node is late when its Lease is older

@@ -147,7 +147,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	// 2. The power switch is watched all the time, with and without power.
 	power := newPower(k.controls == nil)
 	if k.controls != nil {
-		group.Go(func() error { k.watchPower(ctx, power); return nil })
+		group.Go(func() error { return k.watchPower(ctx, power) })
 	}
 	// 3. One session each time the node has power.
 	group.Go(func() error {

@@ -201,7 +201,8 @@ func TestNodeStaysStopped(t *testing.T) {
 	m.until(t, "web", ready)
 }
 
-// A simulated kubelet that was killed rebuilds its containers without a restart; one that ended by Ctrl-C restarts them.
+// A simulated kubelet that was killed rebuilds its containers without a restart; one that ended by Ctrl-C restarts
+// them.
 func TestStartAgain(t *testing.T) {
 	for name, kill := range map[string]bool{"killed": false, "ended": true} {
 		t.Run(name, func(t *testing.T) {
@@ -209,6 +210,7 @@ func TestStartAgain(t *testing.T) {
 			m.options.KillOnExit = kill
 			stop := m.start(t)
 			before := m.until(t, "web", ready)
+			m.sees(t, "node-1 NodeReady")
 			stop()
 			if kill {
 				require.Zero(t, m.running(t))

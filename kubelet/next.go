@@ -49,8 +49,8 @@ type Action struct {
 	Reason, Event string
 }
 
-// next is the one next step for the pod. Carried out and observed again, it leads from any state to the one that the spec
-// and the restart policy ask for, and never to two running attempts of one container.
+// next is the one next step for the pod. Carried out and observed again, it leads from any state to the one that the
+// spec and the restart policy ask for, and never to two running attempts of one container.
 func next(pod *corev1.Pod, o Observed, now time.Time) Action {
 	inits, mains := views(pod, o)
 	if e := ending(pod, o, inits, mains, now); e != nil {

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"k8s.io/client-go/tools/cache"
@@ -52,8 +53,8 @@ func (p *power) seen(ctx context.Context) bool {
 	}
 }
 
-// wait returns true when the switch was seen and is as asked, and false when ctx is done or ended has something; what is
-// taken from ended is put back.
+// wait returns true when the switch was seen and is as asked, and false when ctx is done or ended has something; what
+// is taken from ended is put back.
 func (p *power) wait(ctx context.Context, stopped bool, ended ...chan error) bool {
 	var end chan error
 	if len(ended) > 0 {
@@ -81,30 +82,32 @@ func (p *power) wait(ctx context.Context, stopped bool, ended ...chan error) boo
 }
 
 // watchPower keeps the switch as the node's Control has it. Without a Control the node has power.
-func (k *Kubelet) watchPower(ctx context.Context, power *power) {
+func (k *Kubelet) watchPower(ctx context.Context, power *power) error {
 	of := func(obj any) {
 		if control, ok := obj.(*api.Control); ok {
 			power.set(control.Spec.Stopped)
 		}
 	}
-	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: k.controls,
-		ObjectType:    &api.Control{},
-		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    of,
-			UpdateFunc: func(_, obj any) { of(obj) },
-			DeleteFunc: func(any) { power.set(false) },
-		},
+	informer := cache.NewSharedIndexInformer(k.controls, &api.Control{}, 0, cache.Indexers{})
+	handled, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    of,
+		UpdateFunc: func(_, obj any) { of(obj) },
+		DeleteFunc: func(any) { power.set(false) },
 	})
+	if err != nil {
+		return fmt.Errorf("watching the power of node %s: %w", k.options.Node, err)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if cache.WaitFor(ctx, "", controller.HasSyncedChecker()) {
+		// The handler must have had the Control: a stopped node has no power, not even for a moment.
+		if cache.WaitFor(ctx, "", handled.HasSyncedChecker()) {
 			power.synced()
 		}
 	}()
-	controller.RunWithContext(ctx)
+	informer.RunWithContext(ctx)
 	<-done
+	return nil
 }
 
 // synced says that the first list was seen: a node without a Control has power.

@@ -38,8 +38,8 @@ type ProbeResult struct {
 	Message string
 }
 
-// after is the result after one more answer: the verdict changes when successThreshold or failureThreshold equal answers
-// came in a row. https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
+// after is the result after one more answer: the verdict changes when successThreshold or failureThreshold equal
+// answers came in a row. https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
 func (r ProbeResult) after(probe *corev1.Probe, failure error) ProbeResult {
 	if failure == nil {
 		r.Successes, r.Failures = r.Successes+1, 0
@@ -108,8 +108,8 @@ func probeOf(spec *corev1.Container, kind ProbeKind) *corev1.Probe {
 	}
 }
 
-// probeWait is how long after now a probe of a running container is due next; the first one after initialDelaySeconds. It
-// is negative where the probe has nothing to do: the startup probe after its success, the others before it.
+// probeWait is how long after now a probe of a running container is due next; the first one after initialDelaySeconds.
+// It is negative where the probe has nothing to do: the startup probe after its success, the others before it.
 func probeWait(spec *corev1.Container, kind ProbeKind, results ProbeResults, started, now time.Time) time.Duration {
 	probe := probeOf(spec, kind)
 	if kind == Startup && (results.Startup.Success || results.Startup.Failure) ||

@@ -39,8 +39,8 @@ func drawPod(t *rapid.T) *corev1.Pod {
 func (m *model) disturb(t *rapid.T) {
 	name := rapid.SampledFrom(m.names()).Draw(t, "container")
 	c := m.current(name)
-	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "passes", "passes", "pull", "sandbox", "kubelet",
-		"power", "delete", "vanish", "lost"}).Draw(t, "what") {
+	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "passes", "passes", "pull", "sandbox",
+		"kubelet", "power", "delete", "vanish", "lost"}).Draw(t, "what") {
 	case "runs":
 		if c != nil && c.State == Starting {
 			c.State, c.StartedAt = Running, m.now
@@ -171,7 +171,8 @@ func (m *model) settled() bool {
 	return true
 }
 
-// A container that was asked to end keeps its grace: no later step shortens it unless the pod's own grace was shortened.
+// A container that was asked to end keeps its grace: no later step shortens it unless the pod's own grace was
+// shortened.
 func TestGraceIsKept(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(&corev1.Pod{Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways,

@@ -13,8 +13,8 @@ import (
 // Runtime runs containers. One implementation serves one node of one cluster; it never touches what is not its own.
 // Every method is safe for concurrent use, and none of them blocks for as long as a container lives or ends.
 type Runtime interface {
-	// Run drives the runtime until ctx is done and returns when its goroutines have. It calls changed with the UID of each
-	// pod whose sandbox or containers changed. changed returns at once and may be called spuriously.
+	// Run drives the runtime until ctx is done and returns when its goroutines have. It calls changed with the UID of
+	// each pod whose sandbox or containers changed. changed returns at once and may be called spuriously.
 	Run(ctx context.Context, changed func(types.UID)) error
 
 	// PullImage makes the image ready as the policy says: one that is there already is used without asking a registry,
@@ -25,17 +25,17 @@ type Runtime interface {
 	// StartSandbox makes what the pod's containers share, its address above all. A pod has at most one sandbox.
 	StartSandbox(ctx context.Context, pod *corev1.Pod, attempt int32) error
 
-	// StartContainer starts one attempt at a container in the pod's sandbox and returns its ID. The container may still be
-	// listed as Starting when it returns. Starting a name that is Starting or Running is an error.
+	// StartContainer starts one attempt at a container in the pod's sandbox and returns its ID. The container may still
+	// be listed as Starting when it returns. Starting a name that is Starting or Running is an error.
 	StartContainer(ctx context.Context, config ContainerConfig) (id string, err error)
 
 	// Stop asks the container with this ID to end, kills it after grace, and returns without waiting; zero kills it at
-	// once. A second call may shorten the grace and never lengthens it. A sandbox's ID ends all its containers at once and
-	// gives back the pod's address; their logs stay. An ID that is unknown or has ended is no error.
+	// once. A second call may shorten the grace and never lengthens it. A sandbox's ID ends all its containers at once
+	// and gives back the pod's address; their logs stay. An ID that is unknown or has ended is no error.
 	Stop(ctx context.Context, id string, grace time.Duration) error
 
-	// Remove forgets a container, or a sandbox and all its containers, with their logs, killing what still runs. An ID that
-	// is unknown is no error.
+	// Remove forgets a container, or a sandbox and all its containers, with their logs, killing what still runs. An ID
+	// that is unknown is no error.
 	Remove(ctx context.Context, id string) error
 
 	// Pods lists the pods that have a sandbox: all of this node, or those with the given UIDs.
@@ -45,8 +45,8 @@ type Runtime interface {
 	Logs(ctx context.Context, id string, options LogOptions, w io.Writer) error
 }
 
-// Adopter is a Runtime whose containers live in the kubelet's own process. After the process was killed it is handed the
-// node's pods once, and makes those containers run again that their status says were running.
+// Adopter is a Runtime whose containers live in the kubelet's own process. After the process was killed it is handed
+// the node's pods once, and makes those containers run again that their status says were running.
 type Adopter interface {
 	Adopt(ctx context.Context, pods []*corev1.Pod) error
 }
@@ -69,7 +69,8 @@ type PullRequest struct {
 	Policy corev1.PullPolicy
 }
 
-// PullError is a failed pull with the waiting reason to report, in upstream's words (ErrImageNeverPull, InvalidImageName).
+// PullError is a failed pull with the waiting reason to report, in upstream's words (ErrImageNeverPull,
+// InvalidImageName).
 type PullError struct {
 	Reason  string
 	Message string

@@ -20,7 +20,8 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata show now")
 
-// TestScenarios plays the files in testdata/pod. Each is prose, a pod, and blocks of commands with what follows from them:
+// TestScenarios plays the files in testdata/pod. Each is prose, a pod, and blocks of commands with what follows from
+// them:
 //
 //	given
 //	  <pod as YAML>
@@ -107,7 +108,8 @@ func newModel(pod *corev1.Pod) *model {
 
 // forget is what a kubelet that starts again knows: nothing.
 func (m *model) forget() {
-	m.o = Observed{Runtime: m.o.Runtime, Last: m.o.Last, Gone: m.o.Gone, Pulls: map[string]Pull{}, Starts: map[string]Try{},
+	m.o = Observed{Runtime: m.o.Runtime, Last: m.o.Last, Gone: m.o.Gone,
+		Pulls: map[string]Pull{}, Starts: map[string]Try{},
 		BackOffs: map[string]BackOff{}, Probes: map[string]ProbeResults{}, Stopping: map[string]time.Time{}}
 }
 

@@ -83,7 +83,9 @@ func TestServer(t *testing.T) {
 	m.options.TLS = &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "system:node:node-1")}, ClientCAs: ca.pool()}
 	m.start(t)
 	m.until(t, "web", ready)
-	m.until(t, "again", func(pod *corev1.Pod) bool { return ready(pod) && pod.Status.ContainerStatuses[0].RestartCount == 1 })
+	m.until(t, "again", func(pod *corev1.Pod) bool {
+		return ready(pod) && pod.Status.ContainerStatuses[0].RestartCount == 1
+	})
 	m.until(t, "waits", func(pod *corev1.Pod) bool {
 		s := pod.Status.ContainerStatuses
 		return len(s) == 1 && s[0].State.Waiting != nil && s[0].State.Waiting.Reason == "ErrImagePull"

@@ -62,14 +62,16 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 			o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", k.options.Node).String()
 		}))
 	pods := factory.Core().V1().Pods().Informer()
-	if _, err := pods.AddEventHandler(s.handlers()); err != nil {
+	handled, err := pods.AddEventHandler(s.handlers())
+	if err != nil {
 		return fmt.Errorf("watching the pods of node %s: %w", k.options.Node, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	factory.StartWithContext(ctx)
 	defer factory.Shutdown()
 	defer cancel()
-	if !cache.WaitFor(ctx, "", pods.HasSyncedChecker()) {
+	// Every pod must have an entry by now, not only be in the store: what runs and has none is removed as an orphan.
+	if !cache.WaitFor(ctx, "", handled.HasSyncedChecker()) {
 		return nil
 	}
 	// 3. Find what runs already.
@@ -90,8 +92,8 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	return nil
 }
 
-// adopt hands the pods to a runtime that lost its containers with its process, and enqueues what runs of pods that are no
-// longer in the API, so that it is removed.
+// adopt hands the pods to a runtime that lost its containers with its process, and enqueues what runs of pods that are
+// no longer in the API, so that it is removed.
 func (s *session) adopt(ctx context.Context, adopts bool, store cache.Store) error {
 	if adopter, ok := s.options.Runtime.(Adopter); ok && adopts {
 		var pods []*corev1.Pod

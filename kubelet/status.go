@@ -8,8 +8,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podStatus is what to report of the pod: computed from the spec, what is observed and now, and nothing else. What others
-// own in the status (conditions of other types, fields that no kubelet sets) is kept from the pod as it is in the API.
+// podStatus is what to report of the pod: computed from the spec, what is observed and now, and nothing else. What
+// others own in the status (conditions of other types, fields that no kubelet sets) is kept from the pod as it is in
+// the API.
 func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) corev1.PodStatus {
 	inits, mains := views(pod, o)
 	e := ending(pod, o, inits, mains, now)

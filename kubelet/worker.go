@@ -88,7 +88,8 @@ func (s *session) running(ctx context.Context, uid types.UID) (RuntimePod, error
 	return pods[0], nil
 }
 
-// reports says whether the status is worth a write before this step: when the pod waits, and before anything is forgotten.
+// reports says whether the status is worth a write before this step: when the pod waits, and before anything is
+// forgotten.
 func reports(a Action) bool {
 	switch a.Kind {
 	case Wait, StopSandbox, DeletePod:

@@ -135,7 +135,8 @@ func number(s string, most int64) (int32, error) {
 }
 
 // lifetime is how long an attempt at the container runs by itself; ok is false where it runs until it is stopped.
-func (b behaviour) lifetime(pod *corev1.Pod, c *corev1.Container, attempt int32) (d time.Duration, code int32, ok bool) {
+func (b behaviour) lifetime(pod *corev1.Pod, c *corev1.Container, attempt int32) (
+	d time.Duration, code int32, ok bool) {
 	if b.runFor != nil && (b.failTimes == nil || attempt < *b.failTimes) {
 		return *b.runFor, b.exitCode, true
 	}

@@ -1,15 +1,16 @@
-// Package sim runs containers that are not there: a kubelet.Runtime without an engine, for classes, tests and clusters of
-// thousands of nodes.
+// Package sim runs containers that are not there: a kubelet.Runtime without an engine, for classes, tests and clusters
+// of thousands of nodes.
 //
-//  1. A simulated image is pulled after a moment. Refused are the images that could not be pulled anywhere: a path with a
-//     part that starts with "your-", and a registry below .invalid, .example, .test or example.com, .org, .net (the names
-//     that RFC 2606 keeps from ever being registered). Options.Images names images that exist all the same.
+//  1. A simulated image is pulled after a moment. Refused are the images that could not be pulled anywhere: a path with
+//     a part that starts with "your-", and a registry below .invalid, .example, .test or example.com, .org, .net (the
+//     names that RFC 2606 keeps from ever being registered). Options.Images names images that exist all the same.
 //  2. A sandbox is an address from the node's range, never one that is in use.
 //  3. A container starts after some 20 to 50 ms. A long-running pod's stays; an init container ends after 100 ms, and a
 //     container of a pod with restartPolicy Never or OnFailure after 1 s, both with code 0.
-//  4. With Options.Listen it really answers HTTP on its TCP containerPorts (and echoes UDP) at the pod's address: a few
-//     lines of text that name the pod, the node, the image and the request; /env shows its environment. A hostPort is
-//     listened on at the node's address. A port that cannot be had makes the container fail, and its log says why.
+//  4. With Options.Listen it really answers HTTP at the pod's address on its TCP containerPorts and the ports that its
+//     probes name by number (and echoes UDP): a few lines of text that name the pod, the node, the image and the request;
+//     /env shows its environment. A hostPort is listened on at the node's address. A port that cannot be had makes the
+//     container fail, and its log says why.
 //  5. Asked to end, a container ends with code 0 at once; killed, with 137.
 //
 // Annotations of the pod change this; "sim.minik.dev/KEY" is for all its containers, "sim.minik.dev/CONTAINER.KEY" for
@@ -31,8 +32,8 @@
 //	log-line         text            what it logs at its start
 //	log-interval     duration        it logs a line each time that long has passed
 //
-// Probes by exec and grpc succeed unless an annotation says otherwise; those by http and tcp are really dialed where the
-// container listens, and answered like the others where it does not.
+// Probes by exec and grpc succeed unless an annotation says otherwise; those by http and tcp are really dialed where
+// the container listens, and answered like the others where it does not.
 //
 // There is one timer for all containers of a node, and no goroutine for a container that does not listen.
 //

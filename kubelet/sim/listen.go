@@ -16,7 +16,8 @@ import (
 	"minik.dev/kubelet"
 )
 
-// listen opens the container's ports; one that cannot be had ends the container, with the reason in its log. mu is held.
+// listen opens the container's ports; one that cannot be had ends the container, with the reason in its log. mu is
+// held.
 func (r *Runtime) listen(c *container) {
 	if !r.options.Listen || !r.driven || len(c.ports) > 0 {
 		return
@@ -148,8 +149,8 @@ func (r *Runtime) answers(c *container) http.Handler {
 			}
 			return
 		}
-		_, _ = fmt.Fprintf(w, "hostname: %s\nnamespace: %s\nnode: %s\ncontainer: %s\nimage: %s\npath: %s\nrequest: %s %s from %s\n",
-			pod.Name, pod.Namespace, r.options.Node, c.Name, c.Image, req.URL.Path, req.Method, req.Host, req.RemoteAddr)
+		_, _ = fmt.Fprintf(w, "hostname: %s\nnamespace: %s\nnode: %s\ncontainer: %s\nimage: %s\npath: %s\n"+
+			"request: %s %s from %s\n", pod.Name, pod.Namespace, r.options.Node, c.Name, c.Image, req.URL.Path, req.Method, req.Host, req.RemoteAddr)
 	})
 }
 

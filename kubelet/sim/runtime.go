@@ -170,8 +170,8 @@ func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt in
 		p.address, ip = addr, addr
 	}
 	now := r.options.Clock.Now()
-	p.sandbox = kubelet.Sandbox{ID: identify("sandbox", object.UID, attempt, now.UnixNano()), Attempt: attempt, Ready: true,
-		IPs: []string{ip.String()}, CreatedAt: now}
+	p.sandbox = kubelet.Sandbox{ID: identify("sandbox", object.UID, attempt, now.UnixNano()), Attempt: attempt,
+		Ready: true, IPs: []string{ip.String()}, CreatedAt: now}
 	r.pods[object.UID] = p
 	return nil
 }

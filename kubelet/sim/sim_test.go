@@ -109,7 +109,8 @@ func TestContainersAnswerHTTP(t *testing.T) {
 	address := freePort(t)
 	r := sim.New(sim.Options{Node: "node-1", Listen: true, Address: func(string, int32) string { return address }})
 	changed := drive(t, r)
-	pod := podOf("web", corev1.Container{Name: "a", Image: "nginx:1.27", Ports: []corev1.ContainerPort{{ContainerPort: 80}}})
+	pod := podOf("web", corev1.Container{Name: "a", Image: "nginx:1.27",
+		Ports: []corev1.ContainerPort{{ContainerPort: 80}}})
 	require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
 	start(t, r, pod, 0)
 	<-changed
@@ -166,7 +167,8 @@ func TestAddressesAreNotReusedWhileInUse(t *testing.T) {
 		ips = append(ips, list(t, r, podOf(name)).Sandbox.IPs[0])
 	}
 	require.Equal(t, []string{"10.244.3.2", "10.244.3.3", "10.244.3.4", "10.244.3.5", "10.244.3.6"}, ips)
-	require.EqualError(t, r.StartSandbox(t.Context(), podOf("f"), 0), "no pod address is free in 10.244.3.0/29: 5 are in use")
+	err := r.StartSandbox(t.Context(), podOf("f"), 0)
+	require.EqualError(t, err, "no pod address is free in 10.244.3.0/29: 5 are in use")
 	require.NoError(t, r.Stop(t.Context(), list(t, r, podOf("c")).Sandbox.ID, 0))
 	require.NoError(t, r.StartSandbox(t.Context(), podOf("f"), 0))
 	require.Equal(t, "10.244.3.4", list(t, r, podOf("f")).Sandbox.IPs[0])
@@ -222,13 +224,14 @@ func TestAnnotationsThatCannotBeRead(t *testing.T) {
 // After the process was killed, what ran runs again under its ID and address, without a restart.
 func TestAdopt(t *testing.T) {
 	pod := podOf("web", corev1.Container{Name: "a"}, corev1.Container{Name: "b"})
-	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.244.0.9", ContainerStatuses: []corev1.ContainerStatus{
+	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.244.0.9"}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{
 		{Name: "a", ContainerID: "sim://a2", RestartCount: 2, State: corev1.ContainerState{
 			Running: &corev1.ContainerStateRunning{StartedAt: metav1.Unix(1e9, 0)}}},
 		{Name: "b", ContainerID: "sim://b0", State: corev1.ContainerState{
 			Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
 			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 7}}},
-	}}
+	}
 	done := podOf("done", corev1.Container{Name: "a"})
 	done.Status.Phase = corev1.PodSucceeded
 	r := sim.New(sim.Options{})
