@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -65,9 +64,6 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock drives time-outs and back-off; nil is the real one.
 	Clock clock.WithTicker
-	// NewSuffix makes the random end of a name: five characters of upstream's alphabet without vowels. Nil is upstream's
-	// random generator.
-	NewSuffix func() string
 	// ClusterCA is the certificate of the cluster's authority, PEM. It is published to every namespace as the ConfigMap
 	// kube-root-ca.crt.
 	ClusterCA []byte
@@ -82,9 +78,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
-	}
-	if o.NewSuffix == nil {
-		o.NewSuffix = func() string { return utilrand.String(5) }
 	}
 	return o
 }
