@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/admission"
@@ -44,8 +47,13 @@ func (s *Server) createObject(r *request, obj resources.Object, owned bool) erro
 		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
 	generate := obj.GetName() == "" && obj.GetGenerateName() != ""
+	retried := generate || r.row.Claims != nil
+	asked := claimsOf(r.row, obj)
 	for attempt := 1; ; attempt++ {
-		fresh := obj.DeepCopyObject().(resources.Object)
+		fresh := obj
+		if retried { // each attempt starts from what was asked for
+			fresh = obj.DeepCopyObject().(resources.Object)
+		}
 		if generate {
 			fresh.SetName(generatedName(fresh.GetGenerateName(), s.NewSuffix()))
 		}
@@ -60,7 +68,7 @@ func (s *Server) createObject(r *request, obj resources.Object, owned bool) erro
 		if err == nil {
 			return s.answer(r, http.StatusCreated, entry)
 		}
-		again := attempt < attempts && (generate && errors.Is(err, store.ErrExists) || drawnAgain(r.row, obj, err))
+		again := attempt < attempts && (generate && errors.Is(err, store.ErrExists) || drawnAgain(asked, err))
 		if !again {
 			return claimed(r.row, fresh, err)
 		}
@@ -73,9 +81,16 @@ func (s *Server) createObject(r *request, obj resources.Object, owned bool) erro
 func generatedName(base, suffix string) string { return base[:min(len(base), maxGenerated)] + suffix }
 
 // drawnAgain reports whether the write failed on something that the server had drawn and the client had not asked for.
-func drawnAgain(row *resources.Resource, asked resources.Object, err error) bool {
+func drawnAgain(asked []string, err error) bool {
 	var taken *store.ClaimedError
-	return errors.As(err, &taken) && !slices.Contains(row.Claims(asked), taken.Claim)
+	return errors.As(err, &taken) && !slices.Contains(asked, taken.Claim)
+}
+
+func claimsOf(row *resources.Resource, obj resources.Object) []string {
+	if row.Claims == nil {
+		return nil
+	}
+	return row.Claims(obj)
 }
 
 // claimed words the refusal of what the client asked for and somebody else has.
@@ -88,14 +103,25 @@ func claimed(row *resources.Resource, obj resources.Object, err error) error {
 	var mistake *field.Error
 	switch kind {
 	case "clusterip":
-		mistake = field.Invalid(field.NewPath("spec", "clusterIPs").Index(0), []string{value},
+		mistake = field.Invalid(field.NewPath("spec", "clusterIPs"), []string{value},
 			fmt.Sprintf("failed to allocate IP %s: provided IP is already allocated", value))
 	default:
-		_, port, _ := strings.Cut(value, "/")
-		mistake = field.Invalid(field.NewPath("spec", "ports").Index(0).Child("nodePort"), port,
-			"provided port is already allocated")
+		mistake = field.Invalid(portPath(obj, value), intstr.Parse(path.Base(value)).IntVal, "provided port is already allocated")
 	}
 	return apierrors.NewInvalid(row.Kind.GroupKind(), obj.GetName(), field.ErrorList{mistake})
+}
+
+// portPath is where the service names the node port, which is given as TCP/30000.
+func portPath(obj resources.Object, claim string) *field.Path {
+	spec := field.NewPath("spec")
+	if service, ok := obj.(*corev1.Service); ok {
+		for i, p := range service.Spec.Ports {
+			if claim == fmt.Sprintf("%s/%d", p.Protocol, p.NodePort) {
+				return spec.Child("ports").Index(i).Child("nodePort")
+			}
+		}
+	}
+	return spec.Child("healthCheckNodePort")
 }
 
 // prepareCreate makes the object ready to be stored, or says why it can't be.
@@ -131,7 +157,7 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 	if owned {
 		return nil
 	}
-	return s.own(r, r.row.New(), obj)
+	return s.fields.create(r.row, obj, r.manager(), r.received)
 }
 
 // admit asks every plugin.
@@ -157,19 +183,6 @@ func invalid(r *request, obj, old resources.Object) error {
 		return nil
 	}
 	return apierrors.NewInvalid(r.row.Kind.GroupKind(), obj.GetName(), mistakes)
-}
-
-// own notes in the object's managedFields what this write has set.
-func (s *Server) own(r *request, old, obj resources.Object) error {
-	m, err := s.fields.of(r.row, r.subresource)
-	if err != nil {
-		return err
-	}
-	owned := m.UpdateNoErrors(old, obj, r.manager())
-	if accessor, ok := owned.(resources.Object); ok && accessor != obj {
-		obj.SetManagedFields(accessor.GetManagedFields())
-	}
-	return nil
 }
 
 // answerDry answers with an object as it would have been written.

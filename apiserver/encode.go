@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,13 +60,9 @@ func (m media) entryBytes(e *store.Entry) ([]byte, error) {
 	}
 }
 
-// itemBytes are the bytes of one stored object as the item of a list: JSON without kind and apiVersion, protobuf without
-// the envelope.
+// itemBytes are the protobuf of one stored object as the item of a list: without the envelope.
 func (m media) itemBytes(e *store.Entry) ([]byte, error) {
-	if m.Type == mediaProto {
-		return e.Encoded("item"+mediaProto, func() ([]byte, error) { return marshalProto(e.Object) })
-	}
-	return e.Item()
+	return e.Encoded("item"+mediaProto, func() ([]byte, error) { return marshalProto(e.Object) })
 }
 
 func marshalProto(obj runtime.Object) ([]byte, error) {
@@ -112,8 +110,46 @@ type list struct {
 	entries          []*store.Entry
 }
 
-// bytes writes the list from the items' shared bytes, in one piece.
-func (m media) listBytes(l list) ([]byte, error) {
+// piece is how much of a list is written at a time.
+const piece = 256 << 10
+
+// pieces are buffers for writing lists.
+var pieces = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, piece)) }}
+
+// writeList writes a list in JSON from the items' shared bytes, copied in large pieces.
+func writeList(w io.Writer, l list) error {
+	meta, err := json.Marshal(l.meta)
+	if err != nil {
+		return err
+	}
+	out := pieces.Get().(*bytes.Buffer)
+	defer pieces.Put(out)
+	out.Reset()
+	fmt.Fprintf(out, `{"kind":%q,"apiVersion":%q,"metadata":%s,"items":[`, l.kind, l.apiVersion, meta)
+	for i, e := range l.entries {
+		item, err := e.Item()
+		if err != nil {
+			return err
+		}
+		if out.Len() > 0 && out.Len()+len(item)+2 > piece {
+			if _, err := w.Write(out.Bytes()); err != nil {
+				return err
+			}
+			out.Reset()
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteByte('{')
+		out.Write(item)
+	}
+	out.WriteString("]}\n")
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// protoListBytes writes a list in protobuf from the items' shared bytes, in one piece: its length comes first.
+func (m media) protoListBytes(l list) ([]byte, error) {
 	items := make([][]byte, len(l.entries))
 	size := 256
 	for i, e := range l.entries {
@@ -124,24 +160,7 @@ func (m media) listBytes(l list) ([]byte, error) {
 		items[i] = item
 		size += len(item) + 8
 	}
-	if m.Type == mediaProto {
-		return protoList(l, items, size)
-	}
-	meta, err := json.Marshal(l.meta)
-	if err != nil {
-		return nil, err
-	}
-	out := bytes.NewBuffer(make([]byte, 0, size))
-	fmt.Fprintf(out, `{"kind":%q,"apiVersion":%q,"metadata":%s,"items":[`, l.kind, l.apiVersion, meta)
-	for i, item := range items {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteByte('{')
-		out.Write(item)
-	}
-	out.WriteString("]}\n")
-	return out.Bytes(), nil
+	return protoList(l, items, size)
 }
 
 // protoList is a list's protobuf: in every list type of Kubernetes field 1 is the metadata and field 2 an item.

@@ -2,8 +2,12 @@ package apiserver
 
 import (
 	"fmt"
+	"hash/maphash"
+	"reflect"
 	"sync"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/applyconfigurations"
@@ -21,10 +25,68 @@ type fieldManagers struct {
 	mu       sync.Mutex
 	managers map[string]*managedfields.FieldManager // by plural, group and subresource; guarded by mu
 	types    managedfields.TypeConverter            // guarded by mu; made once, it reads a large schema
+	// made remembers the fields of objects that were made, by their shape; guarded by mu, at most maxShapes.
+	made map[shapeKey]*metav1.FieldsV1
+	seed maphash.Seed
 }
 
+// shapeKey is a kind and the shape of an object of it.
+type shapeKey struct {
+	plural, group string
+	shape         uint64
+}
+
+// maxShapes bounds what is remembered of shapes; when there are more, all are forgotten.
+const maxShapes = 2000
+
 func newFieldManagers(c *codecs) *fieldManagers {
-	return &fieldManagers{codecs: c, managers: map[string]*managedfields.FieldManager{}}
+	return &fieldManagers{
+		codecs: c, managers: map[string]*managedfields.FieldManager{},
+		made: map[shapeKey]*metav1.FieldsV1{}, seed: maphash.MakeSeed(),
+	}
+}
+
+// create notes in the managedFields of a new object that the manager has set all of it.
+func (f *fieldManagers) create(row *resources.Resource, obj resources.Object, manager string, now time.Time) error {
+	obj.SetManagedFields(nil)
+	shape := newShaper(f.seed)
+	shape.add(reflect.ValueOf(obj), false)
+	key := shapeKey{row.Plural, row.Kind.Group, shape.sum()}
+	f.mu.Lock()
+	fields := f.made[key]
+	f.mu.Unlock()
+	if fields != nil {
+		obj.SetManagedFields([]metav1.ManagedFieldsEntry{{
+			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: row.Kind.GroupVersion().String(),
+			Time: &metav1.Time{Time: now.UTC().Truncate(time.Second)}, FieldsType: "FieldsV1", FieldsV1: fields,
+		}})
+		return nil
+	}
+	if err := f.update(row, "", row.New(), obj, manager); err != nil {
+		return err
+	}
+	if entries := obj.GetManagedFields(); len(entries) == 1 {
+		f.mu.Lock()
+		if len(f.made) >= maxShapes {
+			clear(f.made)
+		}
+		f.made[key] = entries[0].FieldsV1
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+// update notes in the managedFields of obj what the manager has changed of old.
+func (f *fieldManagers) update(row *resources.Resource, subresource string, old, obj resources.Object, manager string) error {
+	m, err := f.of(row, subresource)
+	if err != nil {
+		return err
+	}
+	owned := m.UpdateNoErrors(old, obj, manager)
+	if accessor, ok := owned.(resources.Object); ok && accessor != obj {
+		obj.SetManagedFields(accessor.GetManagedFields())
+	}
+	return nil
 }
 
 func (f *fieldManagers) of(row *resources.Resource, subresource string) (*managedfields.FieldManager, error) {

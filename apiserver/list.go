@@ -1,11 +1,13 @@
 package apiserver
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -57,13 +59,17 @@ func parseContinue(token string, now time.Time) (*continuation, error) {
 		err = json.Unmarshal(b, c)
 	}
 	if err != nil || c.Revision <= 0 {
-		return nil, apierrors.NewBadRequest("continue key is not valid: it was not issued by this server")
+		return nil, notIssued()
 	}
 	if now.Sub(time.Unix(c.Issued, 0)) > continueFor {
 		return nil, apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list " +
 			"result. You must start a new list without the continue parameter.")
 	}
 	return c, nil
+}
+
+func notIssued() error {
+	return apierrors.NewBadRequest("continue key is not valid: it was not issued by this server for this list")
 }
 
 // listQuery reads the query of a list, a watch or a deletecollection.
@@ -149,6 +155,8 @@ func (s *Server) collect(r *request, q *query) (*found, error) {
 		return nil, err
 	}
 	switch m := q.ResourceVersionMatch; {
+	case q.from != nil && !strings.HasPrefix(q.from.Start, store.Range(r.row, r.namespace)):
+		return nil, notIssued() // a token of another list would show what is not asked for
 	case q.from != nil:
 		return s.collectAt(r, q, q.from.Revision, q.from.Start)
 	case m != "" && m != metav1.ResourceVersionMatchExact && m != metav1.ResourceVersionMatchNotOlderThan:
@@ -183,7 +191,10 @@ func (s *Server) collect(r *request, q *query) (*found, error) {
 func (s *Server) collectAt(r *request, q *query, revision int64, start string) (*found, error) {
 	f := &found{revision: revision, remaining: -1}
 	err := s.store.ListAt(r.Context(), r.row, r.namespace, revision, start,
-		func(e *store.Entry) bool { return s.take(f, q, e) })
+		func(e *store.Entry) bool { return s.take(f, q, e) && f.next == nil })
+	if err == nil && f.next != nil && q.all {
+		f.remaining, err = s.store.CountAt(r.Context(), r.row, r.namespace, revision, f.next.Start)
+	}
 	return f, err
 }
 
@@ -231,45 +242,43 @@ func (s *Server) answerList(r *request, q *query, f *found) error {
 	}
 	l := list{meta: meta, entries: f.entries}
 	l.apiVersion, l.kind = r.listKind().ToAPIVersionAndKind()
-	if r.served != nil || m.Type == mediaYAML || m.Pretty {
-		return s.sendSlowList(r, m, l)
+	if r.served != nil { // another version: its bytes are not kept
+		for i, e := range l.entries {
+			if l.entries[i], err = store.Shown(e, r.out(e.Object)); err != nil {
+				return err
+			}
+		}
 	}
-	body, err := m.listBytes(l)
-	if err != nil {
-		return err
-	}
-	s.send(r, m, http.StatusOK, body)
-	return nil
+	return s.sendList(r, m, l)
 }
 
-// sendSlowList writes a list in a form that is not kept: another version, YAML, or indented.
-func (s *Server) sendSlowList(r *request, m media, l list) error {
-	converted := make([]*store.Entry, len(l.entries))
-	for i, e := range l.entries {
-		item, err := store.Shown(e, r.out(e.Object))
-		if err != nil {
-			return err
-		}
-		converted[i] = item
-	}
-	l.entries = converted
-	if m.Type == mediaProto || m.Type == mediaJSON && !m.Pretty {
-		body, err := m.listBytes(l)
+// sendList writes a list of objects. JSON, which is asked for most, is written in pieces from the bytes that are there.
+func (s *Server) sendList(r *request, m media, l list) error {
+	switch {
+	case m.Type == mediaProto:
+		body, err := m.protoListBytes(l)
 		if err != nil {
 			return err
 		}
 		s.send(r, m, http.StatusOK, body)
 		return nil
+	case m.Type == mediaJSON && !m.Pretty:
+		r.w.Header().Set("Content-Type", m.Type)
+		r.w.Header().Set("Cache-Control", "no-cache, private")
+		if err := writeList(r.w, l); err != nil {
+			s.Logger.Debug("a list was not read to its end", "component", "apiserver", "path", r.URL.Path, "err", err)
+		}
+		return nil
 	}
-	body, err := media{Type: mediaJSON}.listBytes(l)
-	if err != nil {
+	var plain bytes.Buffer
+	if err := writeList(&plain, l); err != nil {
 		return err
 	}
+	form := indent
 	if m.Type == mediaYAML {
-		body, err = jsonToYAML(body)
-	} else {
-		body, err = indent(body)
+		form = jsonToYAML
 	}
+	body, err := form(plain.Bytes())
 	if err != nil {
 		return err
 	}

@@ -79,40 +79,58 @@ func (s *Server) mutate(r *request, verb string,
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		next, owned, err := change(current.Object)
-		if err != nil {
-			return nil, err
-		}
-		if err := precondition(r, current, next); err != nil {
-			// Perhaps only the cache is behind what the client knows.
-			newer, findErr := s.find(r, true)
-			if findErr != nil || newer.Revision == current.Revision || attempt >= attempts {
-				return nil, errors.Join(findErr, err)
-			}
-			current = newer
-			continue
-		}
-		if err := s.prepareUpdate(r, next, current.Object, owned, attempt == 1); err != nil {
-			return nil, err
-		}
-		if dryRun {
-			return store.Unwritten(r.row, next)
-		}
-		written, err := s.writeUpdate(r, verb, current, next)
+		written, err := s.mutateOnce(r, verb, current, change, dryRun, attempt == 1)
 		var conflict *store.ConflictError
 		switch {
-		case err == nil:
-			return written, nil
-		case errors.As(err, &conflict) && attempt < attempts:
+		case errors.As(err, &conflict) && conflict.Current != nil && attempt < attempts:
 			current = conflict.Current
-		case drawnAgain(r.row, next, err) && attempt < attempts:
+			continue
+		case errors.Is(err, errDrawnAgain) && attempt < attempts:
 			if err := s.store.Fresh(r.Context()); err != nil {
 				return nil, err
 			}
-		default:
-			return nil, claimed(r.row, next, err)
+			continue
+		case err == nil && written != current && !dryRun:
+			return written, nil // the transaction found current to be the newest
 		}
+		// Nothing was written: the change was refused, or makes no difference. Is that so of the newest state as well?
+		newer, findErr := s.find(r, true)
+		if findErr != nil {
+			return nil, findErr
+		}
+		if newer.Revision <= current.Revision || attempt >= attempts {
+			return written, err
+		}
+		current = newer
 	}
+}
+
+// errDrawnAgain says that what the server drew (a port) was taken meanwhile, so that another one has to be drawn.
+var errDrawnAgain = errors.New("what was drawn has been taken meanwhile")
+
+// mutateOnce makes the change of the current state and writes it. It returns current itself where nothing changes.
+func (s *Server) mutateOnce(r *request, verb string, current *store.Entry,
+	change func(current resources.Object) (next resources.Object, owned bool, err error),
+	dryRun, firstTime bool) (*store.Entry, error) {
+	next, owned, err := change(current.Object)
+	if err != nil {
+		return nil, err
+	}
+	if err := precondition(r, current, next); err != nil {
+		return nil, err
+	}
+	asked := claimsOf(r.row, next) // before admission draws more
+	if err := s.prepareUpdate(r, next, current.Object, owned, firstTime); err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return store.Unwritten(r.row, next)
+	}
+	written, err := s.writeUpdate(r, verb, current, next)
+	if drawnAgain(asked, err) {
+		return nil, errors.Join(errDrawnAgain, claimed(r.row, next, err))
+	}
+	return written, claimed(r.row, next, err)
 }
 
 // writeUpdate writes the next state. An object that is being deleted, and that nothing keeps any more, goes.
@@ -187,7 +205,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	if owned {
 		return nil
 	}
-	return s.own(r, old, obj)
+	return s.fields.update(r.row, r.subresource, old, obj, r.manager())
 }
 
 // changed reports whether anything but metadata and status differs.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/fields"
 
@@ -26,8 +27,9 @@ type Entry struct {
 	// stored is the object's JSON as etcd holds it: kind, apiVersion and metadata first, without a resourceVersion.
 	stored []byte
 
+	json    atomic.Pointer[[]byte] // what JSON returns, once it was asked for
 	mu      sync.Mutex
-	encoded map[string][]byte // by media type; guarded by mu
+	encoded map[string][]byte // by media type and form; guarded by mu
 }
 
 // Encoded returns the bytes that make returns, which is called once for each name.
@@ -50,10 +52,18 @@ func (e *Entry) Encoded(name string, make func() ([]byte, error)) ([]byte, error
 
 // JSON is the object's JSON in the stored version, with its resourceVersion: the stored bytes with one field put in.
 func (e *Entry) JSON() ([]byte, error) {
-	return e.Encoded("json", func() ([]byte, error) { return withRevision(e.stored, e.Revision) })
+	if whole := e.json.Load(); whole != nil {
+		return *whole, nil
+	}
+	whole, err := withRevision(e.stored, e.Revision)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s as JSON: %w", e.Key, err)
+	}
+	e.json.Store(&whole) // who comes at the same time makes the same bytes
+	return whole, nil
 }
 
-// Item is JSON without kind and apiVersion, as the items of a typed list are written.
+// Item is JSON without the brace, kind and apiVersion that it begins with, as the items of a typed list are written.
 func (e *Entry) Item() ([]byte, error) {
 	whole, err := e.JSON()
 	if err != nil {
@@ -139,7 +149,13 @@ func Unwritten(row *resources.Resource, obj resources.Object) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Entry{Object: obj, Fields: selectable(row, obj), stored: stored, encoded: map[string][]byte{"json": stored}}, nil
+	e := &Entry{Object: obj, Fields: selectable(row, obj), stored: stored}
+	shown, err := json.Marshal(obj)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s %s/%s: %w", row.Plural, obj.GetNamespace(), obj.GetName(), err)
+	}
+	e.json.Store(&shown)
+	return e, nil
 }
 
 // Shown is the entry with obj, another version of its object, in the place of the stored one.
@@ -148,7 +164,9 @@ func Shown(e *Entry, obj resources.Object) (*Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", e.Key, err)
 	}
-	return &Entry{Key: e.Key, Revision: e.Revision, Object: obj, Fields: e.Fields, encoded: map[string][]byte{"json": b}}, nil
+	shown := &Entry{Key: e.Key, Revision: e.Revision, Object: obj, Fields: e.Fields}
+	shown.json.Store(&b)
+	return shown, nil
 }
 
 // Selectable are the names of the fields that a selector of the row may name.

@@ -1,0 +1,92 @@
+package apiserver
+
+import (
+	"hash/maphash"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/apiserver/resources"
+)
+
+// Objects that the library gives the same set of fields have one shape, and those that it gives different sets have
+// different ones: checked against the library itself.
+func TestShapesTellFieldSetsApart(t *testing.T) {
+	c, err := newCodecs()
+	require.NoError(t, err)
+	fields := newFieldManagers(c)
+	var pods *resources.Resource
+	for _, row := range resources.All() {
+		if row.Plural == "pods" {
+			pods = row
+		}
+	}
+	base := func(change func(*corev1.Pod)) *corev1.Pod {
+		pod := benchPod(1)
+		pod.APIVersion, pod.Kind, pod.UID = "v1", "Pod", "uid"
+		change(pod)
+		return pod
+	}
+	variants := map[string]func(*corev1.Pod){
+		"as it is":             func(*corev1.Pod) {},
+		"another name":         func(p *corev1.Pod) { p.Name, p.UID = "other", types.UID("u") },
+		"another label value":  func(p *corev1.Pod) { p.Labels["app"] = "other" },
+		"another label":        func(p *corev1.Pod) { p.Labels["new"] = "x" },
+		"one label less":       func(p *corev1.Pod) { delete(p.Labels, "tier") },
+		"another container":    func(p *corev1.Pod) { p.Spec.Containers[0].Name = "other" },
+		"another port":         func(p *corev1.Pod) { p.Spec.Containers[0].Ports[0].ContainerPort = 81 },
+		"another env variable": func(p *corev1.Pod) { p.Spec.Containers[0].Env[0].Name = "OTHER" },
+		"a node":               func(p *corev1.Pod) { p.Spec.NodeName = "node-1" },
+		"an owner":             func(p *corev1.Pod) { p.OwnerReferences = append(p.OwnerReferences, owner("a")) },
+		"another owner":        func(p *corev1.Pod) { p.OwnerReferences = append(p.OwnerReferences, owner("b")) },
+	}
+	sets, shapes := map[string]string{}, map[string]uint64{}
+	seed := maphash.MakeSeed()
+	for name, change := range variants {
+		pod := base(change)
+		shape := newShaper(seed)
+		shape.add(reflect.ValueOf(pod), false)
+		shapes[name] = shape.sum()
+		require.NoError(t, fields.update(pods, "", pods.New(), pod, "test"))
+		sets[name] = string(pod.ManagedFields[0].FieldsV1.Raw)
+	}
+	for a := range variants {
+		for b := range variants {
+			if sets[a] != sets[b] {
+				require.NotEqual(t, shapes[a], shapes[b], "%q and %q have different fields and one shape", a, b)
+			}
+		}
+	}
+	require.Equal(t, shapes["as it is"], shapes["another name"])
+	require.Equal(t, shapes["as it is"], shapes["another label value"])
+}
+
+// What is remembered of a shape is what the library says.
+func TestRememberedFieldsAreTheLibrarys(t *testing.T) {
+	c, err := newCodecs()
+	require.NoError(t, err)
+	var pods *resources.Resource
+	for _, row := range resources.All() {
+		if row.Plural == "pods" {
+			pods = row
+		}
+	}
+	now := time.Now()
+	first, second, fresh := benchPod(1), benchPod(2), benchPod(2)
+	remembering := newFieldManagers(c)
+	require.NoError(t, remembering.create(pods, first, "test", now))
+	require.NoError(t, remembering.create(pods, second, "test", now))
+	require.Len(t, remembering.made, 1)
+	require.NoError(t, newFieldManagers(c).create(pods, fresh, "test", now))
+	second.ManagedFields[0].Time, fresh.ManagedFields[0].Time = nil, nil
+	require.Equal(t, fresh.ManagedFields, second.ManagedFields)
+}
+
+func owner(uid types.UID) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: uid}
+}
