@@ -30,6 +30,8 @@ const requestTimeout = time.Minute
 func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 	plain := s.plainPaths(discovery, openapi)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		s.running.Add(1)
+		defer s.ended()
 		out := &recorder{ResponseWriter: w}
 		r := s.parse(out, req) // what is asked for
 		defer s.finish(r, out)
@@ -56,6 +58,15 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			s.fail(r, err)
 		}
 	})
+}
+
+// ended tells drain, if that waits, that a request ended.
+func (s *Server) ended() {
+	s.running.Add(-1)
+	select {
+	case s.requestEnded <- struct{}{}:
+	default: // it is told already
+	}
 }
 
 // finish counts the request, and turns a panic into an answer.

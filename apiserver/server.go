@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -69,8 +70,11 @@ type Server struct {
 	// revisions is the row of the journal, which is not stored as objects.
 	revisions *resources.Resource
 	stopping  chan struct{} // closed when the server stops: ends the watches
-	reads     chan struct{} // one token for each read that may run at the same time
-	writes    chan struct{} // and for each write
+	// running counts the requests that are being served; requestEnded has something when one of them ended.
+	running      atomic.Int64
+	requestEnded chan struct{}
+	reads        chan struct{} // one token for each read that may run at the same time
+	writes       chan struct{} // and for each write
 }
 
 // served is a row in one of its versions.
@@ -94,7 +98,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
-		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}),
+		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
 		reads: make(chan struct{}, maxReads), writes: make(chan struct{}, maxWrites),
 	}
 	var stored []*resources.Resource
@@ -146,8 +150,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error {
 		<-ctx.Done()
 		close(s.stopping)
-		// Requests that run may end; watches were told to.
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		s.drain(context.WithoutCancel(ctx))
+		// What they answered goes out. Shutdown alone would wait a second for each HTTP/2 connection that idles.
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushPatience)
 		defer cancel()
 		if server.Shutdown(patience) != nil {
 			return server.Close()
@@ -155,6 +160,25 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		return nil
 	})
 	return group.Wait()
+}
+
+// How long requests that run may take once the server stops, and how long their answers may take to leave.
+const (
+	drainPatience = time.Second
+	flushPatience = 50 * time.Millisecond
+)
+
+// drain returns when no request runs any more; watches were told to end.
+func (s *Server) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainPatience)
+	defer cancel()
+	for s.running.Load() > 0 {
+		select {
+		case <-s.requestEnded:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Ready is closed when the server can answer.

@@ -97,7 +97,7 @@ func (c *Cluster) bootOrder() []stage {
 
 // start goes through the stages.
 func (c *Cluster) start(ctx context.Context) error {
-	c.parts.init(ctx, c.options.Logger)
+	c.parts.init(ctx, c.options.Logger, c.options.Clock)
 	for _, stage := range c.stages {
 		began := c.options.Clock.Now()
 		detail, err := stage.do(ctx)
@@ -133,7 +133,7 @@ func (c *Cluster) claimNetwork(context.Context) (string, error) {
 	if c.network, err = ClaimNetwork(c.networkOptions()); err != nil {
 		return "", err
 	}
-	c.parts.onStop(c.network.Close)
+	c.parts.onStop("network", c.network.Close)
 	if err := c.network.OpenServices(); err != nil {
 		return "", err
 	}

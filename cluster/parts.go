@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
+	"k8s.io/utils/clock"
 )
 
 // parts are what runs, in the order in which it was started. They are stopped in the opposite order, one after the other,
@@ -12,15 +14,22 @@ import (
 type parts struct {
 	base   context.Context //nolint:containedctx // the parents of the parts' contexts; it has no end of its own
 	logger *slog.Logger
-	stops  []func() error
+	clock  clock.PassiveClock
+	stops  []ending
 	// failed receives the first failure of a part.
 	failed chan error
 }
 
+// ending is how a part is stopped.
+type ending struct {
+	name string
+	stop func() error
+}
+
 // init prepares for parts that are not ended by ctx, but by stop.
-func (p *parts) init(ctx context.Context, logger *slog.Logger) {
+func (p *parts) init(ctx context.Context, logger *slog.Logger, clock clock.PassiveClock) {
 	p.base = context.WithoutCancel(ctx)
-	p.logger = logger
+	p.logger, p.clock = logger, clock
 	p.failed = make(chan error, 1)
 }
 
@@ -42,7 +51,7 @@ func (p *parts) run(name string, run func(context.Context) error) {
 		}
 		done <- err
 	}()
-	p.stops = append(p.stops, func() error {
+	p.onStop(name, func() error {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("ending %s: %w", name, err)
@@ -52,13 +61,15 @@ func (p *parts) run(name string, run func(context.Context) error) {
 }
 
 // onStop is called when everything that was started later has ended.
-func (p *parts) onStop(stop func() error) { p.stops = append(p.stops, stop) }
+func (p *parts) onStop(name string, stop func() error) { p.stops = append(p.stops, ending{name, stop}) }
 
 // stop ends all parts.
 func (p *parts) stop() error {
 	var errs []error
 	for i := len(p.stops) - 1; i >= 0; i-- {
-		errs = append(errs, p.stops[i]())
+		began := p.clock.Now()
+		errs = append(errs, p.stops[i].stop())
+		p.logger.Info("ended", "component", "cluster", "part", p.stops[i].name, "took", p.clock.Since(began))
 	}
 	p.stops = nil
 	return errors.Join(errs...)

@@ -75,7 +75,7 @@ func (c *Cluster) join(kubeconfig string) (string, error) {
 	if c.network, err = LoadNetwork(c.home.network()); err != nil {
 		return "", err
 	}
-	c.parts.onStop(c.network.Close)
+	c.parts.onStop("network", c.network.Close)
 	return c.host, nil
 }
 

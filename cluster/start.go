@@ -53,7 +53,7 @@ func (c *Cluster) startEtcd(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.parts.onStop(c.etcd.Stop)
+	c.parts.onStop("etcd", c.etcd.Stop)
 	return c.etcd.Endpoint, nil
 }
 
