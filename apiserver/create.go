@@ -187,11 +187,7 @@ func invalid(r *request, obj, old resources.Object) error {
 
 // answerDry answers with an object as it would have been written.
 func (s *Server) answerDry(r *request, code int, obj resources.Object) error {
-	entry, err := store.Unwritten(r.row, obj)
-	if err != nil {
-		return err
-	}
-	return s.answer(r, code, entry)
+	return s.answer(r, code, store.Unwritten(r.row, obj))
 }
 
 // clearStatus sets the object's Status to its zero value.

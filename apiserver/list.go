@@ -244,9 +244,7 @@ func (s *Server) answerList(r *request, q *query, f *found) error {
 	l.apiVersion, l.kind = r.listKind().ToAPIVersionAndKind()
 	if r.served != nil { // another version: its bytes are not kept
 		for i, e := range l.entries {
-			if l.entries[i], err = store.Shown(e, r.out(e.Object)); err != nil {
-				return err
-			}
+			l.entries[i] = store.Unwritten(r.row, r.out(e.Object))
 		}
 	}
 	return s.sendList(r, m, l)

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"minik.dev/api"
+	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
 
@@ -21,6 +22,8 @@ func (s *Server) serveRevisions(r *request) error {
 		return s.getRevision(r)
 	case "list":
 		return s.listRevisions(r)
+	case "watch":
+		return s.watch(r)
 	default:
 		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
 	}
@@ -46,15 +49,11 @@ func (s *Server) listRevisions(r *request) error {
 	if q.from != nil {
 		f.revision = q.from.Revision
 		if from, err = strconv.ParseInt(q.from.Start, 10, 64); err != nil {
-			return apierrors.NewBadRequest("continue key is not valid: it was not issued by this server")
+			return notIssued()
 		}
 	}
 	err = s.store.Journal(r.Context(), from, func(rec store.Recorded) bool {
-		entry, entryErr := store.Unwritten(s.revisions, revisionOf(rec))
-		if entryErr != nil {
-			err = entryErr
-			return false
-		}
+		entry := store.Unwritten(s.revisions, revisionOf(rec))
 		if !q.matches(entry) {
 			return true
 		}
@@ -88,15 +87,11 @@ func (s *Server) getRevision(r *request) error {
 	if err != nil {
 		return err
 	}
-	entry, err := store.Unwritten(s.revisions, revisionOf(rec))
-	if err != nil {
-		return err
-	}
-	return s.answer(r, http.StatusOK, entry)
+	return s.answer(r, http.StatusOK, store.Unwritten(s.revisions, revisionOf(rec)))
 }
 
 // revisionOf is the journal entry as clients read it.
-func revisionOf(rec store.Recorded) *api.Revision {
+func revisionOf(rec store.Recorded) resources.Object {
 	revision := strconv.FormatInt(rec.Revision, 10)
 	return &api.Revision{
 		TypeMeta: metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: "Revision"},

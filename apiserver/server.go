@@ -116,7 +116,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.store = store.New(stored, store.Options{
 		Client: o.Etcd.Client, SoleWriter: o.Etcd.Embedded, Server: o.Name, History: o.History, Observe: s.metrics.etcd,
-		Clock: o.Clock, Logger: o.Logger,
+		JournalRow: s.revisions, JournalObject: revisionOf, Clock: o.Clock, Logger: o.Logger,
 	})
 	s.plugins = admission.Chain(admission.Options{
 		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, Random: o.Random,
@@ -140,6 +140,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.store.Run(ctx) })
+	group.Go(func() error { return s.expire(ctx) })
 	group.Go(func() error {
 		err := server.ServeTLS(listener, "", "")
 		if errors.Is(err, http.ErrServerClosed) {

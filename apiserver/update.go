@@ -124,7 +124,7 @@ func (s *Server) mutateOnce(r *request, verb string, current *store.Entry,
 		return nil, err
 	}
 	if dryRun {
-		return store.Unwritten(r.row, next)
+		return store.Unwritten(r.row, next), nil
 	}
 	written, err := s.writeUpdate(r, verb, current, next)
 	if drawnAgain(asked, err) {
@@ -139,7 +139,7 @@ func (s *Server) writeUpdate(r *request, verb string, current *store.Entry, next
 		if err := s.store.Delete(r.Context(), r.row, current, r.entry("delete", r.name)); err != nil {
 			return nil, err
 		}
-		return store.Unwritten(r.row, next)
+		return store.Unwritten(r.row, next), nil
 	}
 	return s.store.Update(r.Context(), r.row, current, next, r.entry(verb, r.name))
 }

@@ -77,6 +77,13 @@ func (c *cache) put(entry *Entry) {
 	c.publish(event)
 }
 
+// append takes in an object that is shown to watchers and not kept. It is called by the store's one watch loop only.
+func (c *cache) append(entry *Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.publish(&Event{Type: watch.Added, Revision: entry.Revision, Entry: entry, c: c})
+}
+
 // drop takes in that an object was removed. It is called by the store's one watch loop only.
 func (c *cache) drop(key string, revision int64) {
 	c.mu.Lock()

@@ -24,7 +24,8 @@ type Entry struct {
 	// Fields are what a field selector may name.
 	Fields fields.Set
 
-	// stored is the object's JSON as etcd holds it: kind, apiVersion and metadata first, without a resourceVersion.
+	// stored is the object's JSON as etcd holds it: kind, apiVersion and metadata first, without a resourceVersion. It is
+	// nil for an object that is not stored.
 	stored []byte
 
 	json    atomic.Pointer[[]byte] // what JSON returns, once it was asked for
@@ -55,7 +56,13 @@ func (e *Entry) JSON() ([]byte, error) {
 	if whole := e.json.Load(); whole != nil {
 		return *whole, nil
 	}
-	whole, err := withRevision(e.stored, e.Revision)
+	var whole []byte
+	var err error
+	if e.stored == nil {
+		whole, err = json.Marshal(e.Object)
+	} else {
+		whole, err = withRevision(e.stored, e.Revision)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s as JSON: %w", e.Key, err)
 	}
@@ -143,30 +150,9 @@ func (e *Entry) at(row *resources.Resource, revision int64) *Entry {
 	return newEntry(row, e.Key, e.stored, revision, e.Object.DeepCopyObject().(resources.Object))
 }
 
-// Unwritten is the entry of an object that is shown as if it had been written: a dry run. It has no revision.
-func Unwritten(row *resources.Resource, obj resources.Object) (*Entry, error) {
-	stored, err := encode(row, obj)
-	if err != nil {
-		return nil, err
-	}
-	e := &Entry{Object: obj, Fields: selectable(row, obj), stored: stored}
-	shown, err := json.Marshal(obj)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s %s/%s: %w", row.Plural, obj.GetNamespace(), obj.GetName(), err)
-	}
-	e.json.Store(&shown)
-	return e, nil
-}
-
-// Shown is the entry with obj, another version of its object, in the place of the stored one.
-func Shown(e *Entry, obj resources.Object) (*Entry, error) {
-	b, err := json.Marshal(obj)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s: %w", e.Key, err)
-	}
-	shown := &Entry{Key: e.Key, Revision: e.Revision, Object: obj, Fields: e.Fields}
-	shown.json.Store(&b)
-	return shown, nil
+// Unwritten is the entry of an object that is not stored: a dry run, another version of a stored one, a journal entry.
+func Unwritten(row *resources.Resource, obj resources.Object) *Entry {
+	return &Entry{Object: obj, Fields: selectable(row, obj)}
 }
 
 // Selectable are the names of the fields that a selector of the row may name.

@@ -3,9 +3,11 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +28,10 @@ type Options struct {
 	Server string
 	// History bounds what is kept of the past.
 	History History
+	// JournalRow is the row as which journal entries can be watched, and JournalObject makes its objects; nil shows them to
+	// nobody.
+	JournalRow    *resources.Resource
+	JournalObject func(Recorded) resources.Object
 	// Observe is told how long each operation on etcd took, in seconds.
 	Observe func(operation, resource string, seconds float64)
 
@@ -68,6 +74,9 @@ func New(rows []*resources.Resource, options Options) *Store {
 	}
 	for _, row := range rows {
 		s.caches[prefix(row)] = newCache(s, row)
+	}
+	if options.JournalRow != nil {
+		s.caches[prefix(options.JournalRow)] = newCache(s, options.JournalRow)
 	}
 	return s
 }
@@ -125,9 +134,21 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 		for _, event := range response.Events {
 			s.apply(event)
 		}
-		s.advance(response.Header.Revision)
+		s.advance(reached(response))
 	}
 	return errors.New("etcd closed the watch")
+}
+
+// reached is the revision up to which a watch has brought everything, with this response. It is not the header's: one that
+// has fallen behind is caught up in pieces of a thousand revisions, and each piece's header has etcd's newest revision.
+func reached(response clientv3.WatchResponse) int64 {
+	if n := len(response.Events); n > 0 {
+		return response.Events[n-1].Kv.ModRevision
+	}
+	if response.IsProgressNotify() {
+		return response.Header.Revision
+	}
+	return 0
 }
 
 // load fills the caches with what is there at one revision, which it returns.
@@ -162,6 +183,10 @@ func (s *Store) load(ctx context.Context) (int64, error) {
 // apply takes one change into the cache that it belongs to.
 func (s *Store) apply(event *clientv3.Event) {
 	key := string(event.Kv.Key)
+	if strings.HasPrefix(key, journals) {
+		s.record(event)
+		return
+	}
 	prefix, ok := prefixOf(key)
 	if !ok {
 		return
@@ -186,6 +211,22 @@ func (s *Store) apply(event *clientv3.Event) {
 		return
 	}
 	c.put(entry)
+}
+
+// record shows a new journal entry to those who watch the journal. The journal is read from etcd, so nothing is kept of it
+// here but the window that a watch may start from.
+func (s *Store) record(event *clientv3.Event) {
+	if s.JournalRow == nil || event.Type == clientv3.EventTypeDelete {
+		return
+	}
+	recorded := Recorded{Revision: event.Kv.ModRevision}
+	if err := json.Unmarshal(event.Kv.Value, &recorded.Entry); err != nil {
+		s.Logger.Error("a journal entry can't be read and is passed over", "component", "apiserver", "err", err)
+		return
+	}
+	entry := Unwritten(s.JournalRow, s.JournalObject(recorded))
+	entry.Revision = recorded.Revision
+	s.caches[prefix(s.JournalRow)].append(entry)
 }
 
 func (s *Store) advance(revision int64) {
