@@ -1,12 +1,7 @@
 # What can be done here. `make` alone lists it.
 .DEFAULT_GOAL := help
 
-GO         ?= go
-# The Kubernetes libraries' v0.37.2 is Kubernetes' v1.37.2; kubectl's `version` prints what is set here.
-KUBERNETES := $(shell $(GO) list -m -f '{{.Version}}' k8s.io/client-go | sed 's/^v0\./v1./')
-MINOR      := $(word 2,$(subst ., ,$(KUBERNETES)))
-VERSIONED  := k8s.io/component-base/version
-LDFLAGS    := -X $(VERSIONED).gitVersion=$(KUBERNETES) -X $(VERSIONED).gitMajor=1 -X $(VERSIONED).gitMinor=$(MINOR)
+GO ?= go
 
 .PHONY: help
 help: ## list these targets
@@ -14,7 +9,7 @@ help: ## list these targets
 
 .PHONY: build
 build: ## build bin/minik
-	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/minik ./cmd/minik
+	CGO_ENABLED=0 $(GO) build -o bin/minik ./cmd/minik
 
 .PHONY: demo
 demo: build ## start a cluster and run the small shop of examples/shop on it
@@ -49,5 +44,5 @@ cross: ## build dist/ for every system and processor that minik knows
 		os=$${platform%/*}; arch=$${platform#*/}; out=dist/minik-$$os-$$arch; \
 		if [ $$os = windows ]; then out=$$out.exe; fi; \
 		echo "$$out"; \
-		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -ldflags '$(LDFLAGS)' -o $$out ./cmd/minik; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o $$out ./cmd/minik; \
 	done

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 )
 
 // A detached cluster is a second process of the same program with the same arguments. Its standard output is a pipe to
@@ -47,6 +49,7 @@ func startDetached(home *home, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("going to the background: %w", err)
 	}
+	defer passOn(cmd.Process)()
 	switch ready, failure := copyProgress(out, progress); {
 	case ready:
 		return cmd.Process.Release()
@@ -56,6 +59,25 @@ func startDetached(home *home, out io.Writer) error {
 	}
 	err = cmd.Wait()
 	return fmt.Errorf("the cluster ended before it was ready (%v): see %s", err, filepath.Clean(home.logFile()))
+}
+
+// passOn lets the second process end when the first one is told to, until the returned function is called: it is in no
+// terminal that Ctrl-C could reach it through.
+func passOn(process *os.Process) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			_ = terminate(process) // where that fails it has ended already
+		case <-done:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
 }
 
 // copyProgress copies what the second process prints until its last byte says how it went.

@@ -10,15 +10,17 @@ import (
 	"golang.org/x/term"
 )
 
-// display shows a rollout: on a terminal one line a workload, written over in place; elsewhere a line for each change.
+// display shows a rollout: on a terminal one line a workload, written over in place. Elsewhere, where nothing can be
+// written over, a line when a workload is available or has failed, and now and then one for those that are waited for.
 type display struct {
 	out   io.Writer
-	width int // of the terminal in columns; 0 means that out is no terminal
-	shown []string
+	width int               // of the terminal in columns; 0 means that out is no terminal
+	lines int               // on the terminal, to be written over
+	shown map[string]string // elsewhere: the last line of each workload
 }
 
 func newDisplay(out io.Writer) *display {
-	d := &display{out: out}
+	d := &display{out: out, shown: map[string]string{}}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 			d.width = width
@@ -29,13 +31,30 @@ func newDisplay(out io.Writer) *display {
 
 // show brings the display up to date.
 func (d *display) show(workloads []workload) {
-	lines := rolloutLines(workloads)
-	text := changedLines(d.shown, lines)
 	if d.width > 0 {
-		text = redraw(len(d.shown), lines, d.width)
+		lines := rolloutLines(workloads)
+		_, _ = io.WriteString(d.out, redraw(d.lines, lines, d.width))
+		d.lines = len(lines)
+		return
 	}
-	d.shown = lines
-	_, _ = io.WriteString(d.out, text)
+	d.print(workloads, false)
+}
+
+// remind says what is waited for, where that has not been said already.
+func (d *display) remind(workloads []workload) {
+	if d.width == 0 {
+		d.print(workloads, true)
+	}
+}
+
+func (d *display) print(workloads []workload, waitingToo bool) {
+	for i, line := range rolloutLines(workloads) {
+		w := workloads[i]
+		if d.shown[w.Name] != line && (waitingToo || w.State != waiting) {
+			_, _ = io.WriteString(d.out, line+"\n")
+			d.shown[w.Name] = line
+		}
+	}
 }
 
 // rolloutLines renders the rollout, one line a workload, in columns.
@@ -54,21 +73,6 @@ func rolloutLines(workloads []workload) []string {
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-// changedLines is what is printed where nothing can be written over: the lines that were not there before.
-func changedLines(before, now []string) string {
-	was := map[string]bool{}
-	for _, line := range before {
-		was[line] = true
-	}
-	var text strings.Builder
-	for _, line := range now {
-		if !was[line] {
-			text.WriteString(line + "\n")
-		}
-	}
-	return text.String()
 }
 
 // redraw goes back over the lines written before and writes the new ones, cut to the terminal's width: a line that wraps

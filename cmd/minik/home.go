@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -62,6 +63,22 @@ func callersHome(caller *owner) string {
 func (h *home) kubeconfig() string { return filepath.Join(h.dataDir, "kubeconfig") }
 func (h *home) cacheDir() string   { return filepath.Join(h.dataDir, "cache") }
 func (h *home) logFile() string    { return filepath.Join(h.dataDir, "logs", "minik.log") }
+
+// program is how this program is called: by its name alone where the shell would find it, else as it was typed.
+func (h *home) program() string {
+	found, err := exec.LookPath("minik")
+	if err != nil {
+		return os.Args[0]
+	}
+	there, err := os.Stat(found)
+	if err != nil {
+		return os.Args[0]
+	}
+	if here, err := os.Stat(os.Args[0]); err == nil && !os.SameFile(here, there) {
+		return os.Args[0]
+	}
+	return "minik"
+}
 
 // flag is what has to be added to a command to mean this data directory; "" for the default one.
 func (h *home) flag() string {

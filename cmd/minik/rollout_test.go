@@ -60,11 +60,35 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// On a terminal the lines are written over; elsewhere only what has changed is printed.
-func TestDisplay(t *testing.T) {
-	require.Equal(t, "b 2\n", changedLines([]string{"a 1", "b 1"}, []string{"a 1", "b 2"}))
-	require.Equal(t, "a\n", changedLines(nil, []string{"a"}))
+// Where nothing can be written over, a line comes when something is done, and a reminder of what is not.
+func TestDisplayWithoutTerminal(t *testing.T) {
+	var out strings.Builder
+	display := newDisplay(&out)
+	printed := func() string {
+		defer out.Reset()
+		return out.String()
+	}
+	a := workload{Name: "pod/a", Want: 1, Why: "it has no node yet"}
+	b := workload{Name: "pod/b", Want: 1, Why: "it starts on node-1"}
+	display.show([]workload{a, b})
+	require.Empty(t, printed())
 
+	b.Ready, b.State, b.Why = 1, available, ""
+	display.show([]workload{a, b})
+	require.Equal(t, "  ✓ pod/b  1/1\n", printed())
+
+	display.remind([]workload{a, b})
+	require.Equal(t, "  … pod/a  0/1  it has no node yet\n", printed())
+	display.remind([]workload{a, b})
+	require.Empty(t, printed(), "that is known")
+
+	a.State, a.Why = failed, "container a ended with exit code 1 (Error)"
+	display.show([]workload{a, b})
+	require.Equal(t, "  ✗ pod/a  0/1  container a ended with exit code 1 (Error)\n", printed())
+}
+
+// On a terminal the lines are written over.
+func TestRedraw(t *testing.T) {
 	require.Equal(t, "\x1b[2Kfirst\n\x1b[J", redraw(0, []string{"first"}, 80))
 	require.Equal(t, "\x1b[2A\x1b[2Kabcd…\n\x1b[2Kb\n\x1b[J", redraw(2, []string{"abcdefg", "b"}, 5),
 		"a line longer than the terminal would wrap, and the next redraw would miss it")

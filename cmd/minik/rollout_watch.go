@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -69,22 +70,30 @@ func (w *rolloutWatch) informers() []cache.SharedIndexInformer {
 	return needed
 }
 
-// follow shows the rollout whenever it has changed, and returns it once no workload is waiting any more.
-func (w *rolloutWatch) follow(ctx context.Context, show func([]workload)) ([]workload, error) {
-	w.factory.Start(ctx.Done())
-	defer w.factory.Shutdown()
-	for kind, synced := range w.factory.WaitForCacheSync(ctx.Done()) {
+// remindAfter is how often a rollout without an end says what it is waiting for.
+const remindAfter = 5 * time.Second
+
+// follow shows the rollout whenever it has changed, and returns it once no workload is waiting any more. Its informers have
+// ended then.
+func (w *rolloutWatch) follow(ctx context.Context, display *display) ([]workload, error) {
+	watching, stop := context.WithCancel(ctx)
+	defer w.factory.Shutdown() // waits for the informers, so it has to come after stop
+	defer stop()
+	w.factory.Start(watching.Done())
+	for kind, synced := range w.factory.WaitForCacheSync(watching.Done()) {
 		if !synced {
 			return nil, fmt.Errorf("waiting for the list of %s: %w", kind, context.Cause(ctx))
 		}
 	}
+	remind := time.NewTicker(remindAfter)
+	defer remind.Stop()
 	for {
 		seen, err := w.observe()
 		if err != nil {
 			return nil, err
 		}
 		workloads := rollout(seen)
-		show(workloads)
+		display.show(workloads)
 		if settled(workloads) {
 			return workloads, nil
 		}
@@ -92,6 +101,8 @@ func (w *rolloutWatch) follow(ctx context.Context, show func([]workload)) ([]wor
 		case <-ctx.Done():
 			return workloads, fmt.Errorf("stopped before every workload was available: %w", context.Cause(ctx))
 		case <-w.changed:
+		case <-remind.C:
+			display.remind(workloads)
 		}
 	}
 }

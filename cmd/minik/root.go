@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,6 +75,7 @@ func report(out io.Writer, err error) int {
 // newRoot is the whole tree: kubectl's root command with minik's name, flags and verbs.
 func newRoot(streams genericiooptions.IOStreams) (*cobra.Command, *home) {
 	home := newHome()
+	setKubectlVersion()
 	root := newKubectl(streams, home)
 	root.Use = "minik"
 	root.SilenceErrors = true // run prints them
@@ -218,23 +218,4 @@ func rootHelpText(root *cobra.Command) string {
 		"Start with 'minik up', then type 'minik get nodes' in a second terminal.\n" +
 		"'minik VERB --help' says more; 'minik options' lists the flags that all of kubectl's commands take.\n")
 	return text.String()
-}
-
-// version is minik's own, and that of the Kubernetes libraries it is made of, as the build recorded them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	version := info.Main.Version
-	if version == "" {
-		version = "(devel)"
-	}
-	for _, dependency := range info.Deps {
-		if dependency.Path == "k8s.io/client-go" {
-			// The libraries' v0.37.2 is Kubernetes' v1.37.2.
-			version += " (Kubernetes " + strings.Replace(dependency.Version, "v0.", "v1.", 1) + ")"
-		}
-	}
-	return version
 }

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/kubernetes"
 
 	"minik.dev/cluster"
@@ -153,12 +153,15 @@ func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
 	if err := u.home.keepOwner(u.home.dataDir); err != nil {
 		return err
 	}
+	next := next{minik: u.command(c), kubeconfig: c.Kubeconfig(), detach: u.detach}
 	if len(u.manifests) > 0 {
-		if err := u.bringUp(ctx, c); err != nil {
+		objects, answers, err := u.bringUp(ctx, c)
+		if err != nil {
 			return err
 		}
+		next.namespace, next.url = onlyNamespace(objects), firstURL(answers)
 	}
-	_, _ = io.WriteString(u.streams.Out, nextSteps(c.Kubeconfig(), u.dataDirFlag(c), len(u.manifests) > 0, u.detach))
+	_, _ = io.WriteString(u.streams.Out, next.String())
 	if detached() {
 		return leaveTerminal(u.streams.Out)
 	}
@@ -166,57 +169,63 @@ func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
 }
 
 // bringUp is -f: apply, wait until every workload is available, and ask each Service for an answer.
-func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) error {
+func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info, []answer, error) {
 	out := u.streams.Out
 	began := time.Now()
-	objects, err := applyManifests(c.Config(), u.manifests, u.streams, u.home.cacheDir())
+	applied, streams := &strings.Builder{}, u.streams
+	streams.Out = applied
+	objects, err := applyManifests(c.Config(), u.manifests, streams, u.home.cacheDir())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
+	_, _ = io.WriteString(out, stageLine(cluster.Stage{
+		Name: "manifests", Took: time.Since(began), Detail: applySummary(applied.String()),
+	}))
 	client, err := kubernetes.NewForConfig(c.Config())
 	if err != nil {
-		return fmt.Errorf("making a client for the rollout: %w", err)
+		return nil, nil, fmt.Errorf("making a client for the rollout: %w", err)
 	}
 	watch, err := newRolloutWatch(client, objects)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	_, _ = fmt.Fprintln(out, "rollout:")
-	workloads, err := watch.follow(ctx, newDisplay(out).show)
+	_, _ = fmt.Fprintln(out, "\nrollout:")
+	workloads, err := watch.follow(ctx, newDisplay(out))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	_, _ = fmt.Fprintln(out, rolloutVerdict(workloads, time.Since(began)))
+	_, _ = fmt.Fprintf(out, "  %s\n", rolloutVerdict(workloads, time.Since(began)))
 
 	seen, err := watch.observe()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("listing nodes for the services' URLs: %w", err)
+		return nil, nil, fmt.Errorf("listing nodes for the services' URLs: %w", err)
 	}
-	var nodeList []*corev1.Node
-	for i := range nodes.Items {
-		nodeList = append(nodeList, &nodes.Items[i])
+	answers := checkURLs(ctx, serviceURLs(seen.Services, nodes.Items, c.Address))
+	if len(answers) > 0 {
+		_, _ = fmt.Fprintf(out, "\nservices:\n%s\n", strings.Join(answerLines(answers), "\n"))
 	}
-	for _, answer := range checkURLs(ctx, serviceURLs(seen.Services, nodeList, c.Address)) {
-		_, _ = fmt.Fprintf(out, "  %s\n", answer)
-	}
-	return nil
+	return objects, answers, nil
 }
 
-// dataDirFlag is what has to be added to minik's commands to mean this cluster; "" for the default one.
-func (u *up) dataDirFlag(c *cluster.Cluster) string {
+// command is how minik is called for this cluster.
+func (u *up) command(c *cluster.Cluster) string {
 	if u.ephemeral {
-		return " --kubeconfig " + c.Kubeconfig()
+		return u.home.program() + " --kubeconfig " + c.Kubeconfig()
 	}
-	return u.home.flag()
+	return u.home.program() + u.home.flag()
 }
 
 // stageLine is one line of the start.
 func stageLine(stage cluster.Stage) string {
-	line := fmt.Sprintf("  %-14s %8s", stage.Name, stage.Took.Round(time.Millisecond))
+	took := "<1ms"
+	if stage.Took >= time.Millisecond {
+		took = stage.Took.Round(time.Millisecond).String()
+	}
+	line := fmt.Sprintf("  %-14s %8s", stage.Name, took)
 	if stage.Detail != "" {
 		line += "  " + stage.Detail
 	}
@@ -235,18 +244,4 @@ func rolloutVerdict(workloads []workload, took time.Duration) string {
 		return fmt.Sprintf("not available: %s; `minik describe` and `minik get events` say more", strings.Join(bad, ", "))
 	}
 	return fmt.Sprintf("all %d available after %s", len(workloads), took.Round(10*time.Millisecond))
-}
-
-// nextSteps is what to type next.
-func nextSteps(kubeconfig, flag string, applied, detach bool) string {
-	first := "get nodes"
-	if applied {
-		first = "get pods -o wide"
-	}
-	text := fmt.Sprintf("\nready. In a second terminal:\n  minik%s %s\n  kubectl --kubeconfig %s get pods -A\n",
-		flag, first, kubeconfig)
-	if detach {
-		return text + fmt.Sprintf("minik%s down ends it.\n", flag)
-	}
-	return text + "Ctrl-C ends it.\n"
 }

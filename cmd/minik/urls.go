@@ -17,6 +17,7 @@ type serviceURL struct {
 	Network string // "tcp" or "udp"
 	Scheme  string // "http", "https", or the network where nothing says that HTTP is spoken
 	Address string // host:port as a client on this machine dials it
+	Outside bool   // it is meant for clients outside of the cluster
 }
 
 func (u serviceURL) String() string {
@@ -29,7 +30,7 @@ var defaultPort = map[string]string{"http": ":80", "https": ":443"}
 // serviceURLs lists where the Services answer: at the load balancer's address if there is one, else at a node port on
 // one node, else at the cluster address; each port once. A headless or ExternalName Service has no address of its own.
 // address maps an address of the cluster to what is really listened on.
-func serviceURLs(services []*corev1.Service, nodes []*corev1.Node, address func(ip string, port int32) string) []serviceURL {
+func serviceURLs(services []*corev1.Service, nodes []corev1.Node, address func(ip string, port int32) string) []serviceURL {
 	services = slices.Clone(services)
 	slices.SortFunc(services, func(a, b *corev1.Service) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
@@ -48,6 +49,7 @@ func serviceURLs(services []*corev1.Service, nodes []*corev1.Node, address func(
 			network := strings.ToLower(string(cmp.Or(port.Protocol, corev1.ProtocolTCP)))
 			out = append(out, serviceURL{
 				Service: name, Network: network, Scheme: scheme(network, port), Address: address(ip, number),
+				Outside: service.Spec.Type != corev1.ServiceTypeClusterIP,
 			})
 		}
 	}
@@ -55,7 +57,7 @@ func serviceURLs(services []*corev1.Service, nodes []*corev1.Node, address func(
 }
 
 // reach is where a client outside of the cluster finds one port of a Service.
-func reach(service *corev1.Service, port corev1.ServicePort, nodes []*corev1.Node) (ip string, number int32, ok bool) {
+func reach(service *corev1.Service, port corev1.ServicePort, nodes []corev1.Node) (ip string, number int32, ok bool) {
 	for _, ingress := range service.Status.LoadBalancer.Ingress {
 		if ingress.IP != "" {
 			return ingress.IP, port.Port, true
@@ -103,10 +105,19 @@ type answer struct {
 	Detail string // the HTTP status, "connected", or what went wrong
 }
 
-func (a answer) String() string {
-	verdict := "answers"
-	if !a.OK {
-		verdict = "does not answer"
+// answerLines renders the answers in columns.
+func answerLines(answers []answer) []string {
+	names, urls := 0, 0
+	for _, a := range answers {
+		names, urls = max(names, len(a.Service)), max(urls, len(a.serviceURL.String()))
 	}
-	return fmt.Sprintf("%s  %s  %s (%s)", a.Service, a.serviceURL, verdict, a.Detail)
+	var lines []string
+	for _, a := range answers {
+		verdict := "answers: "
+		if !a.OK {
+			verdict = "does not answer: "
+		}
+		lines = append(lines, fmt.Sprintf("  %-*s  %-*s  %s%s", names, a.Service, urls, a.serviceURL, verdict, a.Detail))
+	}
+	return lines
 }

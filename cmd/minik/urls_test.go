@@ -24,7 +24,7 @@ func service(namespace, name string, spec corev1.ServiceSpec, ingress ...string)
 
 // A Service is reached at its load balancer, else at a node port, else at its cluster address.
 func TestServiceURLs(t *testing.T) {
-	nodes := []*corev1.Node{{Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
+	nodes := []corev1.Node{{Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
 		{Type: corev1.NodeHostName, Address: "node-1"}, {Type: corev1.NodeInternalIP, Address: "10.128.1.1"},
 	}}}}
 	http80 := []corev1.ServicePort{{Name: "http", Port: 80}}
@@ -78,8 +78,10 @@ func TestCheckURLs(t *testing.T) {
 		{Service: "web", Network: "tcp", Scheme: "http", Address: here},
 		{Service: "db", Network: "tcp", Scheme: "tcp", Address: here},
 	})
-	require.Equal(t, "web  http://"+here+"  answers (404 Not Found)", answers[0].String())
-	require.Equal(t, "db  tcp://"+here+"  answers (connected)", answers[1].String())
+	require.Equal(t, []string{
+		"  web  http://" + here + "  answers: 404 Not Found",
+		"  db   tcp://" + here + "   answers: connected",
+	}, answerLines(answers))
 	require.Equal(t, 2, attempts)
 
 	ended, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What is printed can be typed as it is.
+func TestNext(t *testing.T) {
+	require.Equal(t, `
+ready. In a second terminal:
+  bin/minik get pods -o wide -n shop
+  curl http://10.96.255.1
+  bin/minik node stop node-2
+  kubectl --kubeconfig /home/a/.minik/kubeconfig get nodes
+Ctrl-C ends it; the data stays.
+`, next{minik: "bin/minik", kubeconfig: "/home/a/.minik/kubeconfig", namespace: "shop", url: "http://10.96.255.1"}.String())
+
+	require.Contains(t, next{minik: "minik", detach: true}.String(), "minik get pods -o wide -A")
+	require.Contains(t, next{minik: "minik --data-dir x", detach: true}.String(), "\nminik --data-dir x down ends it;")
+}
+
+// The URL to try is one from outside of the cluster, if there is one that answers.
+func TestFirstURL(t *testing.T) {
+	inside := answer{serviceURL: serviceURL{Scheme: "http", Address: "10.96.0.5:80"}, OK: true}
+	outside := answer{serviceURL: serviceURL{Scheme: "http", Address: "10.96.255.1:80", Outside: true}, OK: true}
+	silent := answer{serviceURL: outside.serviceURL}
+	database := answer{serviceURL: serviceURL{Scheme: "tcp", Address: "10.96.0.6:5432"}, OK: true}
+	require.Equal(t, "http://10.96.255.1", firstURL([]answer{database, inside, outside}))
+	require.Equal(t, "http://10.96.0.5", firstURL([]answer{silent, inside}))
+	require.Empty(t, firstURL([]answer{silent, database}))
+}
+
+func TestApplySummary(t *testing.T) {
+	require.Equal(t, "2 created, 1 unchanged", applySummary(
+		"deployment.apps/web created\nnamespace/shop unchanged\nservice/web created\n"))
+	require.Empty(t, applySummary(""))
+}
