@@ -49,7 +49,7 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			return
 		}
 		defer release()
-		req.Body = http.MaxBytesReader(out, req.Body, maxBody)
+		r.Request.Body = http.MaxBytesReader(out, r.Request.Body, maxBody) // of r: admitLoad has made it a request of its own
 		if r.resource == "" {
 			plain.ServeHTTP(out, r.Request)
 			return
@@ -124,9 +124,12 @@ func (s *Server) authorize(r *request) error {
 	if r.subresource != "" {
 		resource += "/" + r.subresource
 	}
-	scope := "at the cluster scope"
-	if r.namespace != "" {
-		scope = fmt.Sprintf("in the namespace %q", r.namespace)
+	scope, namespace := "at the cluster scope", r.namespace
+	if r.group == "" && r.resource == "namespaces" {
+		namespace = r.name // upstream takes a namespace to be in itself
+	}
+	if namespace != "" {
+		scope = fmt.Sprintf("in the namespace %q", namespace)
 	}
 	return apierrors.NewForbidden(schema.GroupResource{Group: r.group, Resource: r.resource}, r.name,
 		fmt.Errorf("User %q cannot %s resource %q in API group %q %s", r.user.Name, r.verb, resource, r.group, scope))

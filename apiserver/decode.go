@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -35,6 +36,9 @@ func (r *request) fieldValidation() (validation, error) {
 // body reads the request's body whole. It is bounded by maxBody.
 func (r *request) body() ([]byte, error) {
 	b, err := io.ReadAll(r.Body)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, apierrors.NewBadRequest("the request's body ended before all of it had come")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the request's body: %w", err)
 	}

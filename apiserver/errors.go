@@ -41,7 +41,7 @@ func translate(err error, resource schema.GroupResource, name string) *apierrors
 		return apierrors.NewResourceExpired(err.Error())
 	case errors.Is(err, rpctypes.ErrCompacted):
 		return apierrors.NewResourceExpired("The provided resource version is too old: history before it was compacted.")
-	case errors.Is(err, store.ErrFuture):
+	case errors.Is(err, store.ErrFuture), errors.Is(err, rpctypes.ErrFutureRev):
 		e := apierrors.NewTimeoutError("Too large resource version: "+err.Error(), 1)
 		e.ErrStatus.Details.Causes = []metav1.StatusCause{{
 			Type:    metav1.CauseTypeResourceVersionTooLarge,

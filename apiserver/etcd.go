@@ -71,6 +71,9 @@ const (
 	electionMs = 100
 )
 
+// maxTxnOps bounds what one transaction does: a service with a thousand node ports is written with a claim for each.
+const maxTxnOps = 2048
+
 // StartEtcd starts an embedded etcd and returns when it serves.
 func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
@@ -131,6 +134,7 @@ func etcdConfig(o EtcdOptions, sockets string) *embed.Config {
 	if o.Quota > 0 {
 		config.QuotaBackendBytes = o.Quota
 	}
+	config.MaxTxnOps = maxTxnOps
 	config.UnsafeNoFsync = o.Volatile
 	config.SnapshotCount = 10_000 // entries kept in memory for followers that there are none of
 	config.SnapshotCatchUpEntries = 500

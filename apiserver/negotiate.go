@@ -37,6 +37,7 @@ type media struct {
 // it; a watch is not offered in YAML, and a Table only in JSON. Nothing fitting is 406 with the types that are there.
 func negotiate(req *http.Request, hasProto, watch bool) (media, error) {
 	pretty, _ := strconv.ParseBool(req.URL.Query().Get("pretty"))
+	pretty = pretty && !watch // an event is one line
 	header := req.Header.Get("Accept")
 	if header == "" {
 		return media{Type: mediaJSON, Pretty: pretty}, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -81,10 +82,15 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 	return s.placed(r, current, obj)
 }
 
+// boundCopies keeps a patch of a few copy operations from doubling a document over and over. The library has but one
+// setting for the whole process.
+var boundCopies = sync.OnceFunc(func() { jsonpatch.AccumulatedCopySizeLimit = maxBody })
+
 // applyPatch is the pure part: one document and one patch make another document.
 func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object) ([]byte, error) {
 	switch kind {
 	case types.JSONPatchType:
+		boundCopies()
 		operations, err := jsonpatch.DecodePatch(patch)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
@@ -137,33 +143,43 @@ func (s *Server) apply(r *request, data []byte) error {
 		}
 		return merged.(resources.Object), nil
 	}
-	written, err := s.mutate(r, "patch", func(current resources.Object) (resources.Object, bool, error) {
-		current = current.DeepCopyObject().(resources.Object)
-		next, err := merge(current)
-		if err != nil || r.sub == nil {
+	for attempt := 1; ; attempt++ {
+		written, err := s.mutate(r, "patch", func(current resources.Object) (resources.Object, bool, error) {
+			current = current.DeepCopyObject().(resources.Object)
+			next, err := merge(current)
+			if err != nil || r.sub == nil {
+				return next, true, err
+			}
+			managed := next.GetManagedFields()
+			if next, err = s.placed(r, current, next); err == nil {
+				next.SetManagedFields(managed)
+			}
 			return next, true, err
+		})
+		if err == nil {
+			return s.answerChanged(r, written)
 		}
-		managed := next.GetManagedFields()
-		if next, err = s.placed(r, current, next); err == nil {
-			next.SetManagedFields(managed)
-		}
-		return next, true, err
-	})
-	if errors.Is(err, store.ErrNotFound) && r.sub == nil {
-		empty := r.row.New()
-		empty.SetName(r.name)
-		empty.SetNamespace(r.namespace)
-		made, err := merge(empty)
-		if err != nil {
+		if !errors.Is(err, store.ErrNotFound) || r.sub != nil {
 			return err
 		}
-		made.SetResourceVersion("")
-		return s.createObject(r, made, true)
+		err = s.applyNew(r, merge)
+		if !errors.Is(err, store.ErrExists) || attempt == attempts { // else somebody else was faster to make it
+			return err
+		}
 	}
+}
+
+// applyNew makes the object that is applied and not there.
+func (s *Server) applyNew(r *request, merge func(resources.Object) (resources.Object, error)) error {
+	empty := r.row.New()
+	empty.SetName(r.name)
+	empty.SetNamespace(r.namespace)
+	made, err := merge(empty)
 	if err != nil {
 		return err
 	}
-	return s.answerChanged(r, written)
+	made.SetResourceVersion("")
+	return s.createObject(r, made, true)
 }
 
 // applied reads an apply request: the object, and whether fields may be taken from other managers.

@@ -6,9 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/api"
 	"minik.dev/apiserver/auth"
@@ -91,7 +94,7 @@ func verbOf(req *http.Request, name string) string {
 			return "deletecollection"
 		}
 		return "delete"
-	default:
+	case http.MethodGet, http.MethodHead:
 		switch {
 		case watch:
 			return "watch"
@@ -101,6 +104,7 @@ func verbOf(req *http.Request, name string) string {
 			return "get"
 		}
 	}
+	return strings.ToLower(req.Method)
 }
 
 // kind is the kind of the addressed object, in the version that is asked for.
@@ -169,9 +173,9 @@ func (r *request) entry(verb, name string) *journal.Entry {
 	return &journal.Entry{
 		Actor: api.Actor{
 			User:      r.user.Name,
-			Component: component,
-			Command:   r.Header.Get("Kubectl-Command"),
-			Session:   r.Header.Get("Kubectl-Session"),
+			Component: bounded(component),
+			Command:   bounded(r.Header.Get("Kubectl-Command")),
+			Session:   bounded(r.Header.Get("Kubectl-Session")),
 		},
 		Verb:        verb,
 		Group:       r.row.Kind.Group,
@@ -185,10 +189,28 @@ func (r *request) entry(verb, name string) *journal.Entry {
 	}
 }
 
-// warn adds a Warning header, as kubectl shows them.
+// maxActor bounds what a client says of itself, in bytes: the journal keeps it with every write.
+const maxActor = 256
+
+// bounded is the beginning of what a client says of itself, as text.
+func bounded(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxActor)], "") }
+
+// maxWarnings bounds all Warning headers of an answer together, in bytes (upstream). What does not fit is left out.
+const maxWarnings = 4096
+
+// warn adds a Warning header, as kubectl shows them. What was said already is not said again.
 func (r *request) warn(text string) {
 	text = strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "\n", " ", "\r", " ").Replace(text)
-	r.w.Header().Add("Warning", fmt.Sprintf("299 - \"%s\"", text))
+	warning, size := fmt.Sprintf("299 - \"%s\"", text), 0
+	for _, said := range r.w.Header().Values("Warning") {
+		if said == warning {
+			return
+		}
+		size += len(said)
+	}
+	if size+len(warning) <= maxWarnings {
+		r.w.Header().Add("Warning", warning)
+	}
 }
 
 // manager names the field manager of the request's writes: what it says itself, or the program in its User-Agent.
@@ -197,8 +219,24 @@ func (r *request) manager() string {
 		return m
 	}
 	name, _, _ := strings.Cut(r.UserAgent(), "/")
+	name = strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, name[:min(len(name), metav1validation.FieldManagerMaxLength)])
 	if name == "" {
 		name = "unknown"
 	}
-	return name[:min(len(name), 128)]
+	return name
+}
+
+// checkManager checks the name of the field manager, of which managedFields keep a copy for ever.
+func (r *request) checkManager() error {
+	mistakes := metav1validation.ValidateFieldManager(r.URL.Query().Get("fieldManager"), field.NewPath("fieldManager"))
+	if len(mistakes) == 0 {
+		return nil
+	}
+	kind := strings.ToUpper(r.verb[:1]) + r.verb[1:] + "Options"
+	return apierrors.NewInvalid(schema.GroupKind{Group: "meta.k8s.io", Kind: kind}, "", mistakes)
 }

@@ -16,6 +16,9 @@ func (s *Server) serve(r *request) error {
 	if err := s.addressable(r); err != nil {
 		return err
 	}
+	if err := r.checkManager(); err != nil {
+		return err
+	}
 	switch {
 	case r.row == s.revisions:
 		return s.serveRevisions(r)

@@ -12,6 +12,18 @@ import (
 // pageSize is how many objects of the past are fetched from etcd at a time.
 const pageSize = 500
 
+// CountAt is how many of the row's objects there were at the revision, from the key start on.
+func (s *Store) CountAt(ctx context.Context, row *resources.Resource, namespace string, revision int64,
+	start string) (int64, error) {
+	defer s.observe("count", row.Plural)()
+	end := clientv3.GetPrefixRangeEnd(Range(row, namespace))
+	counted, err := s.Client.Get(ctx, start, clientv3.WithRange(end), clientv3.WithRev(revision), clientv3.WithCountOnly())
+	if err != nil {
+		return 0, fmt.Errorf("counting %s at revision %d: %w", row.Plural, revision, err)
+	}
+	return counted.Count, nil
+}
+
 // ListAt calls each for the row's objects as they were at the revision, in the order of their keys, from the key start on.
 func (s *Store) ListAt(ctx context.Context, row *resources.Resource, namespace string, revision int64, start string,
 	each func(*Entry) bool) error {
