@@ -63,8 +63,7 @@ type Control struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   ControlSpec   `json:"spec,omitempty"`
-	Status ControlStatus `json:"status,omitempty"`
+	Spec ControlSpec `json:"spec,omitempty"`
 }
 
 // ControlSpec is what the component is asked to do.
@@ -72,13 +71,6 @@ type ControlSpec struct {
 	// Stopped takes the power from a node: its kubelet kills every container, stops its heartbeat and reports nothing, until
 	// the field is false again or the control is deleted. Only kubelets may be stopped.
 	Stopped bool `json:"stopped,omitempty"`
-}
-
-// ControlStatus is what the component has made of it. A node without power cannot report that it has none, so the API
-// server's readers take Stopped from the spec, and ObservedGeneration says whether the component has seen it.
-type ControlStatus struct {
-	// ObservedGeneration is the generation of the spec that the component acted on last.
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 }
 
 // ControlList is a list of controls.

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,14 +16,15 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/apiserver/resources"
 	"minik.dev/journal"
 )
 
 // systemNamespaces are there in every cluster.
 var systemNamespaces = []string{"default", "kube-system", "kube-public", corev1.NamespaceNodeLease}
 
-// Bootstrap makes what every cluster has before anyone asks: the system's namespaces, and the service `kubernetes` with
-// the server's own address behind it. It speaks to the server as a client, and changes nothing that is right already.
+// Bootstrap makes what every cluster has before anyone asks: the system's namespaces and priority classes, and the
+// service `kubernetes` with the server's own address behind it. It speaks to the server as a client, and changes nothing that is right already.
 func Bootstrap(ctx context.Context, config *rest.Config, serviceIP string, endpoint *net.TCPAddr) error {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
 	if err != nil {
@@ -36,10 +38,31 @@ func Bootstrap(ctx context.Context, config *rest.Config, serviceIP string, endpo
 			return fmt.Errorf("making namespace %s: %w", name, err)
 		}
 	}
+	for _, class := range systemClasses() {
+		_, err := client.SchedulingV1().PriorityClasses().Create(ctx, class, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("making priority class %s: %w", class.Name, err)
+		}
+	}
 	if err := masterService(ctx, client, serviceIP); err != nil {
 		return err
 	}
 	return masterEndpoints(ctx, client, endpoint)
+}
+
+// systemClasses are the priority classes of what a cluster cannot do without.
+func systemClasses() []*schedulingv1.PriorityClass {
+	class := func(name, whom string) *schedulingv1.PriorityClass {
+		return &schedulingv1.PriorityClass{
+			ObjectMeta:  metav1.ObjectMeta{Name: name},
+			Value:       resources.SystemPriorities[name],
+			Description: "Used for system critical pods that must " + whom + ".",
+		}
+	}
+	return []*schedulingv1.PriorityClass{
+		class("system-cluster-critical", "run in the cluster, but can be moved to another node if necessary"),
+		class("system-node-critical", "not be moved from their current node"),
+	}
 }
 
 // masterService is the service at which pods find the API server. An address that the cluster no longer has, because its

@@ -16,12 +16,6 @@ import (
 // priority turns the name of a priority class into a number.
 type priority struct{ reader Reader }
 
-// systemClasses exist without being made, as upstream.
-var systemClasses = map[string]int32{
-	"system-cluster-critical": 2_000_000_000,
-	"system-node-critical":    2_000_001_000,
-}
-
 func (p priority) admit(ctx context.Context, r *Request) error {
 	if !r.creates("pods") {
 		return nil
@@ -59,7 +53,7 @@ func (p priority) of(ctx context.Context, pod *corev1.Pod) (int32, *corev1.Preem
 		pod.Spec.PriorityClassName = class.Name
 		return class.Value, class.PreemptionPolicy, nil
 	}
-	if value, ok := systemClasses[name]; ok {
+	if value, ok := resources.SystemPriorities[name]; ok {
 		return value, nil, nil
 	}
 	obj, ok := p.reader.Get("scheduling.k8s.io", "priorityclasses", "", name)

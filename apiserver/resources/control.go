@@ -19,20 +19,14 @@ func controls() *Resource {
 		New:           func() Object { return &api.Control{} },
 		NewList:       func() runtime.Object { return &api.ControlList{} },
 		Generation:    true,
-		Subresources: []Subresource{
-			status(func(c, body *api.Control) { c.Status = body.Status }, unchecked[*api.Control]),
-		},
-		Validate: check(validateControl),
+		Validate:      check(validateControl),
 		Columns: []metav1.TableColumnDefinition{
 			nameColumn(0),
 			column("Stopped", "boolean", 0, "Whether the component is asked to stop."),
-			column("Seen", "boolean", 0, "Whether the component has acted on the control as it is now."),
 			ageColumn(),
 		},
 		Cells: cells(func(c *api.Control, now time.Time) []any {
-			return []any{
-				c.Name, c.Spec.Stopped, c.Status.ObservedGeneration >= c.Generation, age(c.CreationTimestamp, now),
-			}
+			return []any{c.Name, c.Spec.Stopped, age(c.CreationTimestamp, now)}
 		}),
 	}
 }

@@ -51,8 +51,8 @@ const (
 	highestUserPriority = int32(1000000000)
 )
 
-// systemPriorities are the classes that every cluster has, with their only values.
-var systemPriorities = map[string]int32{
+// SystemPriorities are the priority classes that every cluster has, with their only values.
+var SystemPriorities = map[string]int32{
 	"system-cluster-critical": 2 * highestUserPriority,
 	"system-node-critical":    2*highestUserPriority + 1000,
 }
@@ -83,7 +83,7 @@ func validatePriorityClass(pc, old *schedulingv1.PriorityClass) field.ErrorList 
 
 // wrongSystemClass says how a class with a system name differs from the one that has it; empty is not at all.
 func wrongSystemClass(pc *schedulingv1.PriorityClass) string {
-	value, known := systemPriorities[pc.Name]
+	value, known := SystemPriorities[pc.Name]
 	switch {
 	case !known:
 		return fmt.Sprintf("%v is not a known system priority class", pc.Name)

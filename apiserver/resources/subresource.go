@@ -32,9 +32,6 @@ func status[T Object](apply func(obj, body T), validate func(obj, old T) field.E
 	}
 }
 
-// unchecked is the Validate of a status that upstream does not check either.
-func unchecked[T Object](_, _ T) field.ErrorList { return nil }
-
 // scale is the subresource by which a controller or `kubectl scale` sets the number of replicas without knowing the
 // kind. Selector is a function of the object because one of the three kinds has a map where the others have a selector.
 func scale(group string, replicas func(Object) **int32, current func(Object) int32,
