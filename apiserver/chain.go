@@ -242,13 +242,20 @@ func (s *Server) plainPaths(discovery, openapi http.Handler) http.Handler {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		r := &request{Request: req, w: w, verb: strings.ToLower(req.Method)}
-		s.fail(r, notFoundPath())
+		s.fail(r, r.notServed())
 	})
 	return mux
 }
 
-func notFoundPath() error {
-	e := apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, false)
-	e.ErrStatus.Message, e.ErrStatus.Reason = "the server could not find the requested resource", metav1.StatusReasonNotFound
+// notServed is the answer to a path that names nothing that is served. It says what was looked for in the words in which
+// client-go tells of an unknown path. There are no details, because clients tell by them a kind that is not there from an
+// object that is not.
+func (r *request) notServed() error {
+	resource := r.gr()
+	if r.subresource != "" {
+		resource.Resource += "/" + r.subresource
+	}
+	e := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, resource, r.name, "", 0, false)
+	e.ErrStatus.Details = nil
 	return e
 }

@@ -12,6 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/admission"
@@ -176,7 +177,7 @@ func (s *Server) deleteOptions(r *request) (*metav1.DeleteOptions, error) {
 		if err != nil {
 			return nil, err
 		}
-		kind := metav1.SchemeGroupVersion.WithKind("DeleteOptions")
+		kind := schema.GroupVersionKind{Version: "v1", Kind: "DeleteOptions"} // what a body that names no kind is taken for
 		decoded, err := s.decode(r, contentType, data, kind, options)
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
 
@@ -81,7 +82,7 @@ func (s *Server) listQuery(r *request) (*query, error) {
 	}
 	var err error
 	if q.labels, err = labels.Parse(q.LabelSelector); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("unable to parse requirement: %v", err))
+		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	if q.fields, err = fields.ParseSelector(q.FieldSelector); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
@@ -92,8 +93,7 @@ func (s *Server) listQuery(r *request) (*query, error) {
 	known := store.Selectable(r.row)
 	for _, requirement := range q.fields.Requirements() {
 		if _, ok := known[requirement.Field]; !ok {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("Unable to find %q that match label selector %q, field selector "+
-				"%q: field label not supported: %s", r.gr(), q.LabelSelector, q.FieldSelector, requirement.Field))
+			return nil, apierrors.NewBadRequest(unknownField(r.row, requirement.Field))
 		}
 	}
 	q.all = q.labels.Empty() && q.fields.Empty()
@@ -112,6 +112,14 @@ func (s *Server) listQuery(r *request) (*query, error) {
 		}
 	}
 	return q, nil
+}
+
+// unknownField words the refusal of a field that no selector of the row may name. Kubectl says what was looked for.
+func unknownField(row *resources.Resource, name string) string {
+	if row.Fields == nil {
+		return fmt.Sprintf("%q is not a known field selector: only %q, %q", name, "metadata.name", "metadata.namespace")
+	}
+	return "field label not supported: " + name
 }
 
 // revision reads the query's resourceVersion: 0 where there is none or where any will do.

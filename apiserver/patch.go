@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
 	"minik.dev/apiserver/resources"
@@ -57,6 +58,9 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 		}
 		shown, empty, document = part, r.sub.New(), r.sub.Kind
 	}
+	if err := s.decodePatch(r, kind, patch); err != nil {
+		return nil, err
+	}
 	before, err := json.Marshal(shown)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the object to be patched: %w", err)
@@ -80,6 +84,30 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 		return nil, err
 	}
 	return s.placed(r, current, obj)
+}
+
+// decodePatch reads a patch that is a piece of an object, and judges fields that it has twice: of the patched object nobody
+// could tell any more. (Unknown fields are found in that.)
+func (s *Server) decodePatch(r *request, kind types.PatchType, patch []byte) error {
+	if kind == types.JSONPatchType {
+		return nil
+	}
+	v, err := r.fieldValidation()
+	if err != nil {
+		return err
+	}
+	twice, err := kjson.UnmarshalStrict(patch, &map[string]any{}, kjson.DisallowDuplicateFields)
+	switch {
+	case err != nil:
+		return apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+	case len(twice) > 0 && v == strict:
+		return apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", runtime.NewStrictDecodingError(twice)))
+	case v == warn:
+		for _, e := range twice {
+			r.warn(e.Error())
+		}
+	}
+	return nil
 }
 
 // boundCopies keeps a patch of a few copy operations from doubling a document over and over. The library has but one

@@ -49,9 +49,9 @@ func (s *Server) serve(r *request) error {
 func (s *Server) addressable(r *request) error {
 	switch {
 	case r.row == nil, r.subresource != "" && r.sub == nil, r.sub == nil && r.tail != "":
-		return notFoundPath()
+		return r.notServed()
 	case r.row.ClusterScoped && r.namespace != "":
-		return notFoundPath()
+		return r.notServed()
 	case r.sub == nil && !r.row.Serves(r.verb):
 		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
 	case r.verb == "create" && r.sub == nil && r.name != "":
@@ -158,6 +158,14 @@ func (s *Server) plain(r *request, code int, obj runtime.Object) error {
 	m, err := negotiate(r.Request, hasProto(obj), false)
 	if err != nil {
 		return err
+	}
+	if m.As == "Table" && r.part() && r.sub.Cells != nil {
+		table, err := s.partTable(r, m, obj)
+		if err != nil {
+			return err
+		}
+		s.write(r, m, code, table)
+		return nil
 	}
 	s.write(r, m, code, obj)
 	return nil

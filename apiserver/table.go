@@ -15,14 +15,9 @@ import (
 
 // tableOf renders objects as rows, as `kubectl get` prints them.
 func (s *Server) tableOf(r *request, m media, entries []*store.Entry) (*metav1.Table, error) {
-	include := metav1.IncludeObjectPolicy(r.URL.Query().Get("includeObject"))
-	switch include {
-	case "":
-		include = metav1.IncludeMetadata
-	case metav1.IncludeMetadata, metav1.IncludeNone, metav1.IncludeObject:
-	default:
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("includeObject: Unsupported value: %q: supported values: \"Metadata\", "+
-			"\"None\", \"Object\"", include))
+	include, err := r.includeObject()
+	if err != nil {
+		return nil, err
 	}
 	table := &metav1.Table{ColumnDefinitions: columns(r.row), Rows: make([]metav1.TableRow, 0, len(entries))}
 	table.APIVersion, table.Kind = metav1.GroupName+"/"+m.AsVersion, "Table"
@@ -42,6 +37,38 @@ func (s *Server) tableOf(r *request, m media, entries []*store.Entry) (*metav1.T
 		}
 		table.Rows = append(table.Rows, row)
 	}
+	return table, nil
+}
+
+// includeObject is what each row brings along of its object.
+func (r *request) includeObject() (metav1.IncludeObjectPolicy, error) {
+	switch include := metav1.IncludeObjectPolicy(r.URL.Query().Get("includeObject")); include {
+	case "":
+		return metav1.IncludeMetadata, nil
+	case metav1.IncludeMetadata, metav1.IncludeNone, metav1.IncludeObject:
+		return include, nil
+	default:
+		return "", apierrors.NewBadRequest(fmt.Sprintf("includeObject: Unsupported value: %q: supported values: \"Metadata\", "+
+			"\"None\", \"Object\"", include))
+	}
+}
+
+// partTable renders the body of a subresource as a table of one row.
+func (s *Server) partTable(r *request, m media, part runtime.Object) (*metav1.Table, error) {
+	include, err := r.includeObject()
+	if err != nil {
+		return nil, err
+	}
+	row := metav1.TableRow{Cells: r.sub.Cells(part, s.Clock.Now())}
+	obj, named := part.(metav1.Object)
+	switch {
+	case include == metav1.IncludeObject:
+		row.Object = runtime.RawExtension{Object: part}
+	case include == metav1.IncludeMetadata && named:
+		row.Object = runtime.RawExtension{Object: partial(obj, m.AsVersion)}
+	}
+	table := &metav1.Table{ColumnDefinitions: r.sub.Columns, Rows: []metav1.TableRow{row}}
+	table.APIVersion, table.Kind = metav1.GroupName+"/"+m.AsVersion, "Table"
 	return table, nil
 }
 

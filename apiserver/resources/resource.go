@@ -115,6 +115,9 @@ type Subresource struct {
 	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
 	// Validate checks the object after Apply; nil means the object's own Validate.
 	Validate func(obj, old Object) field.ErrorList
+	// Columns and Cells are the table of a body that is not the object itself; nil means that there is none.
+	Columns []metav1.TableColumnDefinition
+	Cells   func(body runtime.Object, now time.Time) []any
 }
 
 // Singular is the name of one object of the kind, as kubectl takes it.

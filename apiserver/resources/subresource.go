@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -72,6 +73,20 @@ func scale(group string, replicas func(Object) **int32, current func(Object) int
 			*replicas(obj) = &wanted
 			return nil
 		},
+		Columns: scaleColumns(),
+		Cells: func(body runtime.Object, now time.Time) []any {
+			s := body.(*autoscalingv1.Scale)
+			return []any{s.Name, int64(s.Spec.Replicas), int64(s.Status.Replicas), age(s.CreationTimestamp, now)}
+		},
+	}
+}
+
+func scaleColumns() []metav1.TableColumnDefinition {
+	return []metav1.TableColumnDefinition{
+		nameColumn(0),
+		column("Desired", "integer", 0, autoscalingv1.ScaleSpec{}.SwaggerDoc()["replicas"]),
+		column("Available", "integer", 0, autoscalingv1.ScaleStatus{}.SwaggerDoc()["replicas"]),
+		ageColumn(),
 	}
 }
 

@@ -1,0 +1,149 @@
+package apiserver
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+)
+
+// The requests below are those that kubectl makes, byte for byte where it matters, and the answers are those by which it
+// decides what to print.
+
+// ask makes one request and reads the answer: the body, and its Status where it is one. The headers are pairs.
+func (ts *testServer) ask(t testing.TB, method, path, body string, headers ...string) (string, metav1.Status) {
+	t.Helper()
+	request := ts.client.CoreV1().RESTClient().Verb(method).RequestURI(path)
+	if body != "" {
+		request.Body([]byte(body)).SetHeader("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.SetHeader(headers[i], headers[i+1])
+	}
+	answer, err := request.DoRaw(t.Context())
+	if len(answer) == 0 {
+		require.NoError(t, err)
+	}
+	var status metav1.Status
+	if strings.HasPrefix(string(answer), `{"kind":"Status"`) {
+		require.NoError(t, json.Unmarshal(answer, &status), "%s", answer)
+	}
+	return string(answer), status
+}
+
+// shop makes a namespace with a Deployment in it.
+func (ts *testServer) shop(t testing.TB) {
+	ts.namespace(t, "shop")
+	labels := map[string]string{"app": "web"}
+	_, err := ts.client.AppsV1().Deployments("shop").Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "web"},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: ptr.To(int32(3)), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+			},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+}
+
+const web = "/apis/apps/v1/namespaces/shop/deployments/web"
+
+// `kubectl delete` sends options that do not say what they are.
+func TestDeleteOptionsNeedNoKind(t *testing.T) {
+	ts := start(t)
+	ts.shop(t)
+	_, status := ts.ask(t, "DELETE", web, `{"propagationPolicy":"Bogus"}`)
+	require.Equal(t, `propagationPolicy: Unsupported value: "Bogus": supported values: "Background", "Foreground", "Orphan"`,
+		status.Message)
+	answer, _ := ts.ask(t, "DELETE", web, `{"propagationPolicy":"Foreground"}`)
+	require.Contains(t, answer, `"foregroundDeletion"`)
+	ts.namespace(t, "other")
+	_, status = ts.ask(t, "DELETE", "/api/v1/namespaces/other/serviceaccounts/default",
+		`{"kind":"DeleteOptions","apiVersion":"apps/v1","propagationPolicy":"Background"}`)
+	require.Equal(t, metav1.StatusSuccess, status.Status)
+}
+
+// Kubectl puts what it asked for in front of these messages by itself.
+func TestSelectorsThatCannotBe(t *testing.T) {
+	ts := start(t)
+	for path, message := range map[string]string{
+		"/api/v1/pods?fieldSelector=foo%3Dbar":       "field label not supported: foo",
+		"/api/v1/configmaps?fieldSelector=foo%3Dbar": `"foo" is not a known field selector: only "metadata.name", "metadata.namespace"`,
+		"/api/v1/pods?labelSelector=a+in":            "unable to parse requirement: found '' expected: '('",
+	} {
+		_, status := ts.ask(t, "GET", path, "")
+		require.Equal(t, message, status.Message, path)
+		require.EqualValues(t, 400, status.Code)
+	}
+}
+
+// A kind or a subresource that is not served is named. There are no details: `kubectl debug` tells by their name that a
+// pod is not there, `kubectl exec` has to tell that exec is not.
+func TestWhatIsNotServedIsNamed(t *testing.T) {
+	ts := start(t)
+	for _, asked := range []struct{ method, path, message string }{
+		{"POST", "/apis/batch/v1/namespaces/shop/jobs",
+			"the server could not find the requested resource (post jobs.batch)"},
+		{"POST", "/api/v1/namespaces/shop/pods/web/attach",
+			"the server could not find the requested resource (post pods/attach web)"},
+		{"GET", "/nowhere", "the server could not find the requested resource"},
+	} {
+		_, status := ts.ask(t, asked.method, asked.path, "")
+		require.Equal(t, asked.message, status.Message)
+		require.Equal(t, metav1.StatusReasonNotFound, status.Reason)
+		require.Nil(t, status.Details)
+	}
+}
+
+func TestAScaleHasATable(t *testing.T) {
+	ts := start(t)
+	ts.shop(t)
+	answer, _ := ts.ask(t, "GET", web+"/scale", "", "Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
+	var table metav1.Table
+	require.NoError(t, json.Unmarshal([]byte(answer), &table))
+	var names []string
+	for _, c := range table.ColumnDefinitions {
+		names = append(names, c.Name)
+	}
+	require.Equal(t, []string{"Name", "Desired", "Available", "Age"}, names)
+	require.Equal(t, []any{"web", 3., 0.}, table.Rows[0].Cells[:3])
+	require.Contains(t, string(table.Rows[0].Object.Raw), `"name":"web"`)
+}
+
+// `kubectl diff` compares what is there with what would be: a dry run has to show all that stays as it is.
+func TestADryRunKeepsTheRevision(t *testing.T) {
+	ts := start(t)
+	ts.shop(t)
+	before, err := ts.client.AppsV1().Deployments("shop").Get(t.Context(), "web", metav1.GetOptions{})
+	require.NoError(t, err)
+	for contentType, patch := range map[string]string{
+		"application/strategic-merge-patch+json": `{"spec":{"replicas":5}}`,
+		"application/apply-patch+yaml": `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},` +
+			`"spec":{"replicas":5}}`,
+	} {
+		answer, _ := ts.ask(t, "PATCH", web+"?dryRun=All&fieldManager=diff&force=true", patch, "Content-Type", contentType)
+		var after appsv1.Deployment
+		require.NoError(t, json.Unmarshal([]byte(answer), &after))
+		require.Equal(t, before.ResourceVersion, after.ResourceVersion, contentType)
+		require.EqualValues(t, 5, *after.Spec.Replicas)
+	}
+}
+
+func TestAPatchThatSetsAFieldTwice(t *testing.T) {
+	ts := start(t)
+	ts.shop(t)
+	const patch = `{"spec":{"replicas":1,"replicas":2}}`
+	for _, contentType := range []string{"application/strategic-merge-patch+json", "application/merge-patch+json"} {
+		_, status := ts.ask(t, "PATCH", web+"?fieldValidation=Strict", patch, "Content-Type", contentType)
+		require.Equal(t, `error decoding patch: strict decoding error: duplicate field "spec.replicas"`, status.Message)
+		_, status = ts.ask(t, "PATCH", web, `{"spec"`, "Content-Type", contentType)
+		require.Equal(t, "error decoding patch: unexpected end of JSON input", status.Message)
+	}
+}
