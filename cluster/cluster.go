@@ -99,6 +99,7 @@ func (c *Cluster) bootOrder() []stage {
 func (c *Cluster) start(ctx context.Context) error {
 	c.parts.init(ctx, c.options.Logger, c.options.Clock)
 	for _, stage := range c.stages {
+		c.parts.nextStage()
 		began := c.options.Clock.Now()
 		detail, err := stage.do(ctx)
 		if err != nil {

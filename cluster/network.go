@@ -230,8 +230,8 @@ func (n *Network) openRange(prefix netip.Prefix) error {
 	return nil
 }
 
-// Close removes the routes that this process added and gives up its claims. The last process of a cluster also removes
-// what one that crashed has left in the cluster's ranges.
+// Close gives up this process's claims. The last process of a cluster removes the cluster's routes, those that one that
+// crashed has left included.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

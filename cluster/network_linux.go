@@ -31,8 +31,7 @@ var claimNumber atomic.Int64 // tells apart the claims of one process
 
 // system is what a Network holds of the machine.
 type system struct {
-	claims []int          // descriptors of bound sockets
-	routes []netip.Prefix // added by this process
+	claims []int // descriptors of bound sockets
 }
 
 // anyIPProblem says why this process cannot add routes; "" if it can. Removing a route that is not there changes nothing,
@@ -181,31 +180,24 @@ func (s *system) release() {
 
 // addRoute makes prefix local. A route that is there already, of this cluster or a crashed one, is as good.
 func (s *system) addRoute(prefix netip.Prefix) error {
-	err := netlink.RouteAdd(localRoute(prefix))
-	if errors.Is(err, unix.EEXIST) {
-		return nil
+	if err := netlink.RouteAdd(localRoute(prefix)); !errors.Is(err, unix.EEXIST) {
+		return err
 	}
-	if err == nil {
-		s.routes = append(s.routes, prefix)
-	}
-	return err
+	return nil
 }
 
-// drop takes back what hold and addRoute did, and, as the last of this owner, all of minik's routes in the ranges.
+// drop takes back what hold and addRoute did. Routes stay while another process of this owner is there, whose listeners
+// may need them; the last one removes all of minik's routes in the ranges, those of a process that crashed included.
 func (s *system) drop(mode NetworkMode, owner string, ranges ...netip.Prefix) error {
 	held := len(s.claims) > 0
 	s.release()
-	var errs []error
-	for _, prefix := range s.routes {
-		errs = append(errs, removeRoute(prefix))
-	}
-	s.routes = nil
 	if mode != NetworkAnyIP || !held {
-		return errors.Join(errs...)
+		return nil
 	}
 	if _, own, err := otherClaims(owner); err != nil || own > 0 {
-		return errors.Join(append(errs, err)...)
+		return err
 	}
+	var errs []error
 	routes, err := allRoutes()
 	errs = append(errs, err)
 	for _, r := range routes {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"net"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +39,11 @@ func TestAnyIPRoutes(t *testing.T) {
 	require.Len(t, ourRoutes(t, n), 3)
 	require.NoError(t, n.Close())
 	require.Empty(t, ourRoutes(t, n))
+}
+
+// routesLeft are the routes of a cluster that ended.
+func routesLeft(t *testing.T, dataDir string) []string {
+	saved, err := readSaved(filepath.Join(dataDir, "network.json"))
+	require.NoError(t, err)
+	return ourRoutes(t, &Network{ServiceCIDR: saved.ServiceCIDR, PodCIDR: saved.PodCIDR})
 }

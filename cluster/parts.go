@@ -9,21 +9,23 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// parts are what runs, in the order in which it was started. They are stopped in the opposite order, one after the other,
-// so that each still finds what it needs: a kubelet the API server, the API server its etcd.
+// parts are what runs, in the order in which it was started. They are stopped in the opposite order, stage by stage, so
+// that each still finds what it needs: a kubelet the API server, the API server its etcd. The parts of one stage, such as
+// all kubelets, are told to end together.
 type parts struct {
 	base   context.Context //nolint:containedctx // the parents of the parts' contexts; it has no end of its own
 	logger *slog.Logger
 	clock  clock.PassiveClock
-	stops  []ending
+	stages [][]part
 	// failed receives the first failure of a part.
 	failed chan error
 }
 
-// ending is how a part is stopped.
-type ending struct {
+// part is how a part is stopped.
+type part struct {
 	name string
-	stop func() error
+	tell func()       // tells it to end
+	wait func() error // returns when it has
 }
 
 // init prepares for parts that are not ended by ctx, but by stop.
@@ -31,6 +33,14 @@ func (p *parts) init(ctx context.Context, logger *slog.Logger, clock clock.Passi
 	p.base = context.WithoutCancel(ctx)
 	p.logger, p.clock = logger, clock
 	p.failed = make(chan error, 1)
+}
+
+// nextStage makes what is started from now on end before what was started until now.
+func (p *parts) nextStage() { p.stages = append(p.stages, nil) }
+
+func (p *parts) add(one part) {
+	last := len(p.stages) - 1
+	p.stages[last] = append(p.stages[last], one)
 }
 
 // run starts a part. A part that returns before it was told to has failed.
@@ -51,26 +61,32 @@ func (p *parts) run(name string, run func(context.Context) error) {
 		}
 		done <- err
 	}()
-	p.onStop(name, func() error {
-		cancel()
+	p.add(part{name: name, tell: cancel, wait: func() error {
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("ending %s: %w", name, err)
 		}
 		return nil
-	})
+	}})
 }
 
-// onStop is called when everything that was started later has ended.
-func (p *parts) onStop(name string, stop func() error) { p.stops = append(p.stops, ending{name, stop}) }
+// onStop is called when everything that was started in later stages has ended.
+func (p *parts) onStop(name string, stop func() error) {
+	p.add(part{name: name, tell: func() {}, wait: stop})
+}
 
 // stop ends all parts.
 func (p *parts) stop() error {
 	var errs []error
-	for i := len(p.stops) - 1; i >= 0; i-- {
+	for i := len(p.stages) - 1; i >= 0; i-- {
 		began := p.clock.Now()
-		errs = append(errs, p.stops[i].stop())
-		p.logger.Info("ended", "component", "cluster", "part", p.stops[i].name, "took", p.clock.Since(began))
+		for _, part := range p.stages[i] {
+			part.tell()
+		}
+		for _, part := range p.stages[i] {
+			errs = append(errs, part.wait())
+			p.logger.Info("ended", "component", "cluster", "part", part.name, "took", p.clock.Since(began))
+		}
 	}
-	p.stops = nil
+	p.stages = nil
 	return errors.Join(errs...)
 }
