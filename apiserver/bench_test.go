@@ -3,6 +3,9 @@ package apiserver
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,6 +44,11 @@ func benchPod(n int64) *corev1.Pod {
 				corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("64Mi")}},
 		}}},
 	}
+}
+
+func withKind(pod *corev1.Pod) *corev1.Pod {
+	pod.APIVersion, pod.Kind = "v1", "Pod"
+	return pod
 }
 
 // cpu is what the process has used so far.
@@ -98,6 +106,29 @@ func BenchmarkCreate(b *testing.B) {
 		})
 	})
 	var next, worker atomic.Int64
+	b.Run("handler", func(b *testing.B) { // without clients and their connections: what the server itself spends
+		b.SetParallelism(32)
+		measured(b, func() {
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					pod := benchPod(next.Add(1))
+					body, err := media{Type: mediaProto}.encode(withKind(pod))
+					if err != nil {
+						b.Error(err)
+					}
+					req := httptest.NewRequest(http.MethodPost, "/api/v1/namespaces/bench/pods", bytes.NewReader(body))
+					req.Header = http.Header{"Content-Type": {mediaProto}, "Accept": {mediaProto}, "User-Agent": {"bench"}}
+					req.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{
+						CommonName: "kubernetes-admin", Organization: []string{"system:masters"}}}}}}
+					answer := httptest.NewRecorder()
+					ts.handler.ServeHTTP(answer, req)
+					if answer.Code != http.StatusCreated {
+						b.Error(answer.Body.String())
+					}
+				}
+			})
+		})
+	})
 	b.Run("pods", func(b *testing.B) {
 		b.SetParallelism(32)
 		measured(b, func() {
