@@ -51,6 +51,7 @@ type Store struct {
 	// revision is up to where every cache is complete; changed by the watch loop only, under advanced.L.
 	revision atomic.Int64
 	advanced *sync.Cond
+	stopped  bool // guarded by advanced.L: Run is over, no revision comes any more
 	ready    chan struct{} // closed after the first load
 	// written holds the objects that this process is writing, so that the watch loop need not decode them again. Each is
 	// a copy that nobody else holds. By key.
@@ -89,8 +90,7 @@ func (s *Store) Revision() int64 { return s.revision.Load() }
 
 // Run fills the caches, follows etcd and compacts its history, until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, s.advanced.Broadcast) // lets go of everyone who waits for a revision
-	defer stop()
+	defer s.stop()
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	wait.Go(func() { s.compactor(ctx) })
@@ -106,6 +106,14 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// stop lets go of everyone who waits for a revision.
+func (s *Store) stop() {
+	s.advanced.L.Lock()
+	defer s.advanced.L.Unlock()
+	s.stopped = true
+	s.advanced.Broadcast()
 }
 
 // follow loads everything and then applies every change, until something goes wrong.
@@ -251,11 +259,11 @@ func (s *Store) wait(ctx context.Context, revision int64) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	defer context.AfterFunc(ctx, s.advanced.Broadcast)()
+	defer s.release(ctx)()
 	s.advanced.L.Lock()
 	defer s.advanced.L.Unlock()
 	for s.revision.Load() < revision {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.stopped {
 			return fmt.Errorf("%w: %d, current: %d", ErrFuture, revision, s.revision.Load())
 		}
 		s.advanced.Wait()
@@ -263,12 +271,20 @@ func (s *Store) wait(ctx context.Context, revision int64) error {
 	return nil
 }
 
+// release wakes everyone who waits for a revision when ctx ends. It takes the lock, so that nobody is between looking at ctx
+// and waiting. What it returns calls it off.
+func (s *Store) release(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, func() {
+		s.advanced.L.Lock()
+		defer s.advanced.L.Unlock()
+		s.advanced.Broadcast()
+	})
+}
+
 // Fresh returns when the caches hold every write that was acknowledged before the call.
 func (s *Store) Fresh(ctx context.Context) error {
-	select {
-	case <-s.ready:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := s.loaded(ctx); err != nil {
+		return err
 	}
 	if s.SoleWriter {
 		return s.wait(ctx, s.lastWrite.Load())
@@ -283,12 +299,25 @@ func (s *Store) Fresh(ctx context.Context) error {
 
 // AtLeast returns when the caches are complete up to the revision.
 func (s *Store) AtLeast(ctx context.Context, revision int64) error {
+	if err := s.loaded(ctx); err != nil {
+		return err
+	}
+	return s.wait(ctx, revision)
+}
+
+// loaded returns when the caches have been filled for the first time.
+func (s *Store) loaded(ctx context.Context) error {
 	select {
 	case <-s.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-s.ready:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return s.wait(ctx, revision)
 }
 
 // Snapshot is the row's objects as the cache has them; see Fresh and AtLeast.
