@@ -35,7 +35,7 @@ type endpointsPlan struct {
 
 // planEndpoints says what the Endpoints of a Service should become. A nil service was deleted; pods are those of its
 // namespace, in any order; current is nil where there are no Endpoints. A Service without a selector is left alone: its
-// Endpoints are written by a user.
+// Endpoints are written by a user. So is an ExternalName, which has none.
 func planEndpoints(service *corev1.Service, pods []*corev1.Pod, current *corev1.Endpoints) endpointsPlan {
 	if service == nil {
 		if current == nil {
@@ -43,8 +43,11 @@ func planEndpoints(service *corev1.Service, pods []*corev1.Pod, current *corev1.
 		}
 		return endpointsPlan{Delete: true, Reason: "the Service is gone"}
 	}
-	if service.Spec.Selector == nil {
+	switch {
+	case service.Spec.Selector == nil:
 		return endpointsPlan{Reason: "the Service has no selector"}
+	case service.Spec.Type == corev1.ServiceTypeExternalName:
+		return endpointsPlan{Reason: "the Service is another name for a host: what its selector selects is not behind it"}
 	}
 	wanted := wantedEndpoints(service, pods)
 	ready, notReady := countAddresses(wanted.Subsets)
