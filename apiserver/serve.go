@@ -13,6 +13,9 @@ import (
 
 // serve sends the request to its verb. Each verb is written once, for every kind.
 func (s *Server) serve(r *request) error {
+	if r.verb == "list" && r.URL.Path == definitions {
+		return s.noDefinitions(r)
+	}
 	if err := s.addressable(r); err != nil {
 		return err
 	}
