@@ -23,6 +23,9 @@ type State struct {
 	Network string `json:"network,omitempty"`
 }
 
+// ErrInBetween says that somebody holds a data directory, and has not said yet, or no longer, who.
+var ErrInBetween = errors.New("it is just starting or ending: try again")
+
 // Status reads the state of the cluster of a data directory. That nothing runs there is no error.
 func Status(dataDir string) (State, error) {
 	h := home{dir: dataDir}
@@ -38,7 +41,7 @@ func Status(dataDir string) (State, error) {
 	}
 	state, err := readState(h.state())
 	if errors.Is(err, fs.ErrNotExist) {
-		return State{}, fmt.Errorf("the cluster of data directory %s is just starting or ending: try again", dataDir)
+		return State{}, fmt.Errorf("looking at the cluster of data directory %s: %w", dataDir, ErrInBetween)
 	}
 	return state, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -55,10 +56,11 @@ func end(ctx context.Context, pid int, home *home) error {
 	defer look.Stop()
 	for {
 		state, err := cluster.Status(home.dataDir)
-		if err != nil {
+		ending := errors.Is(err, cluster.ErrInBetween)
+		if err != nil && !ending {
 			return err
 		}
-		if state.PID != pid {
+		if !ending && state.PID != pid {
 			return nil
 		}
 		select {

@@ -1,8 +1,17 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
 	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -12,8 +21,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"minik": main})
 }
 
-// TestScripts runs each script with a home of its own.
+// TestScripts runs each script with a home of its own, all of them at once. A cluster that a script has put into the
+// background ends with it. $TAKEN is an address that somebody else listens on.
 func TestScripts(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -23,7 +38,91 @@ func TestScripts(t *testing.T) {
 			env.Setenv("MINIK_HOME", "")
 			env.Setenv("SUDO_UID", "")
 			env.Setenv("KUBECONFIG", env.WorkDir+"/not-to-be-used")
+			env.Setenv("TAKEN", taken.Addr().String())
+			env.Defer(func() { endDetached(env) })
 			return os.MkdirAll(home, 0o755)
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "eventually": eventually, "replies": replies, "setenv": setenv, "empty": empty,
+		},
 	})
+}
+
+// endDetached ends the cluster that the script may have left in the background.
+func endDetached(env *testscript.Env) {
+	down := exec.Command("minik", "down")
+	down.Env = env.Vars
+	for _, v := range env.Vars {
+		if path, ok := strings.CutPrefix(v, "PATH="); ok {
+			down.Path = strings.Split(path, string(os.PathListSeparator))[0] + "/minik"
+		}
+	}
+	down.Err = nil // of looking for minik on this process' own path
+	_ = down.Run() // it fails where there is none
+}
+
+// patience is for machines that are very busy.
+const patience = time.Minute
+
+// exits is `exits CODE COMMAND…`: the command ends with that exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	code := 0
+	exit := (*exec.ExitError)(nil)
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("running %s: %v", args[1], err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%s ended with exit code %d, not %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// eventually is `eventually PATTERN COMMAND…`: repeated, the command prints a match of the pattern at last.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for began := time.Now(); time.Since(began) < patience; <-again.C {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%s did not print %q within %s", strings.Join(args[1:], " "), args[0], patience)
+}
+
+// replies is `replies N URL`: that many different hosts answer at the URL, within N rounds of N requests.
+func replies(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	hosts := map[string]bool{}
+	for range want * want {
+		response, err := client.Get(args[1])
+		ts.Check(err)
+		body, err := io.ReadAll(response.Body)
+		ts.Check(err)
+		response.Body.Close()
+		host, _, _ := strings.Cut(string(body), "\n")
+		hosts[host] = true
+	}
+	if len(hosts) != want {
+		ts.Fatalf("%d hosts answered at %s, not %d: %v", len(hosts), args[1], want, hosts)
+	}
+}
+
+// setenv is `setenv NAME`: what the last command printed becomes the value of a variable.
+func setenv(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// empty is `empty DIR`: nothing is in the directory.
+func empty(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(entries) > 0 {
+		ts.Fatalf("%s holds %v", args[0], entries)
+	}
 }

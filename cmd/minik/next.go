@@ -13,6 +13,8 @@ type next struct {
 	kubeconfig string
 	namespace  string // of everything that was applied; "" where that is not one
 	url        string // where a Service answers; "" where none does
+	node       string // that can lose its power
+	data       string // what becomes of it: "the data stays"
 	detach     bool
 }
 
@@ -30,13 +32,13 @@ func (n next) String() string {
 		lines = append(lines, "curl "+n.url)
 	}
 	lines = append(lines,
-		n.minik+" node stop node-2",
+		n.minik+" node stop "+n.node,
 		"kubectl --kubeconfig "+n.kubeconfig+" get nodes")
 	where, end := "In a second terminal", "Ctrl-C ends it"
 	if n.detach {
 		where, end = "Now type", n.minik+" down ends it"
 	}
-	return fmt.Sprintf("\nready. %s:\n  %s\n%s; the data stays.\n", where, strings.Join(lines, "\n  "), end)
+	return fmt.Sprintf("\nready. %s:\n  %s\n%s; %s.\n", where, strings.Join(lines, "\n  "), end, n.data)
 }
 
 // onlyNamespace is the namespace of all objects, or "" where they are in several.

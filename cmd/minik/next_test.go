@@ -15,7 +15,8 @@ ready. In a second terminal:
   bin/minik node stop node-2
   kubectl --kubeconfig /home/a/.minik/kubeconfig get nodes
 Ctrl-C ends it; the data stays.
-`, next{minik: "bin/minik", kubeconfig: "/home/a/.minik/kubeconfig", namespace: "shop", url: "http://10.96.255.1"}.String())
+`, next{minik: "bin/minik", kubeconfig: "/home/a/.minik/kubeconfig", namespace: "shop", url: "http://10.96.255.1",
+		node: "node-2", data: "the data stays"}.String())
 
 	require.Contains(t, next{minik: "minik", detach: true}.String(), "minik get pods -o wide -A")
 	require.Contains(t, next{minik: "minik --data-dir x", detach: true}.String(), "\nminik --data-dir x down ends it;")

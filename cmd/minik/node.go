@@ -29,8 +29,11 @@ func newNode(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		stopped           bool
 	}{
 		{"stop", "The node loses power: its containers end and its heartbeat stops",
-			"node %s has no power: it is NotReady when its lease runs out, and its pods are replaced on other nodes\n", true},
-		{"start", "The node gets its power back", "node %s has its power back\n", false},
+			"node %[1]s has no power. It is NotReady once its lease runs out, after about 8 s; its pods are replaced on other\n" +
+				"nodes when their tolerationSeconds are over too, 300 s unless a pod says otherwise.\n" +
+				"`minik%[2]s node start %[1]s` gives it back.\n", true},
+		{"start", "The node gets its power back",
+			"node %[1]s has its power back: it is Ready in a moment, and starts the pods that it still has\n", false},
 	} {
 		cmd.AddCommand(&cobra.Command{
 			Use:   power.verb + " NAME",
@@ -46,7 +49,7 @@ func newNode(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 				if err := setPower(ctx, journal.Config(config, "minik"), args[0], power.stopped); err != nil {
 					return err
 				}
-				_, _ = fmt.Fprintf(streams.Out, power.done, args[0])
+				_, _ = fmt.Fprintf(streams.Out, power.done, args[0], home.flag())
 				return nil
 			},
 		})

@@ -87,8 +87,12 @@ func deploymentRollout(d *appsv1.Deployment, pods []*corev1.Pod) workload {
 			return w
 		}
 	}
-	if old := d.Status.Replicas - d.Status.UpdatedReplicas; w.State == available && old > 0 {
+	switch old, more := d.Status.Replicas-d.Status.UpdatedReplicas, d.Status.UpdatedReplicas-w.Want; {
+	case w.State != available:
+	case old > 0:
 		w.State, w.Why = waiting, fmt.Sprintf("%d of the old replicas still end", old)
+	case more > 0:
+		w.State, w.Why = waiting, fmt.Sprintf("%d replicas more than wanted still end", more)
 	}
 	if d.Spec.Paused && w.State == waiting {
 		w.State, w.Why = failed, "paused: resume it with `minik rollout resume "+w.Name+"`"
@@ -99,7 +103,7 @@ func deploymentRollout(d *appsv1.Deployment, pods []*corev1.Pod) workload {
 // replicas is the progress that every workload of several pods has in common.
 func replicas(kind string, owner metav1.Object, want, ready int32, observed int64, selector *metav1.LabelSelector,
 	pods []*corev1.Pod) workload {
-	w := workload{Name: named(kind, owner), Ready: ready, Want: want, State: available}
+	w := workload{Name: named(kind, owner), Ready: min(ready, want), Want: want, State: available}
 	switch {
 	case observed < owner.GetGeneration():
 		w.State, w.Why = waiting, "its controller has not seen it yet"

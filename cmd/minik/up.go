@@ -139,7 +139,7 @@ func (u *up) cluster(ctx context.Context, stopSignals func()) error {
 	<-ctx.Done()
 	stopSignals()
 	if !detached() {
-		_, _ = fmt.Fprintln(u.streams.Out, "\nstopping: containers, listeners and routes go; the data stays")
+		_, _ = fmt.Fprintf(u.streams.Out, "\nstopping: containers, listeners and routes go; %s\n", u.dataAfterwards())
 	}
 	runErr := <-ended
 	if errors.Is(upErr, context.Canceled) {
@@ -153,7 +153,9 @@ func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
 	if err := u.home.keepOwner(u.home.dataDir); err != nil {
 		return err
 	}
-	next := next{minik: u.command(c), kubeconfig: c.Kubeconfig(), detach: u.detach}
+	next := next{
+		minik: u.command(c), kubeconfig: c.Kubeconfig(), detach: u.detach, data: u.dataAfterwards(), node: fmt.Sprintf("node-%d", min(u.nodes, 2)),
+	}
 	if len(u.manifests) > 0 {
 		objects, answers, err := u.bringUp(ctx, c)
 		if err != nil {
@@ -209,6 +211,14 @@ func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info,
 		_, _ = fmt.Fprintf(out, "\nservices:\n%s\n", strings.Join(answerLines(answers), "\n"))
 	}
 	return objects, answers, nil
+}
+
+// dataAfterwards says what becomes of the data.
+func (u *up) dataAfterwards() string {
+	if u.ephemeral {
+		return "the data goes too"
+	}
+	return "the data stays"
 }
 
 // command is how minik is called for this cluster.
