@@ -41,10 +41,20 @@ type Try struct {
 // Pull is a Try for an image.
 type Pull struct {
 	Try
+	// Image is what was asked for: where the spec asks for another one since, this pull is none of its own.
+	Image string
 	// Active says that the pull is under way.
 	Active   bool
 	ImageID  string
 	FailedAt time.Time
+}
+
+// pull is the latest try for the image that the container's spec asks for.
+func (o Observed) pull(c *corev1.Container) Pull {
+	if p := o.Pulls[c.Name]; p.Image == c.Image {
+		return p
+	}
+	return Pull{}
 }
 
 // view is one container of the spec with all that is known about it.
@@ -113,6 +123,14 @@ func (v view) running() bool { return v.current != nil && v.current.State == Run
 
 // lost says that the container was started once and that the runtime has nothing of it any more.
 func (v view) lost() bool { return v.current == nil && v.last.ContainerID != "" }
+
+// outdated says that the container runs another image than its spec asks for by now; the image is all that may change
+// of a running pod's containers. One that would not be started again keeps running: stopping it would end its pod.
+// (Upstream starts it again all the same.)
+func (v view) outdated(pod *corev1.Pod) bool {
+	again := v.sidecar || !v.init && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways
+	return again && v.running() && v.current.Image != "" && v.current.Image != v.spec.Image
+}
 
 // end is how the newest attempt ended, or nil where it has not or there was none. A container that was reported running
 // and is lost has ended as upstream says it of one that it cannot find: with 137 and ContainerStatusUnknown.

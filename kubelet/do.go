@@ -88,8 +88,14 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 	ctx, cancel := context.WithCancel(ctx)
 	e.mu.Lock()
 	before := e.pulls[c.Name]
-	e.pulls[c.Name] = Pull{Active: true, Try: Try{Reason: before.Reason, Message: before.Message, Delay: before.Delay},
-		FailedAt: before.FailedAt}
+	if before.Image != c.Image {
+		before = Pull{} // the spec has changed: what was tried for another image says nothing of this one
+		if give := e.cancel[c.Name]; give != nil {
+			give()
+		}
+	}
+	e.pulls[c.Name] = Pull{Active: true, Image: c.Image,
+		Try: Try{Reason: before.Reason, Message: before.Message, Delay: before.Delay}, FailedAt: before.FailedAt}
 	e.cancel[c.Name] = cancel
 	e.mu.Unlock()
 	s.work.Go(func() {
@@ -115,8 +121,11 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 			s.event(pod, c, corev1.EventTypeNormal, "Pulled",
 				fmt.Sprintf("Container image %q already present on machine", c.Image))
 		}
+		result.Image = c.Image
 		e.mu.Lock()
-		e.pulls[c.Name] = result
+		if ctx.Err() == nil { // else another image is asked for since
+			e.pulls[c.Name] = result
+		}
 		e.mu.Unlock()
 		s.queue.Add(pod.UID)
 	})
@@ -182,7 +191,7 @@ func (s *session) startContainer(ctx context.Context, e *entry, pod *corev1.Pod,
 	if err == nil {
 		reason = "CreateContainerError"
 		id, err = s.options.Runtime.StartContainer(ctx, ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt,
-			ImageID: o.Pulls[c.Name].ImageID, Env: env, Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)})
+			ImageID: o.pull(c).ImageID, Env: env, Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)})
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -150,7 +150,7 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	if waits := o.Starts[name].waits(now, "starting container "+name); waits != nil {
 		return *waits
 	}
-	pull := o.Pulls[name]
+	pull := o.pull(v.spec)
 	switch {
 	case pull.Active:
 		return Action{Kind: Wait, Reason: fmt.Sprintf("image %q is being pulled", v.spec.Image)}
@@ -167,15 +167,20 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	return Action{Kind: StartContainer, Container: v.spec, Attempt: v.attempt(), Reason: reason}
 }
 
-// mind is the next step for a container that runs: to stop it where a probe says so.
+// mind is the next step for a container that runs: to stop it where its image has changed or a probe says so.
 func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	kind, failure := o.probes(v).fatal()
-	if failure == "" || !v.running() {
+	if !v.running() || failure == "" && !v.outdated(pod) {
 		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is %s", v.spec.Name, v.current.State)}
 	}
 	if by, asked := o.Stopping[v.current.ID]; asked {
 		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is stopping, %s left",
 			v.spec.Name, by.Sub(now).Round(time.Second))}
+	}
+	if v.outdated(pod) {
+		return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: podGrace(pod),
+			Reason: fmt.Sprintf("container %s runs image %q and its spec asks for %q", v.spec.Name, v.current.Image, v.spec.Image),
+			Event:  fmt.Sprintf("Container %s definition changed, will be restarted", v.spec.Name)}
 	}
 	return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: probeGrace(pod, v.spec, kind),
 		Reason: fmt.Sprintf("container %s: %s", v.spec.Name, failure),

@@ -126,12 +126,17 @@ func probeWait(spec *corev1.Container, kind ProbeKind, results ProbeResults, sta
 
 // probeGrace is what a container that failed a probe is given to end.
 func probeGrace(pod *corev1.Pod, spec *corev1.Container, kind ProbeKind) time.Duration {
+	if probe := probeOf(spec, kind); probe != nil && probe.TerminationGracePeriodSeconds != nil {
+		return max(time.Duration(*probe.TerminationGracePeriodSeconds)*time.Second, time.Second)
+	}
+	return podGrace(pod)
+}
+
+// podGrace is what one container of a pod that goes on is given to end: the pod's own grace, and at least a second.
+func podGrace(pod *corev1.Pod) time.Duration {
 	seconds := int64(30)
 	if s := pod.Spec.TerminationGracePeriodSeconds; s != nil {
 		seconds = *s
-	}
-	if probe := probeOf(spec, kind); probe != nil && probe.TerminationGracePeriodSeconds != nil {
-		seconds = *probe.TerminationGracePeriodSeconds
 	}
 	return max(time.Duration(seconds)*time.Second, time.Second)
 }

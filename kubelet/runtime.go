@@ -128,8 +128,9 @@ const (
 // Container is one attempt at a container.
 type Container struct {
 	// ID is unique on the engine and starts with the runtime's name, as in a pod's status: "sim://f00…".
-	ID, Name       string
-	Attempt        int32
+	ID, Name string
+	Attempt  int32
+	// Image is what the container's spec called it when it was started.
 	Image, ImageID string
 	State          ContainerState
 	CreatedAt      time.Time

@@ -143,13 +143,13 @@ func (m *model) carryOut(a Action) {
 	case StartSandbox:
 		m.o.Runtime.Sandbox = Sandbox{ID: "box@" + m.at(), Ready: true, IPs: []string{"10.244.1.2"}}
 	case PullImage:
-		pull := m.o.Pulls[a.Container.Name]
+		pull := m.o.pull(a.Container)
 		if m.missing == "" {
-			m.o.Pulls[a.Container.Name] = Pull{Try: Try{Done: true}, ImageID: "sim://image"}
+			m.o.Pulls[a.Container.Name] = Pull{Try: Try{Done: true}, Image: a.Container.Image, ImageID: "sim://image"}
 			return
 		}
 		delay := doubled(pull.Delay, initialBackOff, maxBackOff)
-		m.o.Pulls[a.Container.Name] = Pull{FailedAt: m.now,
+		m.o.Pulls[a.Container.Name] = Pull{FailedAt: m.now, Image: a.Container.Image,
 			Try: Try{Reason: "ErrImagePull", Message: m.missing, Delay: delay, RetryAt: m.now.Add(delay)}}
 	case StartContainer:
 		m.start(a)
@@ -184,7 +184,7 @@ func (m *model) start(a Action) {
 		}
 	}
 	m.o.Runtime.Containers = append(m.o.Runtime.Containers, Container{ID: fmt.Sprintf("sim://%s-%d", name, a.Attempt),
-		Name: name, Attempt: a.Attempt, State: Starting, CreatedAt: m.now, ImageID: "sim://image"})
+		Name: name, Attempt: a.Attempt, State: Starting, CreatedAt: m.now, Image: a.Container.Image, ImageID: "sim://image"})
 	delete(m.o.Pulls, name)
 }
 
@@ -201,7 +201,7 @@ func (m *model) current(name string) *Container {
 func (m *model) at() string { return m.now.Sub(m.begin).String() }
 
 // command changes the world: "runs NAME", "exits NAME CODE", "probe NAME KIND ok|MESSAGE", "passes DURATION",
-// "images missing|there", "sandbox dies", "kubelet restarts", "power cut", "deleted GRACE", "vanishes"; or shows the
+// "images missing|there", "image NAME IMAGE", "sandbox dies", "kubelet restarts", "power cut", "deleted GRACE", "vanishes"; or shows the
 // "status".
 func (m *model) command(t *testing.T, line string) string {
 	words := strings.Fields(line)
@@ -228,6 +228,10 @@ func (m *model) command(t *testing.T, line string) string {
 		m.now = m.now.Add(d)
 	case "images":
 		m.missing = map[string]string{"missing": "no such image", "there": ""}[word(1)]
+	case "image":
+		spec := containerOf(m.pod, word(1))
+		require.NotNil(t, spec, line)
+		spec.Image = word(2)
 	case "sandbox":
 		m.o.Runtime.Sandbox.Ready = false
 		for i := range m.o.Runtime.Containers {

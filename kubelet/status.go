@@ -73,6 +73,9 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 		LastTerminationState: v.last.LastTerminationState}
 	if c := v.current; c != nil {
 		out.ImageID, out.ContainerID, out.RestartCount = c.ImageID, c.ID, c.Attempt
+		if c.Image != "" {
+			out.Image = c.Image
+		}
 		if v.previous != nil {
 			out.LastTerminationState.Terminated = terminated(v.previous)
 		} else if t := v.last.State.Terminated; t != nil && t.ContainerID != c.ID {
@@ -121,7 +124,7 @@ func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.Con
 
 // failing is what a container waits for that is not there: its image, its configuration, or its turn.
 func failing(o Observed, v view, creating corev1.ContainerStateWaiting, now time.Time) *corev1.ContainerStateWaiting {
-	if pull := o.Pulls[v.spec.Name]; pull.Reason != "" && !pull.Done {
+	if pull := o.pull(v.spec); pull.Reason != "" && !pull.Done {
 		if pull.Reason != "ErrImagePull" || (!pull.Active && now.Before(pull.FailedAt.Add(errImagePullShown))) {
 			return &corev1.ContainerStateWaiting{Reason: pull.Reason, Message: pull.Message}
 		}
