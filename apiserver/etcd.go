@@ -79,6 +79,9 @@ func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making etcd's data directory: %w", err)
 	}
+	if err := checkEtcd(filepath.Join(o.Dir, "data")); err != nil {
+		return nil, damaged(o.Dir, err)
+	}
 	e := &Etcd{Embedded: true}
 	sockets, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -97,9 +100,11 @@ func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 	config := etcdConfig(o, sockets)
 	server, err := embed.StartEtcd(config)
 	if err != nil {
-		return nil, fmt.Errorf("starting etcd on %s: %w", o.Dir, err)
+		return nil, damaged(o.Dir, fmt.Errorf("starting etcd: %w", err))
 	}
 	e.server = server
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
 	select {
 	case <-server.Server.ReadyNotify():
 	case err := <-server.Err():
@@ -107,12 +112,23 @@ func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 		return nil, fmt.Errorf("starting etcd on %s: %w", o.Dir, err)
 	case <-server.Server.StopNotify():
 		return nil, fmt.Errorf("starting etcd on %s: it stopped; see %s", o.Dir, o.LogFile)
+	case <-patience.C:
+		server.Close()
+		return nil, fmt.Errorf("starting etcd on %s: it serves nothing after %s; see %s", o.Dir, startPatience, o.LogFile)
 	case <-ctx.Done():
 		server.Close()
 		return nil, ctx.Err()
 	}
 	e.Client = v3client.New(server.Server)
 	return e, nil
+}
+
+// startPatience is how long etcd may take to serve once it has read its data.
+const startPatience = time.Minute
+
+// damaged says what to do about data that etcd does not open.
+func damaged(dir string, err error) error {
+	return fmt.Errorf("%w; put a copy of %s back, or start with an empty cluster after `minik reset`", err, dir)
 }
 
 func etcdConfig(o EtcdOptions, sockets string) *embed.Config {

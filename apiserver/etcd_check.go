@@ -1,0 +1,71 @@
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// checkEtcd says whether etcd can open its data, because etcd panics, ends the process or waits forever where it cannot.
+// It looks at each page of the database and at nothing that is inside: etcd checks the log itself.
+func checkEtcd(dir string) error {
+	database := filepath.Join(dir, "member", "snap", "db")
+	info, err := os.Stat(database)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil // a first start, perhaps one that was cut off: etcd makes the database of its log
+	}
+	if err != nil {
+		return fmt.Errorf("looking at etcd's database: %w", err)
+	}
+	revisions, err := readDatabase(database)
+	if err != nil {
+		return fmt.Errorf("etcd's database %s is damaged: %w", database, err)
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "member", "wal", "*.wal"))
+	if err == nil && len(logs) == 0 && revisions > 0 {
+		err = fmt.Errorf("etcd's log is missing in %s: its database alone is not complete", filepath.Join(dir, "member", "wal"))
+	}
+	return err
+}
+
+// readDatabase counts the revisions in the database. It reads every page, in the order of the tree; a page that lies
+// outside of the file is a fault of memory, which becomes an error here.
+func readDatabase(path string) (revisions int, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = db.Close() }() // nothing was written
+	err = db.View(func(tx *bbolt.Tx) error {
+		if err := tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+			return bucket.ForEach(func(_, _ []byte) error {
+				if string(name) == "key" {
+					revisions++
+				}
+				return nil
+			})
+		}); err != nil {
+			return err
+		}
+		var first error
+		for err := range tx.Check() {
+			if first == nil {
+				first = err
+			}
+		}
+		return first
+	})
+	return revisions, err
+}

@@ -1,0 +1,66 @@
+package apiserver_test
+
+import (
+	"crypto/rand"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"minik.dev/apiserver"
+)
+
+// Data that etcd cannot open is an error that says what to do; etcd itself would panic, or wait forever.
+func TestDamagedData(t *testing.T) {
+	const database, log = "data/member/snap/db", "data/member/wal/0000000000000000-0000000000000000.wal"
+	good := filepath.Join(t.TempDir(), "etcd")
+	startAndStop := func(dir string) error {
+		etcd, err := apiserver.StartEtcd(t.Context(), apiserver.EtcdOptions{Dir: dir, LogFile: filepath.Join(t.TempDir(), "log")})
+		if err != nil {
+			return err
+		}
+		_, err = etcd.Client.Put(t.Context(), "key", strings.Repeat("value", 10_000))
+		require.NoError(t, err)
+		return etcd.Stop()
+	}
+	require.NoError(t, startAndStop(good))
+	require.NoError(t, startAndStop(good), "undamaged")
+
+	for name, damage := range map[string]func(dir string) error{
+		"the database cut off":           func(dir string) error { return os.Truncate(filepath.Join(dir, database), 4096) },
+		"the database cut off later":     func(dir string) error { return os.Truncate(filepath.Join(dir, database), 9*4096) },
+		"the database's head scribbled":  func(dir string) error { return scribble(filepath.Join(dir, database), 0, 64<<10) },
+		"the database's pages scribbled": func(dir string) error { return scribble(filepath.Join(dir, database), 16<<10, 64<<10) },
+		"the log scribbled":              func(dir string) error { return scribble(filepath.Join(dir, log), 2<<10, 8<<10) },
+		"the log removed":                func(dir string) error { return os.Remove(filepath.Join(dir, log)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "etcd")
+			require.NoError(t, os.CopyFS(dir, os.DirFS(good)))
+			require.NoError(t, damage(dir))
+			err := startAndStop(dir)
+			require.ErrorContains(t, err, "put a copy of "+dir+" back, or start with an empty cluster after `minik reset`")
+			require.NotContains(t, err.Error(), "\n")
+		})
+	}
+	// A start that was cut off before etcd had a log is no damage.
+	dir := filepath.Join(t.TempDir(), "etcd")
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "data/member/snap"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, database), nil, 0o600))
+	require.NoError(t, startAndStop(dir))
+}
+
+// scribble overwrites a part of the file with noise.
+func scribble(path string, from, size int64) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyN(io.NewOffsetWriter(file, from), rand.Reader, size); err != nil {
+		return err
+	}
+	return file.Close()
+}
