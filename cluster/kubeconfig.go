@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"os"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -37,12 +36,7 @@ func (p *pki) writeKubeconfig(path, host string, who identity) error {
 	if err != nil {
 		return err
 	}
-	// Written beside and renamed, so that a kubectl that reads meanwhile finds the old one or the new one.
-	next := path + ".next"
-	if err := os.WriteFile(next, text, 0o600); err != nil {
-		return fmt.Errorf("writing the kubeconfig: %w", err)
-	}
-	if err := os.Rename(next, path); err != nil {
+	if err := replaceFile(path, text, 0o600); err != nil {
 		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return nil

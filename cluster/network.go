@@ -99,13 +99,21 @@ func ClaimNetwork(o NetworkOptions) (*Network, error) {
 		n, err = claim(NetworkLoopback, owner, before, o)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("claiming addresses: %w", err)
+		return nil, fmt.Errorf("claiming addresses: %w%s", err, advice(o))
 	}
 	n.notes = append(notes, n.notes...)
 	if err := n.save(o.Path); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
+}
+
+// advice is what to do about ranges that were asked for and are not to be had.
+func advice(o NetworkOptions) string {
+	if o.ServiceCIDR == "" && o.PodCIDR == "" {
+		return ""
+	}
+	return "; name others with --service-cidr and --pod-cidr, or leave both out for the first free ones"
 }
 
 // LoadNetwork joins the ranges that ClaimNetwork saved at path, for another process of the same cluster.
@@ -252,10 +260,7 @@ func (n *Network) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("saving the network: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := replaceFile(path, append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("saving the network: %w", err)
 	}
 	return nil
@@ -271,7 +276,7 @@ func readSaved(path string) (saved, error) {
 		return s, fmt.Errorf("reading the saved network: %w", err)
 	}
 	if err := json.Unmarshal(data, &s); err != nil {
-		return s, fmt.Errorf("reading the saved network %s: %w", path, err)
+		return s, fmt.Errorf("%s is damaged: %w; delete it, and the next start chooses addresses anew", path, err)
 	}
 	return s, nil
 }

@@ -50,18 +50,24 @@ func openPKI(dir string, now time.Time) (*pki, error) {
 	}
 	key, err := os.ReadFile(p.path("ca.key"))
 	if err != nil {
-		return nil, fmt.Errorf("reading the key of the cluster's CA: %w", err)
+		return nil, damagedCA(dir, err)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA in %s is damaged: %w; `minik reset` makes a new cluster", dir, err)
+		return nil, damagedCA(dir, err)
 	}
 	ecKey, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("the cluster's CA in %s has a %T as its key, not an ECDSA key", dir, pair.PrivateKey)
+		return nil, damagedCA(dir, fmt.Errorf("its key is a %T and not an ECDSA key", pair.PrivateKey))
 	}
 	p.ca, p.caKey, p.caPEM = pair.Leaf, ecKey, cert
 	return p, nil
+}
+
+// damagedCA says what to do about an authority that cannot sign. No object of the cluster depends on it.
+func damagedCA(dir string, err error) error {
+	return fmt.Errorf("the cluster's CA in %s is damaged: %w; delete the directory, and the next start makes another CA: "+
+		"only copies of the kubeconfig stop working", dir, err)
 }
 
 func (p *pki) path(name string) string { return filepath.Join(p.dir, name) }
@@ -94,10 +100,10 @@ func (p *pki) makeCA() error {
 		return err
 	}
 	// The key first: a start that is cut off in between finds no certificate, and makes both again.
-	if err := os.WriteFile(p.path("ca.key"), keyPEM, 0o600); err != nil {
+	if err := replaceFile(p.path("ca.key"), keyPEM, 0o600); err != nil {
 		return fmt.Errorf("writing the key of the cluster's CA: %w", err)
 	}
-	if err := os.WriteFile(p.path("ca.crt"), p.caPEM, 0o644); err != nil {
+	if err := replaceFile(p.path("ca.crt"), p.caPEM, 0o644); err != nil {
 		return fmt.Errorf("writing the cluster's CA: %w", err)
 	}
 	return nil

@@ -63,7 +63,7 @@ func writeState(path string, state State) error {
 	if err != nil {
 		return fmt.Errorf("writing the cluster's state: %w", err)
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+	if err := replaceFile(path, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("writing the cluster's state: %w", err)
 	}
 	return nil
