@@ -53,7 +53,7 @@ func TestShapesTellFieldSetsApart(t *testing.T) {
 		shape.add(reflect.ValueOf(pod), false)
 		shapes[name] = shape.sum()
 		require.NoError(t, fields.update(pods, "", pods.New(), pod, "test"))
-		sets[name] = string(pod.ManagedFields[0].FieldsV1.Raw)
+		sets[name] = pod.ManagedFields[0].FieldsV1.GetRawString()
 	}
 	for a := range variants {
 		for b := range variants {

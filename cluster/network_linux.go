@@ -79,7 +79,7 @@ func lockClaims() (func(), error) {
 		if !errors.Is(err, unix.EADDRINUSE) {
 			return nil, fmt.Errorf("locking address claims: %w", err)
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) //nolint:forbidigo // other processes hold it in real time
 	}
 	return nil, fmt.Errorf("locking address claims: another minik has held %s for 10 s", lockName)
 }

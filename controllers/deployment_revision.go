@@ -53,7 +53,7 @@ func templateHash(template *corev1.PodTemplateSpec, collisions *int32) (string, 
 	hash := fnv.New32a()
 	hash.Write(encoded) // a hash.Hash never fails
 	if collisions != nil {
-		fmt.Fprintf(hash, "/%d", *collisions)
+		_, _ = fmt.Fprintf(hash, "/%d", *collisions)
 	}
 	return utilrand.SafeEncodeString(strconv.FormatUint(uint64(hash.Sum32()), 10)), nil
 }

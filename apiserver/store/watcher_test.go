@@ -82,7 +82,9 @@ func TestAResumedWatchMissesAndRepeatsNothing(t *testing.T) {
 			seen, reached = append(seen, taken(events)...), revision
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"put":  func(rt *rapid.T) { h.put(rt, configMap("", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name"), "")) },
+			"put": func(rt *rapid.T) {
+				h.put(rt, configMap("", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name"), ""))
+			},
 			"drop": func(rt *rapid.T) { h.drop(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name")) },
 			"take": func(*rapid.T) { take() },
 			"resume": func(rt *rapid.T) { // what was queued and not taken comes again

@@ -57,8 +57,8 @@ func startDetached(home *home, out io.Writer) error {
 		_ = cmd.Wait() // its error has come through the pipe
 		return errors.New(failure)
 	}
-	err = cmd.Wait()
-	return fmt.Errorf("the cluster ended before it was ready (%v): see %s", err, filepath.Clean(home.logFile()))
+	_ = cmd.Wait()
+	return fmt.Errorf("the cluster ended before it was ready (%s): see %s", cmd.ProcessState, filepath.Clean(home.logFile()))
 }
 
 // passOn lets the second process end when the first one is told to, until the returned function is called: it is in no
