@@ -44,8 +44,13 @@ func start(t testing.TB) *testServer {
 
 func startOn(t testing.TB, dir string) *testServer {
 	t.Helper()
+	return startWith(t, EtcdOptions{Dir: dir, Volatile: true})
+}
+
+func startWith(t testing.TB, options EtcdOptions) *testServer {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	etcd, err := StartEtcd(ctx, EtcdOptions{Dir: dir, Volatile: true})
+	etcd, err := StartEtcd(ctx, options)
 	require.NoError(t, err)
 	serverTLS, config := certificates(t)
 	var suffix atomic.Int64

@@ -51,8 +51,8 @@ func translate(err error, resource schema.GroupResource, name string) *apierrors
 	case errors.Is(err, rpctypes.ErrRequestTooLarge):
 		return apierrors.NewRequestEntityTooLargeError("etcd takes objects of at most 1.5 MiB")
 	case errors.Is(err, rpctypes.ErrNoSpace):
-		e := apierrors.NewInternalError(fmt.Errorf("the store is full, and takes no more writes: %w; "+
-			"delete objects or keep less history, then run `etcdctl defrag` and `etcdctl alarm disarm`", err))
+		e := apierrors.NewInternalError(fmt.Errorf("the store is full, and takes no writes: %w; "+
+			"history is being forgotten to make room: try again in some seconds", err))
 		e.ErrStatus.Code = http.StatusInsufficientStorage
 		return e
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

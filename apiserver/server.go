@@ -115,7 +115,8 @@ func New(o Options) (*Server, error) {
 		stored = append(stored, row)
 	}
 	s.store = store.New(stored, store.Options{
-		Client: o.Etcd.Client, SoleWriter: o.Etcd.Embedded, Server: o.Name, History: o.History, Observe: s.metrics.etcd,
+		Client: o.Etcd.Client, SoleWriter: o.Etcd.Embedded, Server: o.Name, History: o.History,
+		Observe: s.metrics.etcd, Defragment: o.Etcd.Defragment,
 		JournalRow: s.revisions, JournalObject: revisionOf, Clock: o.Clock, Logger: o.Logger,
 	})
 	s.plugins = admission.Chain(admission.Options{

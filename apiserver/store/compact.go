@@ -58,9 +58,18 @@ func (s *Store) compactor(ctx context.Context) {
 	defer ticker.Stop()
 	var marks []mark
 	var compacted int64
+	var relieved time.Time
 	for {
 		select {
 		case <-ticker.C():
+		case <-s.full:
+			if now := s.Clock.Now(); now.Sub(relieved) >= reliefPause {
+				relieved = now
+				if err := s.relieve(ctx); err != nil {
+					s.Logger.Error("etcd is full, and room can't be made", "component", "apiserver", "err", err)
+				}
+			}
+			continue
 		case <-ctx.Done():
 			return
 		}
@@ -84,11 +93,7 @@ func (s *Store) compactor(ctx context.Context) {
 
 // used is how many bytes of etcd's database hold something.
 func (s *Store) used(ctx context.Context) int64 {
-	endpoints := s.Client.Endpoints()
-	if len(endpoints) == 0 {
-		endpoints = []string{""} // the embedded etcd, which has no address
-	}
-	status, err := s.Client.Status(ctx, endpoints[0])
+	status, err := s.Client.Status(ctx, s.endpoint())
 	if err != nil {
 		return 0
 	}
@@ -97,9 +102,23 @@ func (s *Store) used(ctx context.Context) int64 {
 
 // compact forgets history up to the revision, and the journal's buckets that lie wholly in what was forgotten.
 func (s *Store) compact(ctx context.Context, revision int64) error {
-	if _, err := s.Client.Compact(ctx, revision); err != nil && !isCompacted(err) {
+	if err := s.forget(ctx, revision); err != nil {
+		return err
+	}
+	return s.dropBuckets(ctx, revision)
+}
+
+// forget forgets history up to the revision, and returns when the database has.
+func (s *Store) forget(ctx context.Context, revision int64) error {
+	_, err := s.Client.Compact(ctx, revision, clientv3.WithCompactPhysical())
+	if err != nil && !isCompacted(err) {
 		return fmt.Errorf("compacting etcd to revision %d: %w", revision, err)
 	}
+	return nil
+}
+
+// dropBuckets deletes the journal's buckets that lie wholly in what was forgotten up to the revision.
+func (s *Store) dropBuckets(ctx context.Context, revision int64) error {
 	buckets, err := s.Client.Get(ctx, journals, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
 		return fmt.Errorf("listing the journal's buckets: %w", err)

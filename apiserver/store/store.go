@@ -32,6 +32,8 @@ type Options struct {
 	// nobody.
 	JournalRow    *resources.Resource
 	JournalObject func(Recorded) resources.Object
+	// Defragment gives pages of etcd's database back that hold nothing.
+	Defragment func(context.Context) error
 	// Observe is told how long each operation on etcd took, in seconds.
 	Observe func(operation, resource string, seconds float64)
 
@@ -51,8 +53,9 @@ type Store struct {
 	// revision is up to where every cache is complete; changed by the watch loop only, under advanced.L.
 	revision atomic.Int64
 	advanced *sync.Cond
-	stopped  bool // guarded by advanced.L: Run is over, no revision comes any more
+	stopped  bool          // guarded by advanced.L: Run is over, no revision comes any more
 	ready    chan struct{} // closed after the first load
+	full     chan struct{} // has something when etcd refused a write for want of space
 	// written holds the objects that this process is writing, so that the watch loop need not decode them again. Each is
 	// a copy that nobody else holds. By key.
 	written sync.Map
@@ -72,6 +75,7 @@ func New(rows []*resources.Resource, options Options) *Store {
 		journal:  &journalWriter{server: options.Server},
 		advanced: sync.NewCond(&sync.Mutex{}),
 		ready:    make(chan struct{}),
+		full:     make(chan struct{}, 1),
 	}
 	for _, row := range rows {
 		s.caches[prefix(row)] = newCache(s, row)

@@ -101,6 +101,7 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 	}
 	response, err := s.Client.Txn(ctx).If(conditions...).Then(then...).Else(otherwise...).Commit()
 	if err != nil {
+		s.noteFull(err)
 		return nil, fmt.Errorf("writing %s to etcd: %w", key, err)
 	}
 	if !response.Succeeded {

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// noteFull wakes the compactor when etcd refused a write because its database has reached its quota. From then on etcd
+// refuses every write, until somebody makes room and says so.
+func (s *Store) noteFull(err error) {
+	if !errors.Is(err, rpctypes.ErrNoSpace) {
+		return
+	}
+	select {
+	case s.full <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// relieve makes room in a full etcd: all history is forgotten, the freed pages are given back, and writes are taken again.
+// It helps unless what is there now fills etcd by itself.
+func (s *Store) relieve(ctx context.Context) error {
+	revision := s.Revision()
+	if err := s.forget(ctx, revision); err != nil {
+		return err
+	}
+	if err := s.Defragment(ctx); err != nil {
+		return fmt.Errorf("defragmenting etcd: %w", err)
+	}
+	if _, err := s.Client.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err != nil {
+		return fmt.Errorf("telling etcd that there is room again: %w", err)
+	}
+	s.Logger.Warn("etcd was full: history is forgotten", "component", "apiserver", "revision", revision)
+	// The journal's old buckets go last: deleting them is a write.
+	return s.dropBuckets(ctx, revision)
+}
+
+// reliefPause is how long a full etcd is left alone after room was made: doing so stops all writes for a while.
+const reliefPause = 10 * time.Second
+
+// endpoint is the etcd to ask about itself.
+func (s *Store) endpoint() string {
+	if endpoints := s.Client.Endpoints(); len(endpoints) > 0 {
+		return endpoints[0]
+	}
+	return "" // the embedded etcd, which has no address
+}
