@@ -147,3 +147,53 @@ func TestAPatchThatSetsAFieldTwice(t *testing.T) {
 		require.Equal(t, "error decoding patch: unexpected end of JSON input", status.Message)
 	}
 }
+
+// This cluster has IPv4 alone. Who can do with that gets it, and `kubectl apply` finds nothing to change; who can't is told.
+func TestAServicesAddressFamilies(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	const services = "/api/v1/namespaces/shop/services"
+	ask := func(name, spec string) (corev1.Service, metav1.Status) {
+		answer, status := ts.ask(t, "POST", services,
+			`{"metadata":{"name":"`+name+`"},"spec":{"ports":[{"port":80}],`+spec+`}}`)
+		var made corev1.Service
+		if status.Kind == "" {
+			require.NoError(t, json.Unmarshal([]byte(answer), &made))
+		}
+		return made, status
+	}
+	made, _ := ask("any", `"type":"ClusterIP"`)
+	require.Equal(t, []corev1.IPFamily{corev1.IPv4Protocol}, made.Spec.IPFamilies)
+	require.Equal(t, corev1.IPFamilyPolicySingleStack, *made.Spec.IPFamilyPolicy)
+	made, _ = ask("rather-both", `"ipFamilyPolicy":"PreferDualStack"`)
+	require.Equal(t, []corev1.IPFamily{corev1.IPv4Protocol}, made.Spec.IPFamilies)
+	require.Equal(t, corev1.IPFamilyPolicyPreferDualStack, *made.Spec.IPFamilyPolicy)
+	_, status := ask("both", `"ipFamilyPolicy":"RequireDualStack"`)
+	require.Equal(t, `Service "both" is invalid: spec.ipFamilyPolicy: Invalid value: "RequireDualStack": `+
+		`this cluster is not configured for dual-stack services`, status.Message)
+	_, status = ask("six", `"ipFamilies":["IPv6"]`)
+	require.Equal(t, `Service "six" is invalid: spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster`,
+		status.Message)
+}
+
+// metadata.generation counts what is wanted of a pod: neither its binding nor its status is that.
+func TestABindingLeavesTheGeneration(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	pods := ts.client.CoreV1().Pods("shop")
+	spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}}
+	pod, err := pods.Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: spec}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, pod.Generation)
+	require.NoError(t, pods.Bind(t.Context(), &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Name: "web"}, Target: corev1.ObjectReference{Kind: "Node", Name: "node-1"},
+	}, metav1.CreateOptions{}))
+	pod, err = pods.Get(t.Context(), "web", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "node-1", pod.Spec.NodeName)
+	require.EqualValues(t, 1, pod.Generation)
+	pod.Spec.Containers[0].Image = "web:2"
+	pod, err = pods.Update(t.Context(), pod, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, pod.Generation)
+}

@@ -191,7 +191,8 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	}); err != nil {
 		return err
 	}
-	if r.row.Generation && changed(obj, old) {
+	// A binding puts the pod in its place; the pod that is wanted stays the same (upstream).
+	if r.row.Generation && (r.sub == nil || r.sub.Apply != nil) && changed(obj, old) {
 		obj.SetGeneration(old.GetGeneration() + 1)
 	}
 	if err := invalid(r, obj, old); err != nil {

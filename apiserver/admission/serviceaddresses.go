@@ -50,8 +50,12 @@ func (s *serviceAddresses) admit(_ context.Context, r *Request) error {
 	if err := s.clusterIP(service, taken); err != nil {
 		return err
 	}
-	service.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
-	service.Spec.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicySingleStack)
+	if len(service.Spec.IPFamilies) == 0 { // what the client asked for, validation judges
+		service.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
+	}
+	if service.Spec.IPFamilyPolicy == nil {
+		service.Spec.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicySingleStack)
+	}
 	return s.nodePorts(service, taken)
 }
 
