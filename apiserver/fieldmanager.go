@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/applyconfigurations"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/typed"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
 
 	"minik.dev/api"
 	"minik.dev/apiserver/resources"
@@ -99,7 +101,7 @@ func (f *fieldManagers) of(row *resources.Resource, subresource string) (*manage
 	types := managedfields.NewDeducedTypeConverter()
 	if row.Kind.Group != api.GroupVersion.Group {
 		if f.types == nil {
-			f.types = applyconfigurations.NewTypeConverter(f.codecs.scheme)
+			f.types = &trusting{TypeConverter: applyconfigurations.NewTypeConverter(f.codecs.scheme)}
 		}
 		types = f.types
 	}
@@ -139,4 +141,34 @@ func (d defaulter) Default(in runtime.Object) {
 
 func sameType(obj runtime.Object, row *resources.Resource) bool {
 	return fmt.Sprintf("%T", obj) == fmt.Sprintf("%T", row.New())
+}
+
+// trusting converts without checking against the schema what is of a Go type: such an object was decoded, or is stored, and
+// has no fields but those of its type. The check is half of the cost of every update. What comes as a document, the
+// configuration that somebody applies, is checked.
+type trusting struct {
+	managedfields.TypeConverter
+	types sync.Map // the typed.ParseableType of each kind that was met
+}
+
+// ObjectToTyped converts the object; kinds without a schema are an error.
+func (t *trusting) ObjectToTyped(obj runtime.Object, options ...typed.ValidationOptions) (*typed.TypedValue, error) {
+	if _, document := obj.(runtime.Unstructured); document {
+		return t.TypeConverter.ObjectToTyped(obj, options...)
+	}
+	kind := obj.GetObjectKind().GroupVersionKind()
+	known, ok := t.types.Load(kind)
+	if !ok {
+		first, err := t.TypeConverter.ObjectToTyped(obj, options...)
+		if err == nil {
+			t.types.Store(kind, typed.ParseableType{TypeRef: first.TypeRef(), Schema: first.Schema()})
+		}
+		return first, err
+	}
+	v, err := value.NewValueReflect(obj)
+	if err != nil {
+		return nil, fmt.Errorf("reading the fields of a %s: %w", kind.Kind, err)
+	}
+	of := known.(typed.ParseableType)
+	return typed.AsTypedUnvalidated(v, of.Schema, of.TypeRef), nil
 }
