@@ -59,7 +59,7 @@ var walls = []wall{
 	},
 	{
 		packages: []string{"..."},
-		except:   []string{"apiserver/...", "internal_warm"},
+		except:   []string{"apiserver/..."},
 		never:    []string{"go.etcd.io/..."},
 		reason:   "the API server is the only one that talks to etcd",
 	},
@@ -87,7 +87,7 @@ var walls = []wall{
 	},
 	{
 		packages: []string{"..."},
-		except:   []string{"cmd/...", "internal_warm"},
+		except:   []string{"cmd/..."},
 		never:    []string{"k8s.io/kubectl/...", "github.com/spf13/cobra"},
 		reason:   "kubectl's commands belong to the command line",
 	},
