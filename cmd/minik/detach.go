@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,8 @@ func startDetached(home *home, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("going to the background: %w", err)
 	}
-	defer passOn(cmd.Process)()
+	interrupted := passOn(cmd.Process)
+	defer interrupted()
 	switch ready, failure := copyProgress(out, progress); {
 	case ready:
 		return cmd.Process.Release()
@@ -57,26 +59,22 @@ func startDetached(home *home, out io.Writer) error {
 		_ = cmd.Wait() // its error has come through the pipe
 		return errors.New(failure)
 	}
-	_ = cmd.Wait()
+	_ = cmd.Wait() // what matters is that it has ended
+	if interrupted() {
+		return errors.New("interrupted before everything was ready: the cluster has ended, its data stays")
+	}
 	return fmt.Errorf("the cluster ended before it was ready (%s): see %s", cmd.ProcessState, filepath.Clean(home.logFile()))
 }
 
-// passOn lets the second process end when the first one is told to, until the returned function is called: it is in no
-// terminal that Ctrl-C could reach it through.
-func passOn(process *os.Process) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-signals:
-			_ = terminate(process) // where that fails it has ended already
-		case <-done:
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
+// passOn lets the second process end when the first one is told to, for it is in no terminal that Ctrl-C could reach it
+// through. The returned function ends that, and says whether it has happened.
+func passOn(process *os.Process) (interrupted func() bool) {
+	signals, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	unhook := context.AfterFunc(signals, func() { _ = terminate(process) }) // where that fails it has ended already
+	return func() bool {
+		happened := !unhook()
+		stop()
+		return happened
 	}
 }
 
