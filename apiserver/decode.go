@@ -119,20 +119,29 @@ func (s *Server) taken(r *request, decoded runtime.Object) (resources.Object, er
 	}
 	obj = r.stored(obj)
 	obj.GetObjectKind().SetGroupVersionKind(r.row.Kind)
-	if !r.row.ClusterScoped {
-		switch obj.GetNamespace() {
-		case "":
-			obj.SetNamespace(r.namespace)
-		case r.namespace:
-		default:
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("the namespace of the provided object does not match the namespace "+
-				"sent on the request (%s != %s)", obj.GetNamespace(), r.namespace))
-		}
+	if err := r.settle(obj); err != nil {
+		return nil, err
 	}
 	if r.row.Default != nil {
 		r.row.Default(obj)
 	}
 	return obj, nil
+}
+
+// settle puts the object into the namespace of the path, and refuses one that belongs into another.
+func (r *request) settle(obj resources.Object) error {
+	if r.row.ClusterScoped {
+		return nil
+	}
+	switch obj.GetNamespace() {
+	case "":
+		obj.SetNamespace(r.namespace)
+	case r.namespace:
+	default:
+		return apierrors.NewBadRequest(fmt.Sprintf("the namespace of the provided object does not match the namespace "+
+			"sent on the request (%s != %s)", obj.GetNamespace(), r.namespace))
+	}
+	return nil
 }
 
 // nameMatches checks that the object is the one that the path names.

@@ -196,18 +196,19 @@ func (s *Server) deleteOptions(r *request) (*metav1.DeleteOptions, error) {
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
+	return options, possible(options)
+}
+
+// possible says what is wrong with the options, wherever they came from.
+func possible(options *metav1.DeleteOptions) error {
 	for _, v := range options.DryRun {
 		if v != metav1.DryRunAll {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("dryRun: Unsupported value: %q: supported values: \"All\"", v))
+			return apierrors.NewBadRequest(fmt.Sprintf("dryRun: Unsupported value: %q: supported values: \"All\"", v))
 		}
 	}
 	if p := options.PropagationPolicy; p != nil && options.OrphanDependents != nil { //nolint:staticcheck // still sent
-		return nil, apierrors.NewBadRequest("orphanDependents and deletionPropagation cannot be both set")
+		return apierrors.NewBadRequest("orphanDependents and deletionPropagation cannot be both set")
 	}
-	return options, propagation(options)
-}
-
-func propagation(options *metav1.DeleteOptions) error {
 	if options.PropagationPolicy == nil {
 		return nil
 	}
@@ -288,6 +289,9 @@ func (s *Server) evict(r *request) error {
 	}
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
+	}
+	if err := possible(options); err != nil {
+		return err
 	}
 	if _, _, err := s.deleteObject(r, options); err != nil {
 		return err

@@ -233,6 +233,10 @@ func (s *Server) applied(r *request, data []byte) (*unstructured.Unstructured, b
 	if err := yaml.Unmarshal(data, &wanted.Object); err != nil {
 		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
 	}
+	if v := wanted.GetAPIVersion(); v == "" || wanted.GetKind() == "" {
+		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("incorrect version specified in apply patch. Specified patch "+
+			"version: %s, kind: %s, expected: %s, %s", v, wanted.GetKind(), r.kind().GroupVersion(), r.kind().Kind))
+	}
 	if wanted.GetManagedFields() != nil {
 		return nil, false, apierrors.NewBadRequest("metadata.managedFields must be nil")
 	}
@@ -242,8 +246,8 @@ func (s *Server) applied(r *request, data []byte) (*unstructured.Unstructured, b
 	if wanted.GetName() != r.name {
 		return nil, false, r.nameMatches(wanted)
 	}
-	if !r.row.ClusterScoped && wanted.GetNamespace() == "" {
-		wanted.SetNamespace(r.namespace)
+	if err := r.settle(wanted); err != nil {
+		return nil, false, err
 	}
 	if r.served != nil {
 		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("server-side apply of %s is served in version %s only",
