@@ -9,7 +9,7 @@ help: ## list these targets
 
 .PHONY: build
 build: ## build bin/minik
-	CGO_ENABLED=0 $(GO) build -o bin/minik ./cmd/minik
+	$(GO) build -o bin/minik ./cmd/minik
 
 .PHONY: demo
 demo: build ## start a cluster and run the small shop of examples/shop on it
