@@ -31,13 +31,17 @@ const (
 	routesEnv = "MINIK_TEST_ROUTES" // not empty: use routes where this user may
 )
 
-// readyLine is what a process prints when it is ready.
-const readyLine = "ready"
+// What a process prints when it listens to signals, and when it is ready.
+const (
+	begunLine = "begun"
+	readyLine = "ready"
+)
 
 // playRole is the main function of such a process. It ends with its test, which holds the other end of its stdin.
 func playRole(role string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	fmt.Println(begunLine)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
@@ -104,6 +108,7 @@ type process struct {
 	role  string
 	cmd   *exec.Cmd
 	log   string // the file that has its standard error
+	begun chan struct{}
 	ready chan struct{}
 	ended chan struct{} // closed when it ended; err says how
 	err   error
@@ -114,7 +119,8 @@ func (s *site) start(t *testing.T, role string) *process {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), "log")
 	require.NoError(t, err)
-	p := &process{role: role, log: log.Name(), ready: make(chan struct{}), ended: make(chan struct{})}
+	p := &process{role: role, log: log.Name(), begun: make(chan struct{}), ready: make(chan struct{}),
+		ended: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0])
 	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, dirEnv+"="+s.dir, listenEnv+"="+s.listen, "TMPDIR="+s.tmp)
 	if s.routes {
@@ -129,7 +135,10 @@ func (s *site) start(t *testing.T, role string) *process {
 	go func() {
 		defer close(p.ended)
 		for lines := bufio.NewScanner(stdout); lines.Scan(); {
-			if lines.Text() == readyLine {
+			switch lines.Text() {
+			case begunLine:
+				close(p.begun)
+			case readyLine:
 				close(p.ready)
 			}
 		}

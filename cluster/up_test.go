@@ -56,8 +56,9 @@ func TestEndAndStartAgain(t *testing.T) {
 func TestEndDuringStart(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for _, after := range []time.Duration{50, 100, 150, 200, 300, 400, 600} {
+	for _, after := range []time.Duration{0, 20, 50, 100, 150, 200, 300, 500} {
 		up := s.start(t, "up")
+		<-up.begun
 		select {
 		case <-time.After(after * time.Millisecond):
 		case <-up.ended:
