@@ -9,7 +9,8 @@
 //     container of a pod with restartPolicy Never or OnFailure after 1 s, both with code 0.
 //  4. With Options.Listen it really answers HTTP at the pod's address on its TCP containerPorts and the ports that its
 //     probes name by number (and echoes UDP): a few lines of text that name the pod, the node, the image and the request;
-//     /env shows its environment. A hostPort is listened on at the node's address. A port that cannot be had makes the
+//     /env shows its environment. A container that declares no port listens on the one that its image is known for, as
+//     nginx for 80. A hostPort is listened on at the node's address. A port that cannot be had makes the
 //     container fail, and its log says why.
 //  5. Asked to end, a container ends with code 0 at once; killed, with 137.
 //

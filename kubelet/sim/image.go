@@ -112,3 +112,21 @@ func refused(image string) string {
 	}
 	return ""
 }
+
+// knownPorts are the TCP ports that well-known images say they listen on (their EXPOSE), by the last part of their name.
+var knownPorts = map[string]int32{
+	"nginx": 80, "httpd": 80, "caddy": 80, "whoami": 80, "wordpress": 80,
+	"tomcat": 8080, "hello-app": 8080, "echoserver": 8080, "http-echo": 5678,
+	"redis": 6379, "mysql": 3306, "mariadb": 3306, "postgres": 5432, "mongo": 27017, "rabbitmq": 5672, "memcached": 11211,
+}
+
+// exposed is the port that the image is known for.
+func exposed(image string) (port int32, ok bool) {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return 0, false
+	}
+	path := reference.Path(named)
+	port, ok = knownPorts[path[strings.LastIndexByte(path, '/')+1:]]
+	return port, ok
+}

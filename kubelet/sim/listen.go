@@ -35,7 +35,8 @@ func (r *Runtime) listen(c *container) {
 	}
 }
 
-// portsToOpen are the container's declared ports and those that its probes dial by number.
+// portsToOpen are the container's declared ports, those that its probes dial by number and those that its image is known
+// for: a real container listens whether its ports are declared or not.
 func (c *container) portsToOpen() []corev1.ContainerPort {
 	var out []corev1.ContainerPort
 	has := func(port int32, protocol corev1.Protocol) bool {
@@ -55,6 +56,9 @@ func (c *container) portsToOpen() []corev1.ContainerPort {
 		if port := probePort(probe); port.Type == intstr.Int && port.IntVal > 0 && !has(port.IntVal, corev1.ProtocolTCP) {
 			out = append(out, corev1.ContainerPort{ContainerPort: port.IntVal, Protocol: corev1.ProtocolTCP})
 		}
+	}
+	if port, ok := exposed(c.spec.Image); ok && len(c.spec.Ports) == 0 && !has(port, corev1.ProtocolTCP) {
+		out = append(out, corev1.ContainerPort{ContainerPort: port, Protocol: corev1.ProtocolTCP})
 	}
 	return out
 }

@@ -133,6 +133,39 @@ func TestContainersAnswerHTTP(t *testing.T) {
 	require.Error(t, err, "an ended container still listens")
 }
 
+// A container that declares no port listens on the one that its image is known for, as it would for real.
+func TestKnownImagesListenWithoutDeclaredPorts(t *testing.T) {
+	for _, test := range []struct {
+		container corev1.Container
+		port      int32
+	}{
+		{corev1.Container{Image: "nginx"}, 80},
+		{corev1.Container{Image: "docker.io/library/redis:7"}, 6379},
+		{corev1.Container{Image: "gcr.io/google-samples/hello-app:1.0"}, 8080},
+		{corev1.Container{Image: "nginx", Ports: []corev1.ContainerPort{{ContainerPort: 8081}}}, 8081},
+		{corev1.Container{Image: "something-else"}, 0},
+	} {
+		address := freePort(t)
+		asked := make(chan int32, 8)
+		r := sim.New(sim.Options{Node: "node-1", Listen: true, Address: func(_ string, port int32) string {
+			asked <- port
+			return address
+		}})
+		changed := drive(t, r)
+		test.container.Name = "a"
+		pod := podOf("web", test.container)
+		require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
+		start(t, r, pod, 0)
+		<-changed
+		if test.port == 0 {
+			require.Empty(t, asked, test.container.Image)
+			continue
+		}
+		require.Equal(t, test.port, <-asked, test.container.Image)
+		require.Empty(t, asked, test.container.Image)
+	}
+}
+
 // A job-like container ends by itself after a second, a long-running one does not, and nothing happens without time.
 func TestTimeComesFromTheClock(t *testing.T) {
 	clock := testingclock.NewFakeClock(time.Unix(1e9, 0))
