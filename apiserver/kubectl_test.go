@@ -102,6 +102,15 @@ func TestWhatIsNotServedIsNamed(t *testing.T) {
 	}
 }
 
+func TestAScaleOfAnotherObject(t *testing.T) {
+	ts := start(t)
+	ts.shop(t)
+	_, status := ts.ask(t, "PUT", web+"/scale", `{"metadata":{"name":"other"},"spec":{"replicas":1}}`)
+	require.Equal(t, "the name of the object (other) does not match the name on the URL (web)", status.Message)
+	answer, _ := ts.ask(t, "PUT", web+"/scale", `{"metadata":{"name":"web"},"spec":{"replicas":1}}`)
+	require.Contains(t, answer, `"spec":{"replicas":1}`)
+}
+
 func TestAScaleHasATable(t *testing.T) {
 	ts := start(t)
 	ts.shop(t)

@@ -35,7 +35,14 @@ func (s *Server) update(r *request) error {
 // subBody reads the body as the object or as the subresource's own kind.
 func (s *Server) subBody(r *request) (runtime.Object, error) {
 	if r.part() {
-		return s.decodeBody(r, r.sub.Kind, r.sub.New())
+		body, err := s.decodeBody(r, r.sub.Kind, r.sub.New())
+		if err != nil {
+			return nil, err
+		}
+		if named, ok := body.(resources.Object); ok {
+			err = r.nameMatches(named)
+		}
+		return body, err
 	}
 	obj, err := s.object(r)
 	if err != nil {
