@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -123,11 +124,34 @@ func (c *Cluster) down() error {
 	return errors.Join(err, c.home.close())
 }
 
-func (c *Cluster) openData(context.Context) (string, error) {
+func (c *Cluster) openData(ctx context.Context) (string, error) {
 	var err error
-	c.home, err = openHome(c.options.DataDir, c.options.Ephemeral)
+	if c.home, err = makeHome(c.options.DataDir, c.options.Ephemeral); err != nil {
+		return "", err
+	}
+	// Whoever asks for the status holds the lock for a moment.
+	for range lockTries {
+		if err = c.home.acquire(); !errors.Is(err, errLocked) {
+			break
+		}
+		select {
+		case <-c.options.Clock.After(lockPause):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	if errors.Is(err, errLocked) {
+		return "", fmt.Errorf("the data directory %s is in use by another minik%s; end that one with `minik down`, or choose "+
+			"another directory with --data-dir", c.home.dir, c.home.holder())
+	}
 	return c.home.dir, err
 }
+
+// How often, and after what pause, a lock that another process holds is tried again.
+const (
+	lockTries = 5
+	lockPause = 20 * time.Millisecond
+)
 
 func (c *Cluster) claimNetwork(context.Context) (string, error) {
 	var err error
@@ -190,35 +214,39 @@ func (h home) network() string         { return h.path("network.json") }
 func (h home) state() string           { return h.path("state.json") }
 func (h home) log(name string) string  { return filepath.Join(h.dir, "logs", name) }
 
-// openHome makes the data directory where it is missing, and locks it.
-func openHome(dir string, ephemeral bool) (home, error) {
-	var h home
+// makeHome makes the data directory where it is missing.
+func makeHome(dir string, ephemeral bool) (home, error) {
 	if ephemeral {
 		temporary, err := os.MkdirTemp("", "minik-")
 		if err != nil {
-			return h, fmt.Errorf("making a temporary data directory: %w", err)
+			return home{}, fmt.Errorf("making a temporary data directory: %w", err)
 		}
-		h = home{dir: temporary, temporary: true}
-	} else {
-		absolute, err := filepath.Abs(dir)
-		if err != nil {
-			return h, fmt.Errorf("finding the data directory %s: %w", dir, err)
-		}
-		h = home{dir: absolute}
+		return home{dir: temporary, temporary: true}, nil
 	}
-	if err := os.MkdirAll(filepath.Join(h.dir, "logs"), 0o700); err != nil {
-		return h, fmt.Errorf("making the data directory %s: %w; choose another with --data-dir", h.dir, err)
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return home{}, fmt.Errorf("finding the data directory %s: %w", dir, err)
 	}
+	if err := os.MkdirAll(absolute, 0o700); err != nil {
+		return home{}, fmt.Errorf("making the data directory %s: %w; choose another with --data-dir", absolute, err)
+	}
+	return home{dir: absolute}, nil
+}
+
+// acquire takes the directory for this process alone; errLocked says that another has it.
+func (h *home) acquire() error {
 	lock, err := lockFile(h.path("lock"))
 	if errors.Is(err, errLocked) {
-		return h, fmt.Errorf("the data directory %s is in use by another minik%s; end that one with `minik down`, or choose "+
-			"another directory with --data-dir", h.dir, h.holder())
+		return errLocked
 	}
 	if err != nil {
-		return h, fmt.Errorf("locking the data directory %s: %w", h.dir, err)
+		return fmt.Errorf("locking the data directory %s: %w; choose another with --data-dir", h.dir, err)
 	}
 	h.lock = lock
-	return h, nil
+	if err := os.MkdirAll(h.path("logs"), 0o700); err != nil {
+		return fmt.Errorf("making the directory of the logs: %w; choose another data directory with --data-dir", err)
+	}
+	return nil
 }
 
 // holder names the process that the state file names.
