@@ -51,7 +51,7 @@ func (m *metrics) handler() http.Handler {
 
 // request counts a request that has been answered.
 func (m *metrics) request(r *request, code int, seconds float64) {
-	if r.resource != "" && r.row == nil {
+	if r.resource != "" && r.row == nil || r.subresource != "" && r.sub == nil {
 		return // names that somebody made up would be labels for ever
 	}
 	verb, resource := metricVerb(r), r.resource
@@ -80,7 +80,11 @@ func metricVerb(r *request) string {
 	case "deletecollection":
 		return "DELETECOLLECTION"
 	}
-	return r.Method
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return r.Method
+	}
+	return "other" // nobody's own methods
 }
 
 func scopeOf(r *request) string {

@@ -1,0 +1,70 @@
+package apiserver
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+// Who may do nothing is told so in upstream's words.
+func TestRefusalsInUpstreamsWords(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	as := []string{"Impersonate-User", "jane"}
+	for _, c := range []struct{ method, path, message string }{
+		{"GET", "/api/v1/namespaces/shop/pods",
+			`pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "shop"`},
+		{"GET", "/api/v1/pods?watch=1", `pods is forbidden: User "jane" cannot watch resource "pods" in API group "" at the cluster scope`},
+		{"GET", "/api/v1/namespaces/shop",
+			`namespaces "shop" is forbidden: User "jane" cannot get resource "namespaces" in API group "" in the namespace "shop"`},
+		{"GET", "/api/v1/namespaces", `namespaces is forbidden: User "jane" cannot list resource "namespaces" in API group "" at the cluster scope`},
+		{"DELETE", "/api/v1/nodes/node-1",
+			`nodes "node-1" is forbidden: User "jane" cannot delete resource "nodes" in API group "" at the cluster scope`},
+		{"PATCH", "/apis/apps/v1/namespaces/shop/deployments/web/scale", `deployments.apps "web" is forbidden: User "jane" cannot patch ` +
+			`resource "deployments/scale" in API group "apps" in the namespace "shop"`},
+		{"DELETE", "/api/v1/namespaces/shop/pods",
+			`pods is forbidden: User "jane" cannot deletecollection resource "pods" in API group "" in the namespace "shop"`},
+		{"GET", "/apis/example.com/v1/things",
+			`things.example.com is forbidden: User "jane" cannot list resource "things" in API group "example.com" at the cluster scope`},
+		{"GET", "/metrics", `forbidden: User "jane" cannot get path "/metrics"`},
+	} {
+		response, body := ts.call(t, c.method, c.path, "", as...)
+		require.Equal(t, http.StatusForbidden, response.StatusCode, "%s", body)
+		s := status(t, body)
+		require.Equal(t, c.message, s.Message)
+		require.Equal(t, metav1.StatusReasonForbidden, s.Reason)
+	}
+}
+
+func TestImpersonation(t *testing.T) {
+	ts := start(t)
+	const path = "/api/v1/namespaces"
+	for _, c := range []struct {
+		name    string
+		config  *rest.Config
+		headers []string
+		code    int
+		message string
+	}{
+		{"as an administrator", ts.config, []string{"Impersonate-User", "jane", "Impersonate-Group", "system:masters"}, 200, ""},
+		{"as a node", ts.config, []string{"Impersonate-User", "system:node:n", "Impersonate-Group", "system:nodes"}, 200, ""},
+		{"as a node without its group", ts.config, []string{"Impersonate-User", "system:node:n"}, 403, ""},
+		{"as nobody", ts.config, []string{"Impersonate-User", "system:anonymous"}, 403, ""},
+		{"as a group of nobody", ts.config, []string{"Impersonate-Group", "system:masters"}, 400, "without impersonating a user"},
+		{"by somebody without a certificate", rest.AnonymousClientConfig(ts.config),
+			[]string{"Impersonate-User", "kubernetes-admin", "Impersonate-Group", "system:masters"}, 403,
+			`User "system:anonymous" cannot impersonate resource "users" in API group "" at the cluster scope`},
+		{"without a certificate", rest.AnonymousClientConfig(ts.config), nil, 403, `User "system:anonymous" cannot list resource "namespaces"`},
+	} {
+		response, body := ts.callAs(t, c.config, "GET", path, "", c.headers...)
+		require.Equal(t, c.code, response.StatusCode, "%s: %s", c.name, body)
+		if c.code != 200 {
+			require.Contains(t, status(t, body).Message, c.message, c.name)
+		}
+	}
+	response, _ := ts.callAs(t, rest.AnonymousClientConfig(ts.config), "POST", "/version", "")
+	require.Equal(t, 403, response.StatusCode, "the public paths are for reading")
+}
