@@ -170,5 +170,5 @@ func (t *trusting) ObjectToTyped(obj runtime.Object, options ...typed.Validation
 		return nil, fmt.Errorf("reading the fields of a %s: %w", kind.Kind, err)
 	}
 	of := known.(typed.ParseableType)
-	return typed.AsTypedUnvalidated(v, of.Schema, of.TypeRef), nil
+	return typed.AsTypedUnvalidated(v, of.Schema, of.TypeRef), nil //nolint:staticcheck // a Go type fits its own schema
 }
