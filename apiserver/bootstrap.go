@@ -3,7 +3,9 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -14,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
@@ -23,13 +26,43 @@ import (
 // systemNamespaces are there in every cluster.
 var systemNamespaces = []string{"default", "kube-system", "kube-public", corev1.NamespaceNodeLease}
 
-// Bootstrap makes what every cluster has before anyone asks: the system's namespaces and priority classes, and the
-// service `kubernetes` with the server's own address behind it. It speaks to the server as a client, and changes nothing that is right already.
+// Bootstrap makes what every cluster has before anyone asks: the system's namespaces and priority classes, and the service
+// `kubernetes` with the server's own address behind it. It speaks to the server as a client, and changes nothing that is
+// right already.
 func Bootstrap(ctx context.Context, config *rest.Config, serviceIP string, endpoint *net.TCPAddr) error {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
 	if err != nil {
 		return fmt.Errorf("making the API server's own client: %w", err)
 	}
+	return bootstrap(ctx, client, serviceIP, endpoint)
+}
+
+// repairEvery is how often somebody's deletion of what every cluster has is mended, as upstream.
+const repairEvery = 10 * time.Second
+
+// KeepBootstrapped makes again what Bootstrap made and somebody deleted, until ctx ends.
+func KeepBootstrapped(ctx context.Context, config *rest.Config, serviceIP string, endpoint *net.TCPAddr,
+	clock clock.WithTicker, logger *slog.Logger) error {
+	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
+	if err != nil {
+		return fmt.Errorf("making the API server's own client: %w", err)
+	}
+	ticker := clock.NewTicker(repairEvery)
+	defer ticker.Stop()
+	ctx = journal.WithCause(ctx, journal.Cause{Timer: true})
+	for {
+		select {
+		case <-ticker.C():
+		case <-ctx.Done():
+			return nil
+		}
+		if err := bootstrap(ctx, client, serviceIP, endpoint); err != nil && ctx.Err() == nil {
+			logger.Error("what every cluster has can't be repaired", "component", "apiserver", "err", err)
+		}
+	}
+}
+
+func bootstrap(ctx context.Context, client kubernetes.Interface, serviceIP string, endpoint *net.TCPAddr) error {
 	ctx = journal.WithReason(ctx, "every cluster has it")
 	for _, name := range systemNamespaces {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}

@@ -93,14 +93,26 @@ func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
 	if err := c.pki.writeKubeconfig(c.home.kubeconfig(), c.host, administrator); err != nil {
 		return "", err
 	}
-	own, err := c.pki.config(c.host, identity{"system:apiserver", []string{"system:masters"}})
-	if err != nil {
-		return "", err
-	}
-	if err := apiserver.Bootstrap(ctx, own, c.network.APIServiceIP.String(), endpoint); err != nil {
+	if err := c.bootstrap(ctx, endpoint); err != nil {
 		return "", err
 	}
 	return c.host, c.saveState()
+}
+
+// bootstrap makes what every cluster has, and keeps it.
+func (c *Cluster) bootstrap(ctx context.Context, endpoint *net.TCPAddr) error {
+	own, err := c.pki.config(c.host, identity{"system:apiserver", []string{"system:masters"}})
+	if err != nil {
+		return err
+	}
+	serviceIP := c.network.APIServiceIP.String()
+	if err := apiserver.Bootstrap(ctx, own, serviceIP, endpoint); err != nil {
+		return err
+	}
+	c.parts.run("the repair of the system's objects", func(ctx context.Context) error {
+		return apiserver.KeepBootstrapped(ctx, own, serviceIP, endpoint, c.options.Clock, c.options.Logger)
+	})
+	return nil
 }
 
 func (c *Cluster) saveState() error {

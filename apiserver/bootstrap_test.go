@@ -1,0 +1,47 @@
+package apiserver
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+// What every cluster has is made once, is left alone by a second start, follows the server when its address changes, and
+// is made again when somebody deletes it.
+func TestEveryClusterHasItsSystemObjects(t *testing.T) {
+	ts := start(t)
+	ctx := t.Context()
+	endpoint := &net.TCPAddr{IP: net.IPv4(10, 128, 0, 1), Port: 6443}
+	require.NoError(t, Bootstrap(ctx, ts.config, "10.96.0.1", endpoint))
+	revision := ts.store.Revision()
+	require.NoError(t, Bootstrap(ctx, ts.config, "10.96.0.1", endpoint))
+	require.Equal(t, revision, ts.store.Revision(), "a second start writes nothing")
+
+	moved := &net.TCPAddr{IP: endpoint.IP, Port: 7443}
+	require.NoError(t, Bootstrap(ctx, ts.config, "10.96.0.1", moved))
+	slice, err := ts.client.DiscoveryV1().EndpointSlices("default").Get(ctx, "kubernetes", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, int32(7443), *slice.Ports[0].Port)
+
+	services := ts.client.CoreV1().Services("default")
+	require.NoError(t, services.Delete(ctx, "kubernetes", metav1.DeleteOptions{}))
+	clock := clocktesting.NewFakeClock(time.Now())
+	keeping, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		done <- KeepBootstrapped(keeping, ts.config, "10.96.0.1", moved, clock, slog.New(slog.DiscardHandler))
+	}()
+	require.Eventually(t, func() bool {
+		clock.Step(repairEvery)
+		service, err := services.Get(ctx, "kubernetes", metav1.GetOptions{})
+		return err == nil && service.Spec.ClusterIP == "10.96.0.1"
+	}, time.Minute, 5*time.Millisecond)
+	stop()
+	require.NoError(t, <-done)
+}
