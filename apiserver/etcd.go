@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // EtcdOptions say where and how the embedded etcd runs.
@@ -39,6 +40,7 @@ type Etcd struct {
 	Embedded bool
 
 	server *embed.Etcd
+	log    *os.File
 	dir    string // of the sockets, where it is not the data directory; removed at the end
 }
 
@@ -98,6 +100,12 @@ func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 	}
 	e.Endpoint = "unix://" + filepath.Join(sockets, "client.sock")
 	config := etcdConfig(o, sockets)
+	if o.LogFile != "" {
+		if e.log, err = os.OpenFile(o.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return nil, fmt.Errorf("opening etcd's log: %w", err)
+		}
+	}
+	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(e.log))
 	server, err := embed.StartEtcd(config)
 	if err != nil {
 		return nil, damaged(o.Dir, fmt.Errorf("starting etcd: %w", err))
@@ -141,11 +149,6 @@ func etcdConfig(o EtcdOptions, sockets string) *embed.Config {
 	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
 	config.TickMs, config.ElectionMs = tickMs, electionMs
-	config.LogLevel = "warn"
-	config.LogOutputs = []string{"/dev/null"}
-	if o.LogFile != "" {
-		config.LogOutputs = []string{o.LogFile}
-	}
 	config.QuotaBackendBytes = 4 << 30
 	if o.Quota > 0 {
 		config.QuotaBackendBytes = o.Quota
@@ -155,6 +158,23 @@ func etcdConfig(o EtcdOptions, sockets string) *embed.Config {
 	config.SnapshotCount = 10_000 // entries kept in memory for followers that there are none of
 	config.SnapshotCatchUpEntries = 500
 	return config
+}
+
+// etcdLogger writes etcd's warnings to the file; nil writes nothing. Where etcd cannot go on, because its disk is full or
+// broken, it ends this process right after its last entry: that one is told on standard error too.
+func etcdLogger(file *os.File) *zap.Logger {
+	if file == nil {
+		return zap.NewNop()
+	}
+	encoding := zap.NewProductionEncoderConfig()
+	encoding.EncodeTime = zapcore.ISO8601TimeEncoder
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(file), zap.WarnLevel)
+	return zap.New(core, zap.Hooks(func(entry zapcore.Entry) error {
+		if entry.Level >= zap.PanicLevel {
+			_, _ = fmt.Fprintf(os.Stderr, "minik: etcd can't go on: %s; see %s\n", entry.Message, file.Name())
+		}
+		return nil
+	}))
 }
 
 // Defragment gives pages of the database back that hold nothing. Writes wait meanwhile.
@@ -178,6 +198,9 @@ func (e *Etcd) Stop() error {
 	}
 	if e.dir != "" {
 		err = errors.Join(err, os.RemoveAll(e.dir))
+	}
+	if e.log != nil {
+		err = errors.Join(err, e.log.Close())
 	}
 	if errors.Is(err, context.Canceled) {
 		return nil
