@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/apiserver/resources"
 )
 
 func (ts *testServer) deployment(t testing.TB, name string) *appsv1.Deployment {
@@ -188,4 +191,48 @@ func TestEviction(t *testing.T) {
 	require.NoError(t, evict("a", &metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(made.UID))}))
 	_, err = pods.Get(t.Context(), "a", metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err), "%v", err)
+}
+
+// That a change makes no difference, or can't be made, is said of the newest state only: here somebody writes while the
+// change is being made of a state that is old by then.
+func TestAnOldStateDecidesNothing(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	ts.configMap(t, "shop", "a", "k", "1")
+	overtaken := func(change func(*corev1.ConfigMap) error) (string, error) {
+		r := ts.parse(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), "PATCH",
+			"/api/v1/namespaces/shop/configmaps/a", nil))
+		first := true
+		written, err := ts.mutate(r, "patch", func(current resources.Object) (resources.Object, bool, error) {
+			m := current.DeepCopyObject().(*corev1.ConfigMap)
+			if first {
+				first = false
+				_, err := ts.client.CoreV1().ConfigMaps("shop").Patch(t.Context(), "a", types.MergePatchType,
+					[]byte(`{"data":{"k":"2"}}`), metav1.PatchOptions{})
+				require.NoError(t, err)
+			}
+			return m, false, change(m)
+		})
+		if err != nil {
+			return "", err
+		}
+		return written.Object.(*corev1.ConfigMap).Data["k"], nil
+	}
+	k, err := overtaken(func(m *corev1.ConfigMap) error {
+		m.Data["k"] = "1" // as it is in the old state
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, "1", k)
+	got, err := ts.client.CoreV1().ConfigMaps("shop").Get(t.Context(), "a", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "1", got.Data["k"])
+	k, err = overtaken(func(m *corev1.ConfigMap) error {
+		if m.Data["k"] == "1" {
+			return apierrors.NewBadRequest("not of 1")
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, "2", k)
 }
