@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/yaml"
 
 	"minik.dev/apiserver/store"
@@ -179,29 +181,39 @@ func protoList(l list, items [][]byte, size int) ([]byte, error) {
 	return envelope(l.apiVersion, l.kind, raw), nil
 }
 
-// frame is one event of a watch, around the object's bytes.
-func (m media) frame(event string, object []byte) []byte {
+// writeFrame writes one event of a watch around the object's bytes, which are written as they are: what is kept for
+// everyone who watches is the object.
+func (m media) writeFrame(w io.Writer, event watch.EventType, object []byte) error {
+	head, tail := m.frameHead(string(event), len(object)), ""
 	if m.Type != mediaProto {
-		object = bytes.TrimRight(object, "\n")
-		out := make([]byte, 0, len(object)+40)
-		out = append(out, `{"type":"`...)
-		out = append(out, event...)
-		out = append(out, `","object":`...)
-		out = append(out, object...)
-		return append(out, "}\n"...)
+		tail = "}\n"
 	}
-	// A frame is its length in four bytes, then metav1.WatchEvent: field 1 the type, field 2 a RawExtension (1 the bytes).
-	var raw []byte
-	raw = protowire.AppendTag(raw, 1, protowire.BytesType)
-	raw = protowire.AppendBytes(raw, object)
-	body := make([]byte, 4, len(raw)+32)
-	body = protowire.AppendTag(body, 1, protowire.BytesType)
-	body = protowire.AppendString(body, event)
-	body = protowire.AppendTag(body, 2, protowire.BytesType)
-	body = protowire.AppendBytes(body, raw)
-	n := len(body) - 4
-	body[0], body[1], body[2], body[3] = byte(n>>24), byte(n>>16), byte(n>>8), byte(n)
-	return body
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	if _, err := w.Write(object); err != nil || tail == "" {
+		return err
+	}
+	_, err := io.WriteString(w, tail)
+	return err
+}
+
+// frameHead is what comes before an object of that many bytes. In protobuf it is the frame's length in four bytes, then
+// metav1.WatchEvent: field 1 the type, field 2 a RawExtension, whose field 1 are the object's bytes.
+func (m media) frameHead(event string, size int) []byte {
+	if m.Type != mediaProto {
+		return []byte(`{"type":"` + event + `","object":`)
+	}
+	raw := protowire.SizeTag(1) + protowire.SizeBytes(size)
+	head := make([]byte, 4, 48)
+	head = protowire.AppendTag(head, 1, protowire.BytesType)
+	head = protowire.AppendString(head, event)
+	head = protowire.AppendTag(head, 2, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(raw))
+	head = protowire.AppendTag(head, 1, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(size))
+	binary.BigEndian.PutUint32(head, uint32(len(head)-4+size))
+	return head
 }
 
 // contentType is what the answer says it is.

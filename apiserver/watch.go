@@ -190,35 +190,27 @@ func (w *watcher) event(e *store.Event) error {
 
 // send writes one event. The bytes of plain objects are shared by everyone who watches in the same way.
 func (w *watcher) send(kind watch.EventType, e *store.Entry) error {
-	var frame []byte
+	var body []byte
 	var err error
 	switch {
 	case w.m.As == "Table":
-		frame, err = w.tableFrame(kind, e)
+		body, err = w.table(e)
+	case w.r.served != nil && w.m.As != "":
+		body, err = w.m.encode(partial(w.r.out(e.Object), w.m.AsVersion))
 	case w.r.served != nil:
-		var body []byte
-		if obj := w.r.out(e.Object); w.m.As != "" {
-			body, err = w.m.encode(partial(obj, w.m.AsVersion))
-		} else {
-			body, err = w.m.encode(obj)
-		}
-		frame = w.m.frame(string(kind), body)
+		body, err = w.m.encode(w.r.out(e.Object))
 	default:
-		name := fmt.Sprint("frame ", kind, " ", w.m.Type, w.m.As, w.m.AsVersion)
-		var body []byte
-		if body, err = w.m.entryBytes(e); err == nil {
-			frame, err = e.Encoded(name, func() ([]byte, error) { return w.m.frame(string(kind), body), nil })
-		}
+		body, err = w.m.entryBytes(e)
 	}
 	if err != nil {
 		w.s.Logger.Error("an event can't be encoded", "component", "apiserver", "path", w.r.URL.Path, "err", err)
 		return err
 	}
-	_, err = w.r.w.Write(frame)
-	return err
+	return w.m.writeFrame(w.r.w, kind, body)
 }
 
-func (w *watcher) tableFrame(kind watch.EventType, e *store.Entry) ([]byte, error) {
+// table is the object as a table of one row; only the first has columns.
+func (w *watcher) table(e *store.Entry) ([]byte, error) {
 	table, err := w.s.tableOf(w.r, w.m, []*store.Entry{e})
 	if err != nil {
 		return nil, err
@@ -228,11 +220,7 @@ func (w *watcher) tableFrame(kind watch.EventType, e *store.Entry) ([]byte, erro
 		table.ColumnDefinitions = nil
 	}
 	w.headed = true
-	body, err := w.m.encode(table)
-	if err != nil {
-		return nil, err
-	}
-	return w.m.frame(string(kind), body), nil
+	return w.m.encode(table)
 }
 
 // bookmark tells the client that it has seen everything up to the revision.
@@ -265,8 +253,7 @@ func (w *watcher) bookmark(revision int64, initial bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.r.w.Write(w.m.frame(string(watch.Bookmark), body))
-	return err
+	return w.m.writeFrame(w.r.w, watch.Bookmark, body)
 }
 
 // gone tells the client that it has to list again.
@@ -276,7 +263,7 @@ func (w *watcher) gone(err error) {
 	if encodeErr != nil {
 		return
 	}
-	if _, err := w.r.w.Write(w.m.frame(string(watch.Error), body)); err == nil {
+	if w.m.writeFrame(w.r.w, watch.Error, body) == nil {
 		_ = w.out.Flush() // the client that is gone is told nothing
 	}
 }
