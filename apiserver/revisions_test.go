@@ -52,13 +52,13 @@ func TestEveryWriteLeavesOneEntry(t *testing.T) {
 	before := ts.revisions(t, "limit=1").Items[0].ResourceVersion
 	ctx := journal.WithReason(journal.WithCause(t.Context(), journal.Cause{Revisions: []int64{7, 3}}), "wants 3 pöds, has 2")
 	pods, maps := client.CoreV1().Pods("shop"), client.CoreV1().ConfigMaps("shop")
-	p, err := pods.Create(ctx, pod("a"), metav1.CreateOptions{})
+	_, err = pods.Create(ctx, pod("a"), metav1.CreateOptions{})
 	require.NoError(t, err)
 	timer := journal.WithCause(t.Context(), journal.Cause{Timer: true})
 	require.NoError(t, pods.Bind(timer, &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Name: "a"}, Target: corev1.ObjectReference{Name: "node-1"},
 	}, metav1.CreateOptions{}))
-	p, err = pods.Get(t.Context(), "a", metav1.GetOptions{})
+	p, err := pods.Get(t.Context(), "a", metav1.GetOptions{})
 	require.NoError(t, err)
 	p.Status.Phase = corev1.PodRunning
 	_, err = pods.UpdateStatus(t.Context(), p, metav1.UpdateOptions{})
