@@ -133,10 +133,15 @@ type Snapshot struct {
 	// Revision is one that a watch may start from to see all that comes after the snapshot, and nothing twice.
 	Revision int64
 	tree     *btree.BTreeG[*Entry]
+	prefix   string // of the keys of everything in the tree
 }
 
 // Ascend calls each for the entries whose keys begin with prefix, in order, from the key start on; "" is the first.
 func (s Snapshot) Ascend(prefix, start string, each func(*Entry) bool) {
+	if prefix == s.prefix && start == "" { // all of them: no key need be looked at
+		s.tree.Ascend(each)
+		return
+	}
 	s.tree.AscendGreaterOrEqual(&Entry{Key: max(prefix, start)}, func(e *Entry) bool {
 		return strings.HasPrefix(e.Key, prefix) && each(e)
 	})
@@ -148,7 +153,7 @@ func (s Snapshot) Len() int { return s.tree.Len() }
 func (c *cache) snapshot() Snapshot {
 	c.mu.Lock() // Clone changes the tree's own bookkeeping
 	defer c.mu.Unlock()
-	return Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone()}
+	return Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone(), prefix: prefix(c.row)}
 }
 
 func (c *cache) get(key string) (*Entry, int64) {
@@ -177,7 +182,7 @@ func (c *cache) watchNow(value string) (*Watcher, Snapshot) {
 	defer c.mu.Unlock()
 	w := &Watcher{cache: c, value: value, wake: make(chan struct{}, 1)}
 	c.add(w)
-	return w, Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone()}
+	return w, Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone(), prefix: prefix(c.row)}
 }
 
 func (c *cache) replay(w *Watcher, revision int64) {

@@ -66,6 +66,7 @@ func TestCompactionDeletesBucketsAndARestartGoesOnBehindThem(t *testing.T) {
 	require.NoError(t, s.compact(ctx, second), "again is no error")
 	require.NoError(t, s.compact(ctx, third))
 	require.Equal(t, []string{bucketKey("a", 2)}, buckets(t, client), "the newest stays")
+	require.NoError(t, s.Fresh(ctx))
 	_, err = s.Entry(ctx, first)
 	require.ErrorIs(t, err, ErrGone)
 	kept, err := s.Entry(ctx, third)

@@ -28,7 +28,7 @@ type Entry struct {
 	// nil for an object that is not stored.
 	stored []byte
 
-	json    atomic.Pointer[[]byte] // what JSON returns, once it was asked for
+	json    atomic.Pointer[jsonForm] // made when it is first asked for
 	mu      sync.Mutex
 	encoded map[string][]byte // by media type and form; guarded by mu
 }
@@ -53,8 +53,28 @@ func (e *Entry) Encoded(name string, make func() ([]byte, error)) ([]byte, error
 
 // JSON is the object's JSON in the stored version, with its resourceVersion: the stored bytes with one field put in.
 func (e *Entry) JSON() ([]byte, error) {
-	if whole := e.json.Load(); whole != nil {
-		return *whole, nil
+	form, err := e.jsonForm()
+	if err != nil {
+		return nil, err
+	}
+	return form.whole, nil
+}
+
+// Item is JSON without the brace, kind and apiVersion that it begins with, as the items of a typed list are written.
+func (e *Entry) Item() ([]byte, error) {
+	form, err := e.jsonForm()
+	if err != nil {
+		return nil, err
+	}
+	return form.item, nil
+}
+
+// jsonForm is an object's JSON: whole, and the part of it that stands in lists.
+type jsonForm struct{ whole, item []byte }
+
+func (e *Entry) jsonForm() (*jsonForm, error) {
+	if form := e.json.Load(); form != nil {
+		return form, nil
 	}
 	var whole []byte
 	var err error
@@ -66,17 +86,9 @@ func (e *Entry) JSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s as JSON: %w", e.Key, err)
 	}
-	e.json.Store(&whole) // who comes at the same time makes the same bytes
-	return whole, nil
-}
-
-// Item is JSON without the brace, kind and apiVersion that it begins with, as the items of a typed list are written.
-func (e *Entry) Item() ([]byte, error) {
-	whole, err := e.JSON()
-	if err != nil {
-		return nil, err
-	}
-	return whole[bytes.Index(whole, metadataField):], nil
+	form := &jsonForm{whole: whole, item: whole[max(bytes.Index(whole, metadataField), 0):]}
+	e.json.Store(form) // who comes at the same time makes the same bytes
+	return form, nil
 }
 
 // metadataField stands right behind kind and apiVersion in every stored object; neither of them can contain it.

@@ -117,8 +117,8 @@ func (s *Store) Journal(ctx context.Context, from int64, each func(Recorded) boo
 	return nil
 }
 
-// Entry is the journal entry of one revision; ErrNotFound where there is none, ErrGone where history does not reach back
-// so far.
+// Entry is the journal entry of one revision; ErrNotFound where there is none that the caches have seen (see Fresh),
+// ErrGone where history does not reach back so far.
 func (s *Store) Entry(ctx context.Context, revision int64) (Recorded, error) {
 	if revision > s.Revision() {
 		return Recorded{}, ErrNotFound
