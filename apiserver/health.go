@@ -74,7 +74,9 @@ func (s *Server) checks() []check {
 
 // health answers /healthz, /livez and /readyz, whole (`?verbose` lists the checks, `?exclude=` leaves one out) or one
 // check of it (/readyz/etcd).
-func (s *Server) health(w http.ResponseWriter, req *http.Request) {
+func (s *Server) health(w http.ResponseWriter, req *http.Request) { serveChecks(s.checks(), w, req) }
+
+func serveChecks(checks []check, w http.ResponseWriter, req *http.Request) {
 	endpoint, only, _ := strings.Cut(strings.Trim(req.URL.Path, "/"), "/")
 	excluded := map[string]bool{}
 	for _, name := range req.URL.Query()["exclude"] {
@@ -82,7 +84,7 @@ func (s *Server) health(w http.ResponseWriter, req *http.Request) {
 	}
 	var out strings.Builder
 	failed, found := false, false
-	for _, c := range s.checks() {
+	for _, c := range checks {
 		if only != "" && c.name != only || endpoint == "livez" && !c.live {
 			continue
 		}

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"testing"
 
@@ -33,13 +34,27 @@ func TestHealth(t *testing.T) {
 		require.Equal(t, c.code, response.StatusCode, c.path)
 		require.Equal(t, c.body, string(body), c.path)
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel() // so that etcd can't be asked
-	out := httptest.NewRecorder()
-	ts.health(out, httptest.NewRequestWithContext(ended, "GET", "/readyz", nil))
-	require.Equal(t, 500, out.Code)
-	require.Equal(t, "[+]ping ok\n[-]etcd failed: context canceled\n[+]informer-sync ok\n[+]shutdown ok\nreadyz check failed\n",
-		out.Body.String())
+}
+
+// One check that fails makes the whole fail, and what is said names it.
+func TestOneFailingCheckFailsTheWhole(t *testing.T) {
+	fine := func(context.Context) error { return nil }
+	checks := []check{
+		{"ping", true, fine},
+		{"etcd", true, func(context.Context) error { return errors.New("no answer") }},
+		{"informer-sync", false, fine},
+	}
+	for path, want := range map[string]string{
+		"/readyz":              "[+]ping ok\n[-]etcd failed: no answer\n[+]informer-sync ok\nreadyz check failed\n",
+		"/livez":               "[+]ping ok\n[-]etcd failed: no answer\nlivez check failed\n",
+		"/readyz/ping":         "ok",
+		"/readyz?exclude=etcd": "ok",
+	} {
+		out := httptest.NewRecorder()
+		serveChecks(checks, out, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+		require.Equal(t, want, out.Body.String(), path)
+		require.Equal(t, want != "ok", out.Code == 500, path)
+	}
 }
 
 func TestVersion(t *testing.T) {
