@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,25 @@ func (s *Store) noteFull(err error) {
 	case s.full <- struct{}{}:
 	default: // it is awake already
 	}
+}
+
+// crossed says at which revision a write is in etcd although etcd answered that it has no space; 0 where it is not. The one
+// write that crosses the quota is applied and answered like the refused ones that follow it (quotaApplierV3 in etcd).
+// A nil value is a deletion; before is the ModRevision that the key had.
+func (s *Store) crossed(ctx context.Context, key string, value []byte, before int64, err error) int64 {
+	if !errors.Is(err, rpctypes.ErrNoSpace) {
+		return 0
+	}
+	there, err := s.Client.Get(ctx, key)
+	switch {
+	case err != nil:
+		return 0
+	case len(there.Kvs) == 0 && value == nil:
+		return there.Header.Revision
+	case len(there.Kvs) == 1 && value != nil && there.Kvs[0].ModRevision > before && bytes.Equal(there.Kvs[0].Value, value):
+		return there.Kvs[0].ModRevision
+	}
+	return 0
 }
 
 // relieve makes room in a full etcd: all history is forgotten, the freed pages are given back, and writes are taken again.

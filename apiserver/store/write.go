@@ -102,16 +102,25 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 	response, err := s.Client.Txn(ctx).If(conditions...).Then(then...).Else(otherwise...).Commit()
 	if err != nil {
 		s.noteFull(err)
+		if found := s.crossed(ctx, key, value, revision, err); found > 0 {
+			s.wrote(found)
+			return s.result(row, c, key, value, found), nil
+		}
 		return nil, fmt.Errorf("writing %s to etcd: %w", key, err)
 	}
 	if !response.Succeeded {
 		return nil, s.refused(row, c, key, response)
 	}
 	s.wrote(response.Header.Revision)
+	return s.result(row, c, key, value, response.Header.Revision), nil
+}
+
+// result is what write returns once the change is in etcd.
+func (s *Store) result(row *resources.Resource, c change, key string, value []byte, revision int64) *Entry {
 	if c.obj == nil {
-		return nil, nil
+		return nil
 	}
-	return newEntry(row, key, value, response.Header.Revision, c.obj), nil
+	return newEntry(row, key, value, revision, c.obj)
 }
 
 // conditionsOf are the transaction's conditions, what it does about claims, and what it reads when a condition fails: the
