@@ -12,7 +12,8 @@ build: ## build bin/minik
 	$(GO) build -o bin/minik ./cmd/minik
 
 .PHONY: demo
-demo: build ## start a cluster and run the small shop of examples/shop on it
+demo: build ## start a cluster and run the small shop of examples/shop on it, in real containers where Docker answers
+	@$(GO) run ./examples/shop/build
 	bin/minik up -f examples/shop
 
 .PHONY: test
@@ -21,7 +22,7 @@ test: ## run every test
 
 .PHONY: race
 race: ## run the tests of the packages where goroutines meet with the race detector
-	$(GO) test -race ./apiserver/... ./cluster/... ./controllers/... ./journal/... ./kubelet/... ./proxy/... ./scheduler/...
+	$(GO) test -race ./apiserver/... ./cluster/... ./controllers/... ./dns/... ./journal/... ./kubelet/... ./proxy/... ./scheduler/...
 
 .PHONY: lint
 lint: ## run go vet and the linters of .golangci.yml

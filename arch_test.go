@@ -24,27 +24,32 @@ type wall struct {
 	reason   string
 }
 
-var components = []string{"scheduler/...", "controllers/...", "kubelet/...", "proxy/..."}
+var components = []string{"scheduler/...", "controllers/...", "kubelet/...", "proxy/...", "dns/..."}
 
 var walls = []wall{
 	{
 		packages: []string{"scheduler/..."},
-		never:    []string{"controllers/...", "kubelet/...", "proxy/..."},
+		never:    []string{"controllers/...", "kubelet/...", "proxy/...", "dns/..."},
 		reason:   "components meet only at the API",
 	},
 	{
 		packages: []string{"controllers/..."},
-		never:    []string{"scheduler/...", "kubelet/...", "proxy/..."},
+		never:    []string{"scheduler/...", "kubelet/...", "proxy/...", "dns/..."},
 		reason:   "components meet only at the API",
 	},
 	{
 		packages: []string{"kubelet/..."},
-		never:    []string{"scheduler/...", "controllers/...", "proxy/..."},
+		never:    []string{"scheduler/...", "controllers/...", "proxy/...", "dns/..."},
 		reason:   "components meet only at the API",
 	},
 	{
 		packages: []string{"proxy/..."},
-		never:    []string{"scheduler/...", "controllers/...", "kubelet/..."},
+		never:    []string{"scheduler/...", "controllers/...", "kubelet/...", "dns/..."},
+		reason:   "components meet only at the API",
+	},
+	{
+		packages: []string{"dns/..."},
+		never:    []string{"scheduler/...", "controllers/...", "kubelet/...", "proxy/..."},
 		reason:   "components meet only at the API",
 	},
 	{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,7 +138,7 @@ func (s *Server) authorize(r *request) error {
 
 // admitLoad takes a place among the requests that run at the same time, or says that there is none.
 func (s *Server) admitLoad(r *request) (release func(), err error) {
-	if r.verb == "watch" || r.subresource == "log" || r.resource == "" {
+	if r.verb == "watch" || r.subresource == "log" || slices.Contains(connected, r.subresource) || r.resource == "" {
 		return func() {}, nil
 	}
 	places := s.writes

@@ -22,9 +22,10 @@
 //  8. What went wrong becomes a Status in one place (errors.go).
 //
 // Beside the resources there are discovery and OpenAPI (packages of their own), /version, /healthz, /livez, /readyz and
-// /metrics. log.go is the one call in the other direction, to a kubelet.
+// /metrics. log.go and connect.go call in the other direction, a kubelet:
+// logs, and connections that are passed on as they are (exec, attach, port-forward).
 //
-// Upstream are all clients; every other part of minik is one. Downstream are etcd, and kubelets for logs.
+// Upstream are all clients; every other part of minik is one. Downstream are etcd, and kubelets for logs and connections.
 //
 // Real Kubernetes has a storage and a strategy object for each kind, converts between internal and served versions, keeps a
 // watch cache for each resource with an etcd watch of its own, and puts aggregation, webhooks, priority and fairness, and

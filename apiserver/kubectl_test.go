@@ -85,14 +85,14 @@ func TestSelectorsThatCannotBe(t *testing.T) {
 }
 
 // A kind or a subresource that is not served is named. There are no details: `kubectl debug` tells by their name that a
-// pod is not there, `kubectl exec` has to tell that exec is not.
+// pod is not there, a client of a subresource has to tell that this is not.
 func TestWhatIsNotServedIsNamed(t *testing.T) {
 	ts := start(t)
 	for _, asked := range []struct{ method, path, message string }{
 		{"POST", "/apis/batch/v1/namespaces/shop/jobs",
 			"the server could not find the requested resource (post jobs.batch)"},
-		{"POST", "/api/v1/namespaces/shop/pods/web/attach",
-			"the server could not find the requested resource (post pods/attach web)"},
+		{"POST", "/api/v1/namespaces/shop/pods/web/proxy",
+			"the server could not find the requested resource (post pods/proxy web)"},
 		{"GET", "/nowhere", "the server could not find the requested resource"},
 	} {
 		_, status := ts.ask(t, asked.method, asked.path, "")

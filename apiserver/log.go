@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -81,6 +83,10 @@ func kubeletError(answer *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
 	if err != nil {
 		return fmt.Errorf("reading the kubelet's answer: %w", err)
+	}
+	var status apierrors.StatusError
+	if json.Unmarshal(body, &status.ErrStatus) == nil && status.ErrStatus.Status == metav1.StatusFailure {
+		return &status
 	}
 	message := strings.TrimSpace(string(body))
 	switch answer.StatusCode {

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,6 +80,8 @@ func (s *Server) serveSubresource(r *request) error {
 		return s.evict(r)
 	case sub.Name == "log" && r.verb == "get":
 		return s.log(r)
+	case slices.Contains(connected, sub.Name) && (r.verb == "get" || r.verb == "create"):
+		return s.connect(r)
 	case r.verb == "get" && sub.Get != nil && r.part():
 		return s.getSubresource(r)
 	case r.verb == "get" && sub.Get != nil:

@@ -24,7 +24,7 @@ func TestBadInput(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, taken.Close()) }()
-	other, err := ClaimNetwork(NetworkOptions{Loopback: true})
+	other, err := ClaimNetwork(t.Context(), NetworkOptions{Loopback: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, other.Close()) }()
 	file := filepath.Join(t.TempDir(), "file")
@@ -60,7 +60,7 @@ func TestBadInput(t *testing.T) {
 
 	stop := runCluster(t, good())
 	oneLine(t, upAndDown(t, good()), "is in use by another minik (process ")
-	oneLine(t, Reset(dir), "end it first with `minik down`")
+	oneLine(t, Reset(t.Context(), dir), "end it first with `minik down`")
 	stop()
 
 	for _, damaged := range []string{"network.json", "pki/ca.crt", "pki/ca.key"} {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"minik.dev/apiserver"
+	"minik.dev/kubelet/docker"
 )
 
 // Cluster is a whole cluster in this process.
@@ -23,12 +24,14 @@ type Cluster struct {
 	network *Network
 	pki     *pki
 	etcd    *apiserver.Etcd
-	// host is the API server's URL, runtime what runs containers; set while Run starts.
-	host, runtime string
-	admin         *rest.Config
-	ready         chan struct{}
-	stages        []stage
-	parts         parts
+	// host is the API server's URL, runtime what runs containers, engine nil where they are simulated; set while Run starts.
+	host    string
+	runtime runtimeChoice
+	engine  *docker.Engine
+	admin   *rest.Config
+	ready   chan struct{}
+	stages  []stage
+	parts   parts
 }
 
 // New makes a cluster of the options, or says what is wrong with them. It starts nothing.
@@ -55,7 +58,7 @@ func (c *Cluster) Kubeconfig() string { return c.home.kubeconfig() }
 func (c *Cluster) Address(ip string, port int32) string { return c.network.Address(ip, port) }
 
 // Runtime is what runs the containers, and why: "sim: …"; valid once the cluster is ready.
-func (c *Cluster) Runtime() string { return c.runtime }
+func (c *Cluster) Runtime() string { return c.runtime.String() }
 
 // Run starts the cluster, keeps it running until ctx ends or a part of it fails, and takes everything down but the data.
 func (c *Cluster) Run(ctx context.Context) (err error) {
@@ -85,6 +88,7 @@ type stage struct {
 func (c *Cluster) bootOrder() []stage {
 	return []stage{
 		{"data", c.openData},
+		{"runtime", c.openRuntime},
 		{"network", c.claimNetwork},
 		{"certificates", c.openPKI},
 		{"etcd", c.startEtcd},
@@ -92,6 +96,7 @@ func (c *Cluster) bootOrder() []stage {
 		{"controllers", c.startControllers},
 		{"scheduler", c.startScheduler},
 		{"proxy", c.startProxy},
+		{"dns", c.startDNS},
 		{"nodes", c.startNodes},
 	}
 }
@@ -153,9 +158,9 @@ const (
 	lockPause = 20 * time.Millisecond
 )
 
-func (c *Cluster) claimNetwork(context.Context) (string, error) {
+func (c *Cluster) claimNetwork(ctx context.Context) (string, error) {
 	var err error
-	if c.network, err = ClaimNetwork(c.networkOptions()); err != nil {
+	if c.network, err = ClaimNetwork(ctx, c.networkOptions()); err != nil {
 		return "", err
 	}
 	c.parts.onStop("network", c.network.Close)
@@ -170,12 +175,16 @@ func (c *Cluster) claimNetwork(context.Context) (string, error) {
 }
 
 func (c *Cluster) networkOptions() NetworkOptions {
-	return NetworkOptions{
+	o := NetworkOptions{
 		Path:        c.home.network(),
 		PodCIDR:     c.options.PodCIDR,
 		ServiceCIDR: c.options.ServiceCIDR,
 		Loopback:    c.options.Loopback,
 	}
+	if c.engine != nil {
+		o.Engine = c.engine
+	}
+	return o
 }
 
 func (c *Cluster) openPKI(context.Context) (string, error) {
@@ -212,6 +221,7 @@ func (h home) pki() string             { return h.path("pki") }
 func (h home) kubeconfig() string      { return h.path("kubeconfig") }
 func (h home) network() string         { return h.path("network.json") }
 func (h home) state() string           { return h.path("state.json") }
+func (h home) node(name string) string { return filepath.Join(h.dir, "nodes", name) }
 func (h home) log(name string) string  { return filepath.Join(h.dir, "logs", name) }
 
 // makeHome makes the data directory where it is missing.

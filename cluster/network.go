@@ -2,16 +2,11 @@ package cluster
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,10 +32,12 @@ type NetworkOptions struct {
 	ServiceCIDR string      // "" is the first candidate that is free; else exactly this, or an error
 	PodCIDR     string      // the range that nodes take their /24 from; "" as above
 	Nodes       int         // how many nodes there will be at most, simulated ones included; 0 is 255
+	Engine      Engine      // what runs the pods on a bridge; nil where they are simulated
 }
 
 // Network decides where the addresses of a cluster are on this machine: services, nodes and pods, and nothing else in
-// minik decides it. Node i (from 1) has the i-th /24 of the pod range, and the first address of that for itself.
+// minik decides it. Node i (from 1) has the i-th /24 of the pod range, and the first address of that for itself. Where pods
+// are on a bridge that takes no node addresses, nodes have a range of their own: network_bridge.go.
 //
 // A range is claimed by the name of an abstract unix socket. Such a name belongs to a network namespace, as routes do; it
 // is seen by root and everyone else, and it ends with its process, so a crash leaves no lock and an end no file.
@@ -51,11 +48,17 @@ type Network struct {
 	APIServiceIP     netip.Addr   // the first address of ServiceCIDR: Service default/kubernetes
 	DNSIP            netip.Addr   // the tenth
 	PodCIDR          netip.Prefix
+	NodeCIDR         netip.Prefix // of the nodes' own addresses and the control plane's; mostly the same as PodCIDR
+	Bridge           string       // the interface on which the pods are; "" where pods are simulated
+	BridgeHere       bool         // this machine has that interface, and so reaches the pods
 
-	owner   string
-	notes   []string // what is not possible here, for Describe
-	lowPort int32    // smaller ports are not this user's to open
-	system  system
+	owner  string
+	docker bool // pods have been on an engine, now or earlier
+	// removeBridge is nil where this process did not make it.
+	removeBridge func() error
+	notes        []string // what is not possible here, for Describe
+	lowPort      int32    // smaller ports are not this user's to open
+	system       system
 
 	mu    sync.Mutex
 	ports map[string]int32 // NetworkPorts: what each "ip:port" became
@@ -65,17 +68,9 @@ type Network struct {
 // simulatedTaint is on nodes that are there for scale alone and have no listeners.
 const simulatedTaint = "minik.dev/simulated"
 
-// saved is network.json.
-type saved struct {
-	Owner       string       `json:"owner"`
-	Mode        NetworkMode  `json:"mode"`
-	ServiceCIDR netip.Prefix `json:"serviceCIDR"`
-	PodCIDR     netip.Prefix `json:"podCIDR"`
-}
-
 // ClaimNetwork chooses and claims the ranges of a cluster: those it had before where they are free, else the first free
-// ones of the candidates. It installs nothing yet.
-func ClaimNetwork(o NetworkOptions) (*Network, error) {
+// ones of the candidates. It installs nothing yet but the bridge, where there is an engine.
+func ClaimNetwork(ctx context.Context, o NetworkOptions) (*Network, error) {
 	if o.Loopback && o.Mode == "" {
 		o.Mode = fallbackMode
 	}
@@ -87,21 +82,28 @@ func ClaimNetwork(o NetworkOptions) (*Network, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	owner := before.Owner
-	if owner == "" {
-		var id [8]byte
-		_, _ = rand.Read(id[:]) // never fails
-		owner = hex.EncodeToString(id[:])
+	if before.Owner == "" {
+		before.Owner = newOwner()
 	}
-	n, err := claim(mode, owner, before, o)
+	n, err := claim(ctx, mode, before, o)
 	if err != nil && o.Mode == "" && mode == NetworkAnyIP && o.ServiceCIDR == "" && o.PodCIDR == "" {
 		notes = append(notes, fmt.Sprintf("addresses are in 127.0.0.0/8: %v", err))
-		n, err = claim(NetworkLoopback, owner, before, o)
+		n, err = claim(ctx, NetworkLoopback, before, o)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claiming addresses: %w%s", err, advice(o))
 	}
 	n.notes = append(notes, n.notes...)
+	// The owner's name first: a start that is cut off after this finds its bridge again.
+	if err := n.save(o.Path); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	if o.Engine == nil {
+		return n, nil
+	}
+	if err := n.openBridge(ctx, before, o); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	if err := n.save(o.Path); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -125,53 +127,73 @@ func LoadNetwork(path string) (*Network, error) {
 	if problem := anyIPProblem(); s.Mode == NetworkAnyIP && problem != "" {
 		return nil, fmt.Errorf("%s has mode %s, which is not possible for this process: %s", path, s.Mode, problem)
 	}
-	n, err := claim(s.Mode, s.Owner, s,
-		NetworkOptions{Path: path, ServiceCIDR: s.ServiceCIDR.String(), PodCIDR: s.PodCIDR.String()})
+	owner, err := clusterID(s.Owner, path)
 	if err != nil {
+		return nil, err
+	}
+	n := s.network(owner)
+	release, err := lockClaims()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	used, err := usedRanges(s.Mode, owner, ownBridge{device: s.Bridge})
+	if err != nil {
+		return nil, err
+	}
+	for _, prefix := range n.ranges() {
+		if u, ok := overlapping(prefix, used); ok {
+			return nil, fmt.Errorf("joining the network of %s: %s overlaps %s, %s", path, prefix, u.prefix, u.by)
+		}
+	}
+	if err := n.system.hold(n.Mode, owner, n.ranges()...); err != nil {
 		return nil, fmt.Errorf("joining the network of %s: %w", path, err)
 	}
 	return n, nil
 }
 
 // claim takes the ranges while no other process is choosing.
-func claim(mode NetworkMode, owner string, before saved, o NetworkOptions) (*Network, error) {
-	if o.Path != "" { // a copied data directory is another cluster
-		path, err := filepath.Abs(o.Path)
-		if err != nil {
-			return nil, err
-		}
-		sum := fnv.New32a()
-		sum.Write([]byte(path))
-		owner = fmt.Sprintf("%s-%08x", owner, sum.Sum32())
+func claim(ctx context.Context, mode NetworkMode, before saved, o NetworkOptions) (*Network, error) {
+	owner, err := clusterID(before.Owner, o.Path)
+	if err != nil {
+		return nil, err
 	}
-	n := &Network{Mode: mode, owner: owner, ports: map[string]int32{}, taken: map[int32]bool{}}
-	n.lowPort = lowestPort()
+	n := &Network{Mode: mode, owner: owner, docker: before.Docker || o.Engine != nil,
+		ports: map[string]int32{}, taken: map[int32]bool{}, lowPort: lowestPort()}
+	onEngine, own, err := engineRanges(ctx, o.Engine, owner)
+	if err != nil {
+		return nil, err
+	}
+	if o.Engine != nil && own.device == "" {
+		own.device = before.Bridge
+	}
 	release, err := lockClaims()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	used, err := usedRanges(mode, owner)
+	used, err := usedRanges(mode, owner, own)
 	if err != nil {
 		return nil, err
 	}
-	if before.Mode != mode {
-		before = saved{}
-	}
-	if n.ServiceCIDR, err = chooseRange("service", o.ServiceCIDR, before.ServiceCIDR, mode, 16, used); err != nil {
+	if n.ServiceCIDR, err = chooseRange("service", o.ServiceCIDR, before.services(mode), mode, 16, used); err != nil {
 		return nil, err
+	}
+	pods := mode
+	if o.Engine != nil { // on a bridge they are among all of this machine's routes, whatever mode services have
+		pods = onBridge
+		if used, err = usedRanges(NetworkAnyIP, owner, own); err != nil {
+			return nil, err
+		}
+		used = append(used, onEngine...)
 	}
 	used = append(used, usedRange{n.ServiceCIDR, "the service range of this cluster"})
 	bits := podBits(cmp.Or(o.Nodes, 255), o.PodCIDR != "")
-	if n.PodCIDR, err = chooseRange("pod", o.PodCIDR, before.PodCIDR, mode, bits, used); err != nil {
+	if n.PodCIDR, err = chooseRange("pod", o.PodCIDR, before.pods(pods), pods, bits, used); err != nil {
 		return nil, err
 	}
-	for _, r := range []struct{ was, is netip.Prefix }{{before.ServiceCIDR, n.ServiceCIDR}, {before.PodCIDR, n.PodCIDR}} {
-		if r.was.IsValid() && !r.is.Contains(r.was.Addr()) {
-			n.notes = append(n.notes, fmt.Sprintf("objects made earlier keep addresses of %s, which is taken now: they are "+
-				"not reached (this cluster has %s)", r.was, r.is))
-		}
-	}
+	n.NodeCIDR = n.PodCIDR
+	n.notes = lostRanges(n, before.services(mode), before.pods(pods))
 	n.LoadBalancerPool, n.APIServiceIP, n.DNSIP = serviceParts(n.ServiceCIDR)
 	if err := n.system.hold(mode, owner, n.ServiceCIDR, n.PodCIDR); err != nil {
 		return nil, err
@@ -179,21 +201,47 @@ func claim(mode NetworkMode, owner string, before saved, o NetworkOptions) (*Net
 	return n, nil
 }
 
+// lostRanges says which of the ranges that the cluster had are taken now.
+func lostRanges(n *Network, services, pods netip.Prefix) (notes []string) {
+	for _, r := range []struct{ was, is netip.Prefix }{{services, n.ServiceCIDR}, {pods, n.PodCIDR}} {
+		if r.was.IsValid() && !r.is.Contains(r.was.Addr()) {
+			notes = append(notes, fmt.Sprintf("objects made earlier keep addresses of %s, which is taken now: they are "+
+				"not reached (this cluster has %s)", r.was, r.is))
+		}
+	}
+	return notes
+}
+
+// ranges are what a process of the cluster claims.
+func (n *Network) ranges() []netip.Prefix {
+	if n.NodeCIDR == n.PodCIDR {
+		return []netip.Prefix{n.ServiceCIDR, n.PodCIDR}
+	}
+	return []netip.Prefix{n.ServiceCIDR, n.PodCIDR, n.NodeCIDR}
+}
+
+// ID is the cluster's own name on this machine: of its claims, its bridge and its containers.
+func (n *Network) ID() string { return n.owner }
+
 // ControlPlaneIP is where the API server is reached as the endpoint of Service default/kubernetes: the first address of the
-// pod range, in the /24 before node 1's.
-func (n *Network) ControlPlaneIP() netip.Addr { return n.PodCIDR.Addr().Next() }
+// nodes' range, in the /24 before node 1's. Containers reach it wherever their bridge is on this machine.
+func (n *Network) ControlPlaneIP() netip.Addr {
+	if n.BridgeHere {
+		return n.PodCIDR.Addr().Next()
+	}
+	return n.NodeCIDR.Addr().Next()
+}
 
 // Node is the address of node i, counted from 1, and the /24 of its pods, who take addresses from .2 on. Both are invalid
-// when the pod range has no such part; OpenNode says so.
+// when the ranges have no such part; OpenNode says so.
 func (n *Network) Node(i int) (netip.Addr, netip.Prefix) {
 	if i < 1 || i > n.capacity() {
 		return netip.Addr{}, netip.Prefix{}
 	}
-	base := offset(n.PodCIDR.Addr(), i<<8)
-	return base.Next(), netip.PrefixFrom(base, 24)
+	return offset(n.NodeCIDR.Addr(), i<<8).Next(), netip.PrefixFrom(offset(n.PodCIDR.Addr(), i<<8), 24)
 }
 
-func (n *Network) capacity() int { return 1<<(24-n.PodCIDR.Bits()) - 1 }
+func (n *Network) capacity() int { return 1<<(24-max(n.PodCIDR.Bits(), n.NodeCIDR.Bits())) - 1 }
 
 // Owns says whether this machine listens for the node: its address is the cluster's, and it is none of those that are
 // simulated for scale alone.
@@ -204,7 +252,7 @@ func (n *Network) Owns(node *corev1.Node) bool {
 		}
 	}
 	for _, a := range node.Status.Addresses {
-		if ip, err := netip.ParseAddr(a.Address); err == nil && a.Type == corev1.NodeInternalIP && n.PodCIDR.Contains(ip) {
+		if ip, err := netip.ParseAddr(a.Address); err == nil && a.Type == corev1.NodeInternalIP && n.NodeCIDR.Contains(ip) {
 			return true
 		}
 	}
@@ -214,16 +262,26 @@ func (n *Network) Owns(node *corev1.Node) bool {
 // OpenServices makes the service range and the control plane's address local to this machine. Doing so twice changes
 // nothing.
 func (n *Network) OpenServices() error {
-	return errors.Join(n.openRange(n.ServiceCIDR), n.openRange(netip.PrefixFrom(n.ControlPlaneIP(), 32)))
+	err := n.openRange(n.ServiceCIDR)
+	if n.BridgeHere {
+		return err // the control plane's address is the bridge's own
+	}
+	return errors.Join(err, n.openRange(netip.PrefixFrom(n.ControlPlaneIP(), 32)))
 }
 
-// OpenNode makes the addresses of node i and its pods local to this machine. Doing so twice changes nothing.
+// OpenNode makes the address of node i local to this machine, and those of its pods where they are simulated. Doing so
+// twice changes nothing.
 func (n *Network) OpenNode(i int) error {
-	_, pods := n.Node(i)
-	if !pods.IsValid() {
+	node, pods := n.Node(i)
+	switch {
+	case !pods.IsValid():
 		return fmt.Errorf("node %d: the pod range %s has room for nodes 1 to %d", i, n.PodCIDR, n.capacity())
+	case n.Bridge == "":
+		return n.openRange(pods)
+	case n.NodeCIDR == n.PodCIDR:
+		return n.system.addAddress(n.Bridge, node)
 	}
-	return n.openRange(pods)
+	return n.openRange(netip.PrefixFrom(node, 32))
 }
 
 func (n *Network) openRange(prefix netip.Prefix) error {
@@ -239,7 +297,7 @@ func (n *Network) openRange(prefix netip.Prefix) error {
 }
 
 // Close gives up this process's claims. The last process of a cluster removes the cluster's routes, those that one that
-// crashed has left included.
+// crashed has left included, and its bridge unless containers are left on it.
 func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -248,35 +306,9 @@ func (n *Network) Close() error {
 		return err
 	}
 	defer release()
-	return n.system.drop(n.Mode, n.owner, n.ServiceCIDR, n.PodCIDR)
-}
-
-func (n *Network) save(path string) error {
-	if path == "" {
-		return nil
+	last, err := n.system.drop(n.Mode, n.owner, n.ranges()...)
+	if err == nil && last {
+		err = n.closeBridge()
 	}
-	id, _, _ := cutOwner(n.owner)
-	data, err := json.MarshalIndent(saved{id, n.Mode, n.ServiceCIDR, n.PodCIDR}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := replaceFile(path, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("saving the network: %w", err)
-	}
-	return nil
-}
-
-func readSaved(path string) (saved, error) {
-	var s saved
-	if path == "" {
-		return s, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return s, fmt.Errorf("reading the saved network: %w", err)
-	}
-	if err := json.Unmarshal(data, &s); err != nil {
-		return s, fmt.Errorf("%s is damaged: %w; delete it, and the next start chooses addresses anew", path, err)
-	}
-	return s, nil
+	return err
 }

@@ -18,11 +18,11 @@ const (
 )
 
 // Address says where this machine has an address of the cluster, as "ip:port". An address outside of the cluster's ranges
-// is returned as it is.
+// is returned as it is, and so is one of a container, who may have every port.
 func (n *Network) Address(ip string, port int32) string {
 	direct := net.JoinHostPort(ip, strconv.Itoa(int(port)))
 	addr, err := netip.ParseAddr(ip)
-	if err != nil || !(n.ServiceCIDR.Contains(addr) || n.PodCIDR.Contains(addr)) {
+	if err != nil || !n.listensAt(addr) {
 		return direct
 	}
 	switch {
@@ -32,6 +32,18 @@ func (n *Network) Address(ip string, port int32) string {
 		return net.JoinHostPort(ip, strconv.Itoa(int(port+lowPortShift)))
 	}
 	return direct
+}
+
+// listensAt says whether processes of this machine listen at the address: that of a service, a node or the control plane,
+// or of a simulated pod.
+func (n *Network) listensAt(addr netip.Addr) bool {
+	switch {
+	case n.ServiceCIDR.Contains(addr), addr == n.ControlPlaneIP():
+		return true
+	case n.Bridge == "" || n.NodeCIDR != n.PodCIDR:
+		return n.NodeCIDR.Contains(addr)
+	}
+	return n.NodeCIDR.Contains(addr) && addr.As4()[3] == 1 // the first of a node's /24
 }
 
 // mappedPort gives each address its own port on first use: one that follows from the address, so that it is mostly the

@@ -86,7 +86,7 @@ func lockClaims() (func(), error) {
 
 // otherClaims are the ranges claimed in this network namespace by other clusters, and how many claims are owner's.
 func otherClaims(owner string) (others []usedRange, own int, err error) {
-	data, err := os.ReadFile("/proc/net/unix")
+	data, err := os.ReadFile("/proc/thread-self/net/unix")
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading address claims: %w", err)
 	}
@@ -113,8 +113,9 @@ func otherClaims(owner string) (others []usedRange, own int, err error) {
 }
 
 // usedRanges are those that a new claim must not overlap: other clusters', and where routes lead. An interface's address
-// is a route too. Minik's own routes count by their claims alone, so those of a crashed one do not count.
-func usedRanges(mode NetworkMode, owner string) ([]usedRange, error) {
+// is a route too. Minik's own routes count by their claims alone, so those of a crashed one do not count, and neither do
+// those of the cluster's own bridge.
+func usedRanges(mode NetworkMode, owner string, own ownBridge) ([]usedRange, error) {
 	if mode == NetworkPorts {
 		return nil, nil
 	}
@@ -134,6 +135,9 @@ func usedRanges(mode NetworkMode, owner string) ([]usedRange, error) {
 		device := "no device"
 		if link, err := netlink.LinkByIndex(r.LinkIndex); err == nil {
 			device = link.Attrs().Name
+		}
+		if own.has(device, prefix) {
+			continue
 		}
 		used = append(used, usedRange{prefix, "which is routed to " + device})
 	}
@@ -186,17 +190,38 @@ func (s *system) addRoute(prefix netip.Prefix) error {
 	return nil
 }
 
+// addAddress gives the interface another address, of this one host. One that is there already is as good.
+func (s *system) addAddress(device string, address netip.Addr) error {
+	link, err := netlink.LinkByName(device)
+	if err != nil {
+		return fmt.Errorf("finding the bridge %s: %w", device, err)
+	}
+	one := &netlink.Addr{IPNet: &net.IPNet{IP: address.AsSlice(), Mask: net.CIDRMask(32, 32)}}
+	if err := netlink.AddrAdd(link, one); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("adding address %s to the bridge %s: %w", address, device, err)
+	}
+	return nil
+}
+
 // drop takes back what hold and addRoute did. Routes stay while another process of this owner is there, whose listeners
 // may need them; the last one removes all of minik's routes in the ranges, those of a process that crashed included.
-func (s *system) drop(mode NetworkMode, owner string, ranges ...netip.Prefix) error {
+func (s *system) drop(mode NetworkMode, owner string, ranges ...netip.Prefix) (last bool, err error) {
 	held := len(s.claims) > 0
 	s.release()
-	if mode != NetworkAnyIP || !held {
-		return nil
+	if !held {
+		return false, nil
 	}
 	if _, own, err := otherClaims(owner); err != nil || own > 0 {
-		return err
+		return false, err
 	}
+	if mode != NetworkAnyIP {
+		return true, nil
+	}
+	return true, s.removeRoutes(ranges...)
+}
+
+// removeRoutes removes all of minik's routes in the ranges.
+func (s *system) removeRoutes(ranges ...netip.Prefix) error {
 	var errs []error
 	routes, err := allRoutes()
 	errs = append(errs, err)

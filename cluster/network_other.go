@@ -16,10 +16,15 @@ func lowestPort() int32 { return 0 }
 
 func lockClaims() (func(), error) { return func() {}, nil }
 
-func usedRanges(NetworkMode, string) ([]usedRange, error) { return nil, nil }
+func usedRanges(NetworkMode, string, ownBridge) ([]usedRange, error) { return nil, nil }
 
 func (s *system) hold(NetworkMode, string, ...netip.Prefix) error { return nil }
 
 func (s *system) addRoute(netip.Prefix) error { return nil }
 
-func (s *system) drop(NetworkMode, string, ...netip.Prefix) error { return nil }
+func (s *system) addAddress(string, netip.Addr) error { return nil }
+
+func (s *system) removeRoutes(...netip.Prefix) error { return nil }
+
+// drop says that this is the last process of the cluster: nothing here tells how many there are.
+func (s *system) drop(NetworkMode, string, ...netip.Prefix) (bool, error) { return true, nil }

@@ -35,7 +35,8 @@ func chooseMode(wanted NetworkMode, problem string) (NetworkMode, []string, erro
 
 // chooseRange picks a range: the explicit one or an error that names what it overlaps; else the one had before, grown to
 // its size, else the first candidate that is free. Candidates are 10.96/16 to 10.111/16 for services, and 10.128/16 and on
-// for pods (127.96 and 127.128 in loopback mode), those first that leave the most room to grow.
+// for pods (127.96 and 127.128 in loopback mode), those first that leave the most room to grow; for pods on a bridge
+// 10.244/16 to 10.255/16, then 10.200/16 and on.
 func chooseRange(kind, explicit string, before netip.Prefix, mode NetworkMode, size int,
 	used []usedRange) (netip.Prefix, error) {
 	if explicit != "" {
@@ -45,6 +46,8 @@ func chooseRange(kind, explicit string, before netip.Prefix, mode NetworkMode, s
 			return prefix, fmt.Errorf("%s range %q: %w", kind, explicit, err)
 		case !prefix.Addr().Is4() || prefix != prefix.Masked() || prefix.Bits() < 8 || prefix.Bits() > 22:
 			return prefix, fmt.Errorf("%s range %s: must be an IPv4 network from /8 to /22, such as 10.96.0.0/16", kind, prefix)
+		case prefix.Addr().IsLoopback() && mode == onBridge:
+			return prefix, fmt.Errorf("%s range %s: containers cannot have addresses of 127.0.0.0/8", kind, prefix)
 		case prefix.Addr().IsLoopback() != (mode == NetworkLoopback):
 			return prefix, fmt.Errorf("%s range %s: mode %s and 127.0.0.0/8 go together, or neither", kind, prefix, mode)
 		case kind == "pod" && prefix.Bits() > size:
@@ -87,6 +90,15 @@ func candidateRanges(kind string, mode NetworkMode, size int) []netip.Prefix {
 		}
 		return out
 	}
+	if mode == onBridge {
+		for i := range 56 {
+			prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(200 + (44+i)%56)}), size)
+			if prefix == prefix.Masked() {
+				out = append(out, prefix)
+			}
+		}
+		return out
+	}
 	for i := range 128 { // in bit-reversed order: 128, 192, 160, 224, …
 		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{first, 128 + bits.Reverse8(byte(i))>>1}), size)
 		if prefix == prefix.Masked() {
@@ -125,5 +137,3 @@ func offset(a netip.Addr, n int) netip.Addr {
 	binary.BigEndian.PutUint32(four[:], binary.BigEndian.Uint32(four[:])+uint32(n))
 	return netip.AddrFrom4(four)
 }
-
-func cutOwner(owner string) (id, path string, found bool) { return strings.Cut(owner, "-") }

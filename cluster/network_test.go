@@ -36,15 +36,15 @@ func TestChooseRange(t *testing.T) {
 
 func TestTwoClaimsDiffer(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "network.json")
-	a, err := ClaimNetwork(NetworkOptions{Loopback: true, Path: path})
+	a, err := ClaimNetwork(t.Context(), NetworkOptions{Loopback: true, Path: path})
 	require.NoError(t, err)
-	b, err := ClaimNetwork(NetworkOptions{Loopback: true})
+	b, err := ClaimNetwork(t.Context(), NetworkOptions{Loopback: true})
 	require.NoError(t, err)
 	defer b.Close()
 	if a.Mode != NetworkPorts {
 		require.False(t, a.ServiceCIDR.Overlaps(b.ServiceCIDR))
 		require.False(t, a.PodCIDR.Overlaps(b.PodCIDR))
-		_, err = ClaimNetwork(NetworkOptions{Mode: a.Mode, ServiceCIDR: b.ServiceCIDR.String()})
+		_, err = ClaimNetwork(t.Context(), NetworkOptions{Mode: a.Mode, ServiceCIDR: b.ServiceCIDR.String()})
 		require.ErrorContains(t, err, "another minik")
 	}
 	// Another process of the same cluster joins; after all have gone, a later start has the same again.
@@ -53,14 +53,15 @@ func TestTwoClaimsDiffer(t *testing.T) {
 	require.Equal(t, a.PodCIDR, joined.PodCIDR)
 	require.NoError(t, joined.Close())
 	require.NoError(t, a.Close())
-	again, err := ClaimNetwork(NetworkOptions{Loopback: true, Path: path})
+	again, err := ClaimNetwork(t.Context(), NetworkOptions{Loopback: true, Path: path})
 	require.NoError(t, err)
 	defer again.Close()
 	require.Equal(t, a.ServiceCIDR, again.ServiceCIDR)
 }
 
 func TestAddress(t *testing.T) {
-	n := &Network{Mode: NetworkLoopback, ServiceCIDR: prefix("127.96.0.0/16"), PodCIDR: prefix("127.128.0.0/16"), lowPort: 1024}
+	n := &Network{Mode: NetworkLoopback, ServiceCIDR: prefix("127.96.0.0/16"), PodCIDR: prefix("127.128.0.0/16"),
+		NodeCIDR: prefix("127.128.0.0/16"), lowPort: 1024}
 	require.Equal(t, "127.96.0.9:10080", n.Address("127.96.0.9", 80))
 	require.Equal(t, "127.96.0.9:8080", n.Address("127.96.0.9", 8080))
 	require.Equal(t, "127.0.0.1:80", n.Address("127.0.0.1", 80), "not the cluster's")
@@ -71,7 +72,7 @@ func TestAddress(t *testing.T) {
 	require.ErrorContains(t, n.OpenNode(256), "room for nodes 1 to 255")
 
 	p := &Network{Mode: NetworkPorts, ServiceCIDR: prefix("10.96.0.0/16"), PodCIDR: prefix("10.128.0.0/16"),
-		ports: map[string]int32{}, taken: map[int32]bool{}}
+		NodeCIDR: prefix("10.128.0.0/16"), ports: map[string]int32{}, taken: map[int32]bool{}}
 	first := p.Address("10.96.0.9", 80)
 	require.Equal(t, first, p.Address("10.96.0.9", 80))
 	require.NotEqual(t, first, p.Address("10.96.0.9", 81))

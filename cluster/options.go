@@ -67,8 +67,8 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	switch o.Runtime {
 	case "":
-		o.Runtime = "auto"
-	case "auto", "sim", "docker":
+		o.Runtime = runtimeAuto
+	case runtimeAuto, runtimeSim, runtimeDocker:
 	default:
 		return o, fmt.Errorf("unknown runtime %q: it is auto, docker or sim", o.Runtime)
 	}

@@ -129,6 +129,7 @@ var (
 	scheduling    = identity{"system:kube-scheduler", nil}
 	controlling   = identity{"system:kube-controller-manager", nil}
 	proxying      = identity{"system:kube-proxy", []string{"system:node-proxier"}}
+	naming        = identity{"system:kube-dns", nil}
 	toKubelets    = identity{"kube-apiserver-kubelet-client", []string{"system:masters"}}
 )
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,7 +29,8 @@ const (
 	roleEnv   = "MINIK_TEST_ROLE"
 	dirEnv    = "MINIK_TEST_DATA_DIR"
 	listenEnv = "MINIK_TEST_LISTEN"
-	routesEnv = "MINIK_TEST_ROUTES" // not empty: use routes where this user may
+	routesEnv = "MINIK_TEST_ROUTES"  // not empty: use routes where this user may
+	engineEnv = "MINIK_TEST_RUNTIME" // what runs containers; empty is sim
 )
 
 // What a process prints when it listens to signals, and when it is ready.
@@ -48,7 +50,7 @@ func playRole(role string) int {
 	}()
 	component, node, _ := strings.Cut(role, " ")
 	options := Options{
-		DataDir: os.Getenv(dirEnv), Listen: os.Getenv(listenEnv), Runtime: "sim", Nodes: 2,
+		DataDir: os.Getenv(dirEnv), Listen: os.Getenv(listenEnv), Runtime: cmp.Or(os.Getenv(engineEnv), runtimeSim), Nodes: 2,
 		Loopback: os.Getenv(routesEnv) == "",
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
@@ -91,6 +93,7 @@ type site struct {
 	dir, tmp string
 	listen   string
 	routes   bool
+	runtime  string
 }
 
 func newSite(t *testing.T) *site {
@@ -122,7 +125,7 @@ func (s *site) start(t *testing.T, role string) *process {
 	p := &process{role: role, log: log.Name(), begun: make(chan struct{}), ready: make(chan struct{}),
 		ended: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0])
-	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, dirEnv+"="+s.dir, listenEnv+"="+s.listen, "TMPDIR="+s.tmp)
+	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, dirEnv+"="+s.dir, listenEnv+"="+s.listen, "TMPDIR="+s.tmp, engineEnv+"="+s.runtime)
 	if s.routes {
 		p.cmd.Env = append(p.cmd.Env, routesEnv+"=yes")
 	}

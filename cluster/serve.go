@@ -21,7 +21,7 @@ type ServeOptions struct {
 	NodeName string
 }
 
-// Serve runs one component alone until ctx ends: apiserver, controllers, scheduler, kubelet or proxy. Five of them make
+// Serve runs one component alone until ctx ends: apiserver, controllers, scheduler, kubelet, proxy or dns. Six of them make
 // the cluster that [Cluster.Run] makes in one process.
 //
 // The API server owns the data directory; the others read the cluster's authority and its addresses there.
@@ -34,7 +34,7 @@ func Serve(ctx context.Context, component string, options Options, serve ServeOp
 	join := stage{"cluster", func(context.Context) (string, error) { return c.join(serve.Kubeconfig) }}
 	switch component {
 	case "apiserver":
-		c.stages = []stage{{"data", c.openData}, {"network", c.claimNetwork}, {"certificates", c.openPKI},
+		c.stages = []stage{{"data", c.openData}, {"runtime", c.openRuntime}, {"network", c.claimNetwork}, {"certificates", c.openPKI},
 			{"etcd", c.startEtcd}, {"API server", c.startAPIServer}}
 	case "controllers":
 		c.stages = []stage{join, {"controllers", c.startControllers}}
@@ -42,10 +42,13 @@ func Serve(ctx context.Context, component string, options Options, serve ServeOp
 		c.stages = []stage{join, {"scheduler", c.startScheduler}}
 	case "proxy":
 		c.stages = []stage{join, {"proxy", c.serveProxy}}
+	case "dns":
+		c.stages = []stage{join, {"dns", c.startDNS}}
 	case "kubelet":
-		c.stages = []stage{join, {"kubelet", func(context.Context) (string, error) { return c.serveKubelet(serve.NodeName) }}}
+		c.stages = []stage{join, {"runtime", c.joinRuntime},
+			{"kubelet", func(context.Context) (string, error) { return c.serveKubelet(serve.NodeName) }}}
 	default:
-		return fmt.Errorf("unknown component %q: it is apiserver, controllers, scheduler, kubelet or proxy", component)
+		return fmt.Errorf("unknown component %q: it is apiserver, controllers, scheduler, kubelet, proxy or dns", component)
 	}
 	return c.Run(ctx)
 }
@@ -94,9 +97,5 @@ func (c *Cluster) serveKubelet(name string) (string, error) {
 	if !ok || err != nil || i < 1 || i > nodesAtMost {
 		return "", fmt.Errorf("--node %q: nodes are named node-1 to node-%d", name, nodesAtMost)
 	}
-	kind, err := chooseRuntime(c.options.Runtime)
-	if err != nil {
-		return "", err
-	}
-	return name + ", runtime " + kind, c.startNode(name, i, false)
+	return name + ", runtime " + c.runtime.kind, c.startNode(name, i, false)
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,8 +25,8 @@ import (
 	"minik.dev/apiserver"
 	"minik.dev/apiserver/store"
 	"minik.dev/controllers"
+	"minik.dev/dns"
 	"minik.dev/kubelet"
-	"minik.dev/kubelet/sim"
 	"minik.dev/proxy"
 	"minik.dev/scheduler"
 )
@@ -117,7 +116,7 @@ func (c *Cluster) bootstrap(ctx context.Context, endpoint *net.TCPAddr) error {
 
 func (c *Cluster) saveState() error {
 	return writeState(c.home.state(), State{
-		PID: os.Getpid(), Server: c.host, Runtime: c.runtime, Etcd: "etcdctl --endpoints " + c.etcd.Endpoint,
+		PID: os.Getpid(), Server: c.host, Runtime: c.runtime.String(), Etcd: "etcdctl --endpoints " + c.etcd.Endpoint,
 		Network: fmt.Sprintf("services %s, pods %s", c.network.ServiceCIDR, c.network.PodCIDR),
 	})
 }
@@ -135,7 +134,7 @@ func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Serve
 		}
 	}
 	names := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-		"kubernetes.default.svc.cluster.local"}
+		"kubernetes.default.svc." + clusterDomain}
 	if host, err := os.Hostname(); err == nil {
 		names = append(names, host)
 	}
@@ -220,12 +219,27 @@ func (c *Cluster) startProxy(context.Context) (string, error) {
 	return "", nil
 }
 
-func (c *Cluster) startNodes(ctx context.Context) (string, error) {
-	kind, err := chooseRuntime(c.options.Runtime)
+// startDNS starts the name server, beside the API server. Services lead to it like to anything else.
+func (c *Cluster) startDNS(context.Context) (string, error) {
+	config, err := c.pki.config(c.host, naming)
 	if err != nil {
 		return "", err
 	}
-	c.runtime = kind
+	server, err := dns.New(config, dns.Options{
+		Listen: c.network.ControlPlaneIP(), Service: c.network.DNSIP, Domain: clusterDomain, Address: c.network.Address,
+		Logger: c.options.Logger, Clock: c.options.Clock,
+	})
+	if err != nil {
+		return "", err
+	}
+	c.parts.run("the name server", server.Run)
+	return clusterDomain + " at " + c.network.Address(c.network.DNSIP.String(), 53), nil
+}
+
+// clusterDomain is that of all names of Services and pods.
+const clusterDomain = "cluster.local"
+
+func (c *Cluster) startNodes(ctx context.Context) (string, error) {
 	names := map[string]bool{}
 	for i := 1; i <= c.options.Nodes; i++ {
 		name := fmt.Sprintf("node-%d", i)
@@ -234,28 +248,17 @@ func (c *Cluster) startNodes(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+	c.parts.onStop("the containers", c.removeContainers)
 	if err := c.saveState(); err != nil {
 		return "", err
 	}
 	if err := c.awaitNodes(ctx, names); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d ready, runtime %s", c.options.Nodes, kind), nil
+	return fmt.Sprintf("%d ready, runtime %s", c.options.Nodes, c.runtime.kind), nil
 }
 
-// chooseRuntime says what runs the containers, and why.
-func chooseRuntime(wanted string) (string, error) {
-	switch wanted {
-	case "docker":
-		return "", errors.New("--runtime docker: this minik runs simulated containers only; use --runtime sim")
-	case "sim":
-		return "sim: asked for", nil
-	default:
-		return "sim: this minik runs simulated containers only", nil
-	}
-}
-
-// startNode starts the kubelet of the i-th node, with a simulated runtime.
+// startNode starts the kubelet of the i-th node.
 func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 	config, err := c.pki.config(c.host, nodeIdentity(name))
 	if err != nil {
@@ -269,28 +272,33 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(c.home.dir, "nodes", name), 0o700); err != nil {
+	if err := os.MkdirAll(c.home.node(name), 0o700); err != nil {
 		return fmt.Errorf("making the directory of %s: %w", name, err)
 	}
-	logger := c.options.Logger.With("node", name)
-	runtime := sim.New(sim.Options{
-		Node: name, PodCIDR: pods, Images: c.options.SimImages, Listen: true, Address: c.network.Address, Clock: c.options.Clock,
-	})
 	k, err := kubelet.New(config, kubelet.Options{
-		Node: name, Runtime: runtime, Capacity: c.options.NodeCapacity,
+		Node: name, Runtime: c.newRuntime(name, i), Capacity: c.options.NodeCapacity,
+		Dir: c.podFiles(name), ClusterDNS: c.nameServers(), ClusterDomain: clusterDomain,
 		PodCIDRs: []netip.Prefix{pods}, IPs: []netip.Addr{ip},
 		Listen: func() (net.Listener, error) {
 			return net.Listen("tcp", c.network.Address(ip.String(), kubeletPort))
 		},
 		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: kubeletPort,
 		Address: c.network.Address, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,
-		Logger: logger, Clock: c.options.Clock,
+		Logger: c.options.Logger, Clock: c.options.Clock,
 	})
 	if err != nil {
 		return err
 	}
 	c.parts.run("the kubelet of "+name, k.Run)
 	return nil
+}
+
+// podFiles is where the kubelet writes what it mounts into containers; "" where nothing is mounted.
+func (c *Cluster) podFiles(node string) string {
+	if c.runtime.kind == runtimeSim {
+		return ""
+	}
+	return c.home.node(node)
 }
 
 // kubeletPort is where each kubelet listens, on its own node's address.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,30 +73,48 @@ func writeState(path string, state State) error {
 // contents are all that a cluster keeps in its data directory. Anything else there is somebody else's.
 var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache"}
 
-// Reset deletes a cluster's data. It refuses while the cluster runs, and touches nothing that is not the cluster's.
-func Reset(dataDir string) error {
+// Reset deletes a cluster's data, and what it has on its engine. It refuses while the cluster runs, and touches nothing that
+// is not the cluster's.
+func Reset(ctx context.Context, dataDir string) error {
 	h := home{dir: dataDir}
 	if _, err := os.Stat(dataDir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	lock, err := lockFile(h.path("lock"))
-	if errors.Is(err, errLocked) {
-		return fmt.Errorf("the cluster of data directory %s is running%s: end it first with `minik down`", dataDir, h.holder())
-	}
+	unlock, err := h.exclusively()
 	if err != nil {
-		return fmt.Errorf("locking the data directory %s: %w", dataDir, err)
+		return err
+	}
+	if err := h.removeFromEngine(ctx); err != nil {
+		return errors.Join(err, unlock())
 	}
 	for _, name := range contents {
 		if err := os.RemoveAll(filepath.Join(dataDir, name)); err != nil {
-			return errors.Join(fmt.Errorf("deleting %s: %w", h.path(name), err), lock.Close())
+			return errors.Join(fmt.Errorf("deleting %s: %w", h.path(name), err), unlock())
 		}
 	}
-	if err := lock.Close(); err != nil {
-		return fmt.Errorf("letting the data directory %s go: %w", dataDir, err)
+	if err := unlock(); err != nil {
+		return err
 	}
 	if err := os.Remove(h.path("lock")); err != nil {
 		return fmt.Errorf("deleting the lock of %s: %w", dataDir, err)
 	}
 	_ = os.Remove(dataDir) // unless somebody else keeps something there
 	return nil
+}
+
+// exclusively keeps the data directory from being used by a cluster until unlock is called.
+func (h home) exclusively() (unlock func() error, err error) {
+	lock, err := lockFile(h.path("lock"))
+	if errors.Is(err, errLocked) {
+		return nil, fmt.Errorf("the cluster of data directory %s is running%s: end it first with `minik down`", h.dir, h.holder())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking the data directory %s: %w", h.dir, err)
+	}
+	return func() error {
+		if err := lock.Close(); err != nil {
+			return fmt.Errorf("letting the data directory %s go: %w", h.dir, err)
+		}
+		return nil
+	}, nil
 }

@@ -15,6 +15,9 @@ type Observed struct {
 	Last corev1.PodStatus
 	// Gone says that the API object is no more while containers may still run.
 	Gone bool
+	// Stale says that what the volumes are made of may have changed since they were mounted. Files says that the pod has files
+	// on the node.
+	Stale, Files bool
 	// Volumes is how far mounting has come, Sandbox how starting the sandbox failed last.
 	Volumes, Sandbox Try
 	// Pulls and Starts are the latest tries for each container's image and start.
@@ -24,6 +27,8 @@ type Observed struct {
 	BackOffs map[string]BackOff
 	// Probes are each running container's results.
 	Probes map[string]ProbeResults
+	// Hooks are the postStart hooks of containers, by ID.
+	Hooks map[string]Hook
 	// Stopping are the times by which containers, by ID, were asked to have ended.
 	Stopping map[string]time.Time
 }

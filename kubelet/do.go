@@ -27,13 +27,19 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 		return nil
 	case StartContainer:
 		return s.startContainer(ctx, e, pod, o, a)
+	case RunPostStart:
+		s.runPostStart(ctx, e, pod, a)
+		return nil
 	case StopContainer:
 		return s.stop(ctx, e, pod, a, now)
 	case StopSandbox:
 		e.endPulls()
+		s.watched.forget(pod.UID)
 		return s.options.Runtime.Stop(ctx, a.ID, 0)
 	case Remove:
 		return s.remove(ctx, e, a)
+	case RemoveVolumes:
+		return s.removeVolumes(ctx, e, pod)
 	case DeletePod:
 		return s.deletePod(ctx, e, pod)
 	case Forget:
@@ -48,7 +54,10 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 
 // mount makes sure that what the pod's volumes name is there.
 func (s *session) mount(ctx context.Context, e *entry, pod *corev1.Pod) error {
-	err := checkVolumes(pod, s.references(ctx, pod.Namespace))
+	e.mu.Lock()
+	e.stale = false // what changes from here on makes it so again
+	e.mu.Unlock()
+	err := s.writeVolumes(ctx, e, pod)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -60,6 +69,7 @@ func (s *session) mount(ctx context.Context, e *entry, pod *corev1.Pod) error {
 	}
 	s.event(pod, nil, corev1.EventTypeWarning, "FailedMount", err.Error())
 	delay := doubled(e.volumes.Delay, initialMountBackOff, maxMountBackOff)
+	e.stale = e.files
 	e.volumes = Try{Reason: "FailedMount", Message: err.Error(), Delay: delay, RetryAt: s.clock.Now().Add(delay)}
 	return nil
 }
@@ -138,7 +148,8 @@ func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 			Message: fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %v",
 				c.Image, c.Image, err)}
 	}
-	return s.options.Runtime.PullImage(ctx, PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c)}, pulling)
+	return s.options.Runtime.PullImage(ctx, PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c),
+		Secrets: s.pullSecrets(ctx, pod)}, pulling)
 }
 
 // pullFailed tells of a failed pull and says when it is tried again.
@@ -184,15 +195,8 @@ func (e *entry) endPulls() {
 // startContainer resolves the container's configuration and starts it.
 func (s *session) startContainer(ctx context.Context, e *entry, pod *corev1.Pod, o Observed, a Action) error {
 	c := a.Container
-	env, err := resolveEnv(pod, c, s.references(ctx, pod.Namespace), o.Runtime.Sandbox.IPs, s.hostIPs,
-		withDefaults(s.options.Capacity))
-	reason := "CreateContainerConfigError"
-	var id string
-	if err == nil {
-		reason = "CreateContainerError"
-		id, err = s.options.Runtime.StartContainer(ctx, ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt,
-			ImageID: o.pull(c).ImageID, Env: env, Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)})
-	}
+	id, err := s.configureAndStart(ctx, pod, o, a)
+	reason := startReason(err)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -212,6 +216,9 @@ func (s *session) startContainer(ctx context.Context, e *entry, pod *corev1.Pod,
 		}
 	}
 	e.unannounced[id] = true
+	if c.Lifecycle != nil && c.Lifecycle.PostStart != nil {
+		e.hooks[id] = Hook{Pending: true}
+	}
 	s.event(pod, c, corev1.EventTypeNormal, "Created", "Created container: "+c.Name)
 	return nil
 }
@@ -220,9 +227,20 @@ func (s *session) stop(ctx context.Context, e *entry, pod *corev1.Pod, a Action,
 	e.endPulls()
 	e.mu.Lock()
 	_, again := e.stopping[a.ID]
+	if cancel := e.preStops[a.ID]; cancel != nil {
+		delete(e.preStops, a.ID)
+		cancel()
+	}
 	e.mu.Unlock()
 	if !again {
 		s.event(pod, a.Container, corev1.EventTypeNormal, "Killing", a.Event)
+	}
+	if !again && a.Grace > 0 && preStop(a.Container) != nil {
+		s.stopAfterHook(ctx, e, pod, a, now)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.stopping[a.ID] = now.Add(a.Grace)
+		return nil
 	}
 	if err := s.options.Runtime.Stop(ctx, a.ID, a.Grace); err != nil {
 		return fmt.Errorf("stopping container %s of pod %s/%s: %w", a.Container.Name, pod.Namespace, pod.Name, err)
@@ -262,6 +280,37 @@ func (s *session) deletePod(ctx context.Context, e *entry, pod *corev1.Pod) erro
 		return fmt.Errorf("deleting pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	return nil
+}
+
+// configureAndStart resolves what the container's spec names, and starts it.
+func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Observed, a Action) (string, error) {
+	c := a.Container
+	refs := s.references(ctx, pod.Namespace)
+	var err error
+	if refs.services, err = s.services(ctx, pod); err != nil {
+		return "", err
+	}
+	env, err := resolveEnv(pod, c, refs, o.Runtime.Sandbox.IPs, s.hostIPs, withDefaults(s.options.Capacity))
+	if err != nil {
+		return "", err
+	}
+	config := ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: env,
+		Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)}
+	if config.Mounts, err = s.prepareMounts(pod, c, a.Attempt, env, o.Runtime.Sandbox.IPs); err != nil {
+		return "", err
+	}
+	return s.options.Runtime.StartContainer(ctx, config)
+}
+
+// startReason is the waiting reason of a container that could not be started: whether its own configuration or the runtime
+// is why.
+func startReason(err error) string {
+	var unresolved configError
+	var refused *ConfigError
+	if errors.As(err, &unresolved) || errors.As(err, &refused) {
+		return "CreateContainerConfigError"
+	}
+	return "CreateContainerError"
 }
 
 // references finds what pods of the namespace name, with a plain get each time: so a change is seen at the next start.

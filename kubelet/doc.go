@@ -14,13 +14,23 @@
 //	 4. The pure function podStatus (status.go) says what to report; the worker writes it where it differs.
 //	 5. Probes (probe.go decides, prober.go dials) feed their results back into Observed.
 //	 6. node.go decides what the Node says; heartbeat.go registers it, renews its Lease every 2 s and its status when it changes.
-//	 7. server.go answers the API server's calls over HTTPS: logs, and what the runtime runs.
+//	 7. server.go answers the API server's calls over HTTPS: logs, what runs, and by streaming.go and websocket.go
+//	    commands, attached clients and forwarded ports.
 //	 8. power.go watches the node's Control: without power every container is killed at once and nothing is reported.
+//
+// What a pod's containers see of the node is below Options.Dir/pods/<uid>. volumes.go decides what is in configMap, secret,
+// projected and downwardAPI volumes, volume_write.go writes it so that readers see all of a change or nothing, and watched.go
+// follows what it is made of. names.go decides /etc/hosts and /etc/resolv.conf, mounts.go what a container mounts,
+// serviceenv.go what it is told of services; terminationlog.go reads its last words. files.go carries this out. emptyDirs are
+// kept by the runtime. Both outlive sandboxes and go before the pod's API object does; what an earlier kubelet left behind is
+// found at the start. Without a directory volumes are checked and nothing is written.
 //
 // Containers carry labels (the Runtime's affair), so a kubelet that was killed finds its containers and starts none
 // twice. Where they are gone, the restart count continues from the last reported status.
 //
 // Real Kubernetes keeps one goroutine and a state machine per pod and relists the runtime each second (PLEG); this
 // kubelet asks the runtime about one pod when it changed. It has no eviction, no image garbage collection, no cgroups
-// of its own and no static pods. Real kubelets mount volumes with plugins; here a runtime is handed what to mount.
+// of its own and no static pods. Real kubelets mount volumes with plugins, here a runtime is handed what to mount; they keep
+// every Service in a cache, here they are asked for at each start; and they hand a node's loopback name server on to pods, for
+// which it is none: here the cluster's takes its place.
 package kubelet

@@ -88,6 +88,8 @@ func wind(o Observed, inits, mains []view, e *end, now time.Time) Action {
 		return Action{Kind: Remove, ID: box.ID, Reason: e.reason + "; no container runs any more"}
 	case box.ID != "" && box.Ready:
 		return Action{Kind: StopSandbox, ID: box.ID, Reason: e.reason + "; no container runs any more"}
+	case (e.deleted || e.gone) && (o.Files || len(o.Runtime.Volumes) > 0):
+		return Action{Kind: RemoveVolumes, Reason: e.reason + "; no container uses its volumes any more"}
 	case e.gone:
 		return Action{Kind: Forget, Reason: e.reason + "; nothing of it is left on the node"}
 	case e.deleted:

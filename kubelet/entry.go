@@ -19,12 +19,16 @@ type entry struct {
 	last *corev1.PodStatus
 
 	volumes, sandbox Try
-	attempt          int32 // of the next sandbox
-	pulls            map[string]Pull
-	starts           map[string]Try
-	backOffs         map[string]BackOff
-	probes           map[string]ProbeResults
-	stopping         map[string]time.Time
+	// stale asks for another look at what the volumes are made of; files says that the pod's directory is there.
+	stale, files bool
+	attempt      int32 // of the next sandbox
+	pulls        map[string]Pull
+	starts       map[string]Try
+	backOffs     map[string]BackOff
+	probes       map[string]ProbeResults
+	stopping     map[string]time.Time
+	hooks        map[string]Hook               // by container ID
+	preStops     map[string]context.CancelFunc // by container ID: ends the hook
 	// cancel ends the pull of a container's image.
 	cancel map[string]context.CancelFunc
 	// unannounced are the IDs of containers that were started and not yet seen running.
@@ -33,21 +37,28 @@ type entry struct {
 	probed  map[string]probed
 	probing map[probeKey]bool
 	podIP   string
+	// words are the messages that ended containers left, by their IDs.
+	words map[string]string
+	// told are the IDs of containers whose end by want of memory an Event has told of.
+	told map[string]bool
 }
 
 func newEntry(pod *corev1.Pod) *entry {
 	return &entry{pod: pod, pulls: map[string]Pull{}, starts: map[string]Try{}, backOffs: map[string]BackOff{},
 		probes: map[string]ProbeResults{}, stopping: map[string]time.Time{}, cancel: map[string]context.CancelFunc{},
-		unannounced: map[string]bool{}, probed: map[string]probed{}, probing: map[probeKey]bool{}}
+		hooks: map[string]Hook{}, preStops: map[string]context.CancelFunc{}, words: map[string]string{}, told: map[string]bool{}, unannounced: map[string]bool{}, probed: map[string]probed{}, probing: map[probeKey]bool{}}
 }
 
 // see takes the pod if it is not older than the one that is known: the answer to a write may overtake the watch.
 func (e *entry) see(pod *corev1.Pod) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !older(pod, e.pod) {
-		e.pod = pod
+	if older(pod, e.pod) {
+		return
 	}
+	// Volumes may tell of these. Without files there is nothing to look at again.
+	e.stale = e.stale || e.files && !(maps.Equal(pod.Labels, e.pod.Labels) && maps.Equal(pod.Annotations, e.pod.Annotations))
+	e.pod = pod
 }
 
 func older(a, b *corev1.Pod) bool {
@@ -61,9 +72,9 @@ func (e *entry) observe(running RuntimePod) (*corev1.Pod, Observed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	o := Observed{
-		Runtime: running, Gone: e.gone, Volumes: e.volumes, Sandbox: e.sandbox,
+		Runtime: running, Gone: e.gone, Volumes: e.volumes, Sandbox: e.sandbox, Stale: e.stale, Files: e.files,
 		Pulls: maps.Clone(e.pulls), Starts: maps.Clone(e.starts), BackOffs: maps.Clone(e.backOffs),
-		Probes: maps.Clone(e.probes), Stopping: maps.Clone(e.stopping),
+		Probes: maps.Clone(e.probes), Stopping: maps.Clone(e.stopping), Hooks: maps.Clone(e.hooks),
 	}
 	o.Last = e.pod.Status
 	if e.last != nil {
@@ -91,5 +102,8 @@ func (e *entry) remember(status corev1.PodStatus, running RuntimePod) {
 		}
 	}
 	maps.DeleteFunc(e.stopping, func(id string, _ time.Time) bool { return !ids[id] })
+	maps.DeleteFunc(e.hooks, func(id string, _ Hook) bool { return !ids[id] })
+	maps.DeleteFunc(e.told, func(id string, _ bool) bool { return !ids[id] })
+	maps.DeleteFunc(e.words, func(id string, _ string) bool { return !ids[id] })
 	maps.DeleteFunc(e.unannounced, func(id string, _ bool) bool { return !ids[id] })
 }

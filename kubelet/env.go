@@ -16,6 +16,8 @@ import (
 type references struct {
 	configMap func(name string) (*corev1.ConfigMap, error)
 	secret    func(name string) (*corev1.Secret, error)
+	// services are what serviceEnv tells of; nil tells of none.
+	services []corev1.Service
 }
 
 // configError is a container's configuration that cannot be made: CreateContainerConfigError.
@@ -25,10 +27,11 @@ func (e configError) Unwrap() error { return e.error }
 
 // resolveEnv is the container's environment: envFrom in order, then env in order; a later value replaces an earlier one
 // of the same name, and $(NAME) stands for a value defined before. A missing ConfigMap, Secret or key is an error in
-// upstream's words, unless it is optional.
+// upstream's words, unless it is optional. The variables of services come last, and give way to any of the same name.
 func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, hostIPs []string,
 	allocatable corev1.ResourceList) ([]EnvVar, error) {
-	env := &environment{values: map[string]string{}}
+	services := serviceEnv(pod, refs.services)
+	env := &environment{values: maps.Clone(services)}
 	for _, from := range c.EnvFrom {
 		if err := env.addAll(from, refs); err != nil {
 			return nil, configError{err}
@@ -47,6 +50,11 @@ func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, h
 			env.set(v.Name, value)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		if !slices.Contains(env.order, name) {
+			env.order = append(env.order, name)
+		}
+	}
 	var out []EnvVar
 	for _, name := range env.order {
 		out = append(out, EnvVar{Name: name, Value: env.values[name]})
@@ -54,14 +62,15 @@ func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, h
 	return out, nil
 }
 
-// environment keeps values in the order in which their names were first defined.
+// environment keeps values in the order in which their names were first defined. values also has those of services, which
+// nothing has defined yet.
 type environment struct {
 	order  []string
 	values map[string]string
 }
 
 func (e *environment) set(name, value string) {
-	if _, ok := e.values[name]; !ok {
+	if !slices.Contains(e.order, name) {
 		e.order = append(e.order, name)
 	}
 	e.values[name] = value
@@ -179,16 +188,11 @@ func firstOf(list []string) string {
 // the node can give.
 func resourceField(pod *corev1.Pod, c *corev1.Container, ref *corev1.ResourceFieldSelector,
 	allocatable corev1.ResourceList) (string, error) {
-	if ref.ContainerName != "" && ref.ContainerName != c.Name {
-		c = nil
-		for i := range pod.Spec.Containers {
-			if pod.Spec.Containers[i].Name == ref.ContainerName {
-				c = &pod.Spec.Containers[i]
-			}
-		}
-		if c == nil {
-			return "", fmt.Errorf("container %s not found", ref.ContainerName)
-		}
+	if ref.ContainerName != "" {
+		c = containerOf(pod, ref.ContainerName)
+	}
+	if c == nil {
+		return "", fmt.Errorf("container %s not found", ref.ContainerName)
 	}
 	which, name, _ := strings.Cut(ref.Resource, ".")
 	var q resource.Quantity
@@ -223,6 +227,11 @@ func ceilDiv(a, b int64) int64 {
 
 // expand replaces $(NAME) by the variable's value where there is one, and $$ by $, so that $$(NAME) stays literal.
 func expand(s string, values map[string]string) string {
+	return expandBy(s, func(name string) (string, bool) { value, ok := values[name]; return value, ok })
+}
+
+// expandBy is expand with values that are looked up.
+func expandBy(s string, lookup func(name string) (string, bool)) string {
 	var out strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '$' || i+1 == len(s) {
@@ -237,7 +246,7 @@ func expand(s string, values map[string]string) string {
 			end := strings.IndexByte(s[i:], ')')
 			value, ok := "", false
 			if end > 0 {
-				value, ok = values[s[i+2:i+end]]
+				value, ok = lookup(s[i+2 : i+end])
 			}
 			if !ok {
 				out.WriteByte('$')

@@ -33,20 +33,41 @@ func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, mess
 
 // announce tells of containers that are seen running for the first time since this kubelet started them.
 func (s *session) announce(e *entry, pod *corev1.Pod, running RuntimePod) {
-	var started []string
+	var seen, killed []Container
 	e.mu.Lock()
 	for _, c := range running.Containers {
 		if c.State != Starting && e.unannounced[c.ID] {
 			delete(e.unannounced, c.ID)
-			if !c.StartedAt.IsZero() {
-				started = append(started, c.Name)
-			}
+			seen = append(seen, c)
+		}
+		if c.State == Exited && c.Reason == "OOMKilled" && !e.told[c.ID] {
+			e.told[c.ID] = true
+			killed = append(killed, c)
 		}
 	}
 	e.mu.Unlock()
-	for _, name := range started {
-		s.event(pod, &corev1.Container{Name: name}, corev1.EventTypeNormal, "Started", "Started container "+name)
+	for _, c := range seen {
+		spec := &corev1.Container{Name: c.Name}
+		if c.StartedAt.Unix() <= 0 {
+			s.event(pod, spec, corev1.EventTypeWarning, "Failed", "Error: failed to start container "+c.Name+": "+c.Message)
+			continue
+		}
+		s.event(pod, spec, corev1.EventTypeNormal, "Started", "Started container "+c.Name)
 	}
+	for _, c := range killed {
+		s.event(pod, &corev1.Container{Name: c.Name}, corev1.EventTypeWarning, "OOMKilling", fmt.Sprintf(
+			"Memory cgroup out of memory: container %s was killed, its limit is %s", c.Name, memoryLimit(pod, c.Name)))
+	}
+}
+
+// memoryLimit is the container's, as its spec writes it.
+func memoryLimit(pod *corev1.Pod, name string) string {
+	if c := containerOf(pod, name); c != nil {
+		if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+			return limit.String()
+		}
+	}
+	return "the node's"
 }
 
 // tellWaiting tells of containers that have begun to wait for a back-off.

@@ -129,6 +129,7 @@ func (h *heart) try(ctx context.Context, what string, do func(context.Context) e
 // was not written for long.
 func (h *heart) report(ctx context.Context) error {
 	nodes := h.client.CoreV1().Nodes()
+	h.lookAtRuntime(ctx)
 	now, created := h.clock.Now(), false
 	current, err := nodes.Get(ctx, h.self.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -158,7 +159,8 @@ func (h *heart) report(ctx context.Context) error {
 	reason := fmt.Sprintf("the status of node %s was not reported for %s", h.self.name, statusAtLeast)
 	switch {
 	case differs:
-		reason = fmt.Sprintf("node %s is ready and its status differs from what it reported last", h.self.name)
+		reason = fmt.Sprintf("node %s reports that %s, and its status differs from what it reported last", h.self.name,
+			h.self.ready().Message)
 	case !created && now.Sub(h.reported) < statusAtLeast:
 		return nil
 	}
@@ -168,11 +170,25 @@ func (h *heart) report(ctx context.Context) error {
 		}
 	}
 	if differs || created {
-		h.log.Info("node is ready", "reason", reason)
+		h.log.Info("node status is reported", "reason", reason)
 	}
 	h.reported = now
 	h.tell(old, want.Status)
 	return nil
+}
+
+// lookAtRuntime asks the runtime whether it is there.
+func (h *heart) lookAtRuntime(ctx context.Context) {
+	versioned, ok := h.options.Runtime.(Versioned)
+	if !ok {
+		return
+	}
+	version, err := versioned.Version(ctx)
+	if err != nil {
+		h.self.runtimeDown = err.Error()
+		return
+	}
+	h.self.runtimeDown, h.self.info.ContainerRuntimeVersion = "", version
 }
 
 // tell records the Events about what the node reports anew.

@@ -48,6 +48,13 @@ type Options struct {
 	Labels map[string]string
 	Taints []corev1.Taint
 
+	// Dir is the node's own directory, where pods' files are: volumes, hosts, resolv.conf, termination logs. Empty means
+	// that the runtime mounts nothing, and that volumes are only checked.
+	Dir string
+	// ClusterDNS are the name servers of pods, ClusterDomain the domain of the cluster's names; default "cluster.local".
+	ClusterDNS    []netip.Addr
+	ClusterDomain string
+
 	// Listen opens the listener of the kubelet's HTTPS server each time the node gets power; nil means no server.
 	Listen func() (net.Listener, error)
 	// TLS is the server's certificate and, in ClientCAs, who signs the API server's; required with Listen.
@@ -114,6 +121,9 @@ func newKubelet(client kubernetes.Interface, controls cache.ListerWatcher, optio
 	}
 	if options.Version == "" {
 		options.Version = "v1.37.2"
+	}
+	if options.ClusterDomain == "" {
+		options.ClusterDomain = "cluster.local"
 	}
 	if options.NewBootID == nil {
 		options.NewBootID = uuid.NewString

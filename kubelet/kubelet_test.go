@@ -37,6 +37,8 @@ type machine struct {
 	controls *fcache.FakeControllerSource
 	runtime  *sim.Runtime
 	options  kubelet.Options
+	// wrap makes of the simulated runtime the one that the kubelet is given.
+	wrap func(*sim.Runtime) kubelet.Runtime
 	// switchOff ends the power switch's own goroutine.
 	switchOff func()
 }
@@ -57,6 +59,9 @@ func (m *machine) start(t *testing.T) (stop func()) {
 	t.Cleanup(m.switchOff)
 	m.runtime = sim.New(sim.Options{Node: "node-1", PodCIDR: netip.MustParsePrefix("10.244.1.0/24")})
 	m.options.Runtime = m.runtime
+	if m.wrap != nil {
+		m.options.Runtime = m.wrap(m.runtime)
+	}
 	k, err := kubelet.NewForTest(m.client, m.controls, m.options)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

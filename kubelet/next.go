@@ -22,10 +22,14 @@ const (
 	PullImage ActionKind = "PullImage"
 	// StartContainer starts the container's attempt Action.Attempt.
 	StartContainer ActionKind = "StartContainer"
+	// RunPostStart runs the postStart hook of the container Action.ID, in the background.
+	RunPostStart ActionKind = "RunPostStart"
 	// StopContainer asks the container Action.ID to end within Action.Grace.
 	StopContainer ActionKind = "StopContainer"
 	// StopSandbox gives back what the containers of a pod that has finished shared; their logs stay.
 	StopSandbox ActionKind = "StopSandbox"
+	// RemoveVolumes removes what the pod has kept on the node: its emptyDirs and its files.
+	RemoveVolumes ActionKind = "RemoveVolumes"
 	// Remove forgets the container or sandbox Action.ID.
 	Remove ActionKind = "Remove"
 	// DeletePod deletes the API object: nothing of the pod is left on the node.
@@ -80,8 +84,13 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 			return *waits
 		}
 		return Action{Kind: StartSandbox, Reason: "pod has no sandbox"}
+	case o.Stale && o.Volumes.waits(now, "mounting the volumes") == nil:
+		return Action{Kind: MountVolumes, Reason: "what the pod's volumes are made of may have changed"}
 	}
 	wait := Action{Kind: Wait, Reason: "every container is as the spec asks"}
+	if o.Stale {
+		wait.Until = o.Volumes.RetryAt
+	}
 	done := initialized(mains)
 	for i, v := range inits {
 		if done && !v.sidecar {
@@ -116,6 +125,10 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 			wait.Reason = a.Reason
 		}
 		wait.Until = earlier(wait.Until, a.Until)
+		if v.current != nil && v.alive() && !o.Hooks[v.current.ID].over() {
+			wait.Reason = a.Reason
+			break // as upstream, the next container is started after the hook
+		}
 	}
 	return wait
 }
@@ -169,6 +182,9 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 
 // mind is the next step for a container that runs: to stop it where its image has changed or a probe says so.
 func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
+	if hook := o.postStart(pod, v); hook != nil {
+		return *hook
+	}
 	kind, failure := o.probes(v).fatal()
 	if !v.running() || failure == "" && !v.outdated(pod) {
 		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is %s", v.spec.Name, v.current.State)}

@@ -14,14 +14,16 @@ import (
 
 // self is what a kubelet says of its node, gathered once at each start.
 type self struct {
-	name      string
-	labels    map[string]string
-	taints    []corev1.Taint
-	podCIDRs  []string
-	capacity  corev1.ResourceList
-	addresses []string
-	port      int32
-	info      corev1.NodeSystemInfo
+	// runtimeDown is why the runtime cannot be asked; empty while it can.
+	runtimeDown string
+	name        string
+	labels      map[string]string
+	taints      []corev1.Taint
+	podCIDRs    []string
+	capacity    corev1.ResourceList
+	addresses   []string
+	port        int32
+	info        corev1.NodeSystemInfo
 }
 
 // node is the Node as this kubelet wants it, made from the one in the API or from nothing: it sets what is its own and
@@ -68,11 +70,20 @@ func (s self) status(out *corev1.NodeStatus, now time.Time) {
 			Reason: "KubeletHasNoDiskPressure", Message: "kubelet has no disk pressure"},
 		{Type: corev1.NodePIDPressure, Status: corev1.ConditionFalse,
 			Reason: "KubeletHasSufficientPID", Message: "kubelet has sufficient PID available"},
-		{Type: corev1.NodeReady, Status: corev1.ConditionTrue,
-			Reason: "KubeletReady", Message: "kubelet is posting ready status"},
+		s.ready(),
 	} {
 		setNodeCondition(out, c, now)
 	}
+}
+
+// ready is the condition that says whether the node runs pods.
+func (s self) ready() corev1.NodeCondition {
+	if s.runtimeDown != "" {
+		return corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse,
+			Reason: "KubeletNotReady", Message: "container runtime is down: " + s.runtimeDown}
+	}
+	return corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionTrue,
+		Reason: "KubeletReady", Message: "kubelet is posting ready status"}
 }
 
 // setNodeCondition replaces the condition of that type; its transition time is kept while its status is.
@@ -118,6 +129,9 @@ func nodeEvents(name string, old, now corev1.NodeStatus) []nodeEvent {
 			corev1.NodeMemoryPressure: "NodeHasSufficientMemory", corev1.NodeDiskPressure: "NodeHasNoDiskPressure",
 			corev1.NodePIDPressure: "NodeHasSufficientPID", corev1.NodeReady: "NodeReady",
 		}[c.Type]
+		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
+			reason = "NodeNotReady"
+		}
 		was := corev1.ConditionStatus("")
 		for _, o := range old.Conditions {
 			if o.Type == c.Type {

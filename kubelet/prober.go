@@ -43,8 +43,10 @@ func (d dialer) probe(ctx context.Context, podIP string, c *corev1.Container, pr
 			return err
 		}
 		return conn.Close()
+	case probe.GRPC != nil:
+		return d.grpc(ctx, podIP, probe)
 	}
-	return errors.New("this runtime answers no probes by exec and grpc")
+	return errors.New("this runtime runs no commands, so it answers no probe by exec")
 }
 
 func (d dialer) dial(ctx context.Context, ip string, port int32) (net.Conn, error) {
@@ -105,9 +107,16 @@ func (d dialer) http(ctx context.Context, podIP string, c *corev1.Container, get
 		return err
 	}
 	if resp.StatusCode < http.StatusOK || resp.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("HTTP probe failed with statuscode: %d", resp.StatusCode)
+		return httpStatusError(resp.StatusCode)
 	}
 	return nil
+}
+
+// httpStatusError is an answer whose code says that something failed.
+type httpStatusError int
+
+func (e httpStatusError) Error() string {
+	return fmt.Sprintf("HTTP probe failed with statuscode: %d", int(e))
 }
 
 // resolvePort is the port's number; a name is looked up among the container's ports.

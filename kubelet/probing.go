@@ -119,6 +119,9 @@ func (s *session) ask(ctx context.Context, podIP string, c *corev1.Container, ke
 			return err
 		}
 	}
+	if executor, ok := s.options.Runtime.(Executor); ok && probe.Exec != nil {
+		return probeCommand(ctx, executor, key.id, probe)
+	}
 	return dialer{address: s.options.Address}.probe(ctx, podIP, c, probe)
 }
 

@@ -32,6 +32,10 @@ func drawPod(t *rapid.T) *corev1.Pod {
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, c)
 	}
+	if rapid.Bool().Draw(t, "volumes") {
+		pod.Spec.Volumes = []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{
+			EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+	}
 	return pod
 }
 
@@ -40,7 +44,7 @@ func (m *model) disturb(t *rapid.T) {
 	name := rapid.SampledFrom(m.names()).Draw(t, "container")
 	c := m.current(name)
 	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "passes", "passes", "pull", "sandbox",
-		"kubelet", "power", "delete", "vanish", "lost"}).Draw(t, "what") {
+		"kubelet", "power", "changes", "delete", "vanish", "lost"}).Draw(t, "what") {
 	case "runs":
 		if c != nil && c.State == Starting {
 			c.State, c.StartedAt = Running, m.now
@@ -63,8 +67,10 @@ func (m *model) disturb(t *rapid.T) {
 	case "kubelet":
 		m.forget()
 	case "power":
-		m.o.Runtime = RuntimePod{}
+		m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
 		m.forget()
+	case "changes":
+		m.o.Stale = m.o.Files
 	case "lost": // someone removes a container behind the kubelet's back
 		if c != nil {
 			m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(o Container) bool { return o.ID == c.ID })
@@ -126,6 +132,9 @@ func TestPodsConverge(t *testing.T) {
 		}
 		m.rest(t)
 		require.Empty(t, m.broken)
+		if m.deleted || m.o.Gone {
+			require.False(t, m.o.Files || len(m.o.Runtime.Volumes) > 0, "the pod has left something on the node")
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,13 +62,54 @@ type Versioned interface {
 	Version(ctx context.Context) (string, error)
 }
 
+// VolumeKeeper is a Runtime that keeps a pod's emptyDir volumes. They are made with the pod's first sandbox, outlive it,
+// and stay until RemoveVolumes; Pods also lists pods of which nothing else is left. UIDs without any are no error.
+type VolumeKeeper interface {
+	RemoveVolumes(ctx context.Context, uid types.UID) error
+}
+
+// Executor is a Runtime that runs commands in running containers, and attaches clients to what they run.
+type Executor interface {
+	// Exec runs the command in the container with this ID, and returns with its exit code when it has ended and its
+	// output is written. An error means that it never ran, or that nobody knows how it ended; ErrNotFound where there is
+	// no such container, or it does not run. When ctx is done Exec returns; the command may run on.
+	Exec(ctx context.Context, id string, command []string, streams Streams) (exitCode int32, err error)
+	// Attach connects the streams to the container's first process until that ends, the client leaves or ctx is done.
+	Attach(ctx context.Context, id string, streams Streams) error
+}
+
+// Streams are a client's connection to a process. Any of them may be nil.
+type Streams struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// TTY asks for a terminal; then Stderr is nil, and Resize tells its size whenever that changes.
+	TTY    bool
+	Resize <-chan TerminalSize
+}
+
+// TerminalSize is in characters.
+type TerminalSize struct{ Width, Height uint16 }
+
+// PodDialer is a Runtime that connects to a TCP port of the pod with this sandbox as one of its own containers would, at
+// localhost. Of another Runtime's pods the kubelet dials the address.
+type PodDialer interface {
+	DialPod(ctx context.Context, sandboxID string, port int32) (net.Conn, error)
+}
+
 // PullRequest asks for one container's image.
 type PullRequest struct {
 	Pod       *corev1.Pod
 	Container *corev1.Container
 	// Policy is Always, IfNotPresent or Never, already defaulted.
 	Policy corev1.PullPolicy
+	// Secrets are those of the pod's imagePullSecrets that exist.
+	Secrets []*corev1.Secret
 }
+
+// ConfigError is a start that failed for what the container itself asks for: CreateContainerConfigError.
+type ConfigError struct{ Message string }
+
+func (e *ConfigError) Error() string { return e.Message }
 
 // PullError is a failed pull with the waiting reason to report, in upstream's words (ErrImageNeverPull,
 // InvalidImageName).
@@ -92,6 +134,22 @@ type ContainerConfig struct {
 	Env []EnvVar
 	// Command and Args are the container's own with $(NAME) expanded; empty means the image's.
 	Command, Args []string
+	// Mounts are in the order of the spec, then what every container has (/etc/hosts, /etc/resolv.conf, the termination
+	// log).
+	Mounts []Mount
+}
+
+// Mount is a file or directory that a container sees.
+type Mount struct {
+	// ContainerPath is where, absolute.
+	ContainerPath string
+	// HostPath is a file or directory of this machine. Where it is empty, the runtime keeps the emptyDir that the pod's spec
+	// calls Volume; SubPath is the part of it to mount, relative and without "..", made where it is missing.
+	HostPath        string
+	Volume, SubPath string
+	ReadOnly        bool
+	// Propagation is the spec's mountPropagation; empty means None.
+	Propagation corev1.MountPropagationMode
 }
 
 // EnvVar is one resolved environment variable.
@@ -104,6 +162,8 @@ type RuntimePod struct {
 	Sandbox         Sandbox
 	// Containers are all attempts that were not removed, in no particular order.
 	Containers []Container
+	// Volumes are the emptyDirs that a VolumeKeeper keeps for the pod, by their names in the spec.
+	Volumes []string
 }
 
 // Sandbox is what a pod's containers share. A zero ID means that there is none.

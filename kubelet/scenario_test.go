@@ -108,7 +108,7 @@ func newModel(pod *corev1.Pod) *model {
 
 // forget is what a kubelet that starts again knows: nothing.
 func (m *model) forget() {
-	m.o = Observed{Runtime: m.o.Runtime, Last: m.o.Last, Gone: m.o.Gone,
+	m.o = Observed{Runtime: m.o.Runtime, Last: m.o.Last, Gone: m.o.Gone, Files: m.o.Files, Stale: m.o.Files,
 		Pulls: map[string]Pull{}, Starts: map[string]Try{},
 		BackOffs: map[string]BackOff{}, Probes: map[string]ProbeResults{}, Stopping: map[string]time.Time{}}
 }
@@ -139,9 +139,11 @@ func (m *model) step() Action {
 func (m *model) carryOut(a Action) {
 	switch a.Kind {
 	case MountVolumes:
-		m.o.Volumes.Done = true
+		m.o.Volumes.Done, m.o.Stale = true, false
+		m.o.Files = len(m.pod.Spec.Volumes) > 0
 	case StartSandbox:
 		m.o.Runtime.Sandbox = Sandbox{ID: "box@" + m.at(), Ready: true, IPs: []string{"10.244.1.2"}}
+		m.keepVolumes()
 	case PullImage:
 		pull := m.o.pull(a.Container)
 		if m.missing == "" {
@@ -162,14 +164,29 @@ func (m *model) carryOut(a Action) {
 		m.o.Runtime.Sandbox.Ready = false
 	case Remove:
 		if a.Container == nil {
-			m.o.Runtime = RuntimePod{}
+			m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
 			m.o.Volumes = Try{}
 			m.o.Pulls, m.o.Starts, m.o.BackOffs = map[string]Pull{}, map[string]Try{}, map[string]BackOff{}
 			return
 		}
 		m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(c Container) bool { return c.ID == a.ID })
+	case RemoveVolumes:
+		if m.o.Runtime.Sandbox.ID != "" {
+			m.broken = append(m.broken, "volumes are removed under a sandbox")
+		}
+		m.o.Runtime.Volumes, m.o.Files = nil, false
 	case DeletePod:
 		m.deleted = true
+	}
+}
+
+// keepVolumes is what a VolumeKeeper does for the pod's first sandbox.
+func (m *model) keepVolumes() {
+	m.o.Runtime.Volumes = nil
+	for _, v := range m.pod.Spec.Volumes {
+		if v.EmptyDir != nil {
+			m.o.Runtime.Volumes = append(m.o.Runtime.Volumes, v.Name)
+		}
 	}
 }
 
@@ -201,8 +218,8 @@ func (m *model) current(name string) *Container {
 func (m *model) at() string { return m.now.Sub(m.begin).String() }
 
 // command changes the world: "runs NAME", "exits NAME CODE", "probe NAME KIND ok|MESSAGE", "passes DURATION",
-// "images missing|there", "image NAME IMAGE", "sandbox dies", "kubelet restarts", "power cut", "deleted GRACE", "vanishes"; or shows the
-// "status".
+// "images missing|there", "image NAME IMAGE", "sandbox dies", "kubelet restarts", "power cut", "volumes change",
+// "deleted GRACE", "vanishes"; or shows the "status".
 func (m *model) command(t *testing.T, line string) string {
 	words := strings.Fields(line)
 	word := func(i int) string {
@@ -242,8 +259,10 @@ func (m *model) command(t *testing.T, line string) string {
 	case "kubelet":
 		m.forget()
 	case "power":
-		m.o.Runtime = RuntimePod{}
+		m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
 		m.forget()
+	case "volumes":
+		m.o.Stale = true
 	case "deleted":
 		d, err := time.ParseDuration(word(1))
 		require.NoError(t, err)

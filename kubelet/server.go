@@ -80,6 +80,9 @@ func (s *session) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	mux.HandleFunc("GET /pods", s.servePods)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.serveLogs)
+	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", s.serveExec)
+	mux.HandleFunc("/attach/{namespace}/{pod}/{container}", s.serveAttach)
+	mux.HandleFunc("/portForward/{namespace}/{pod}", s.servePortForward)
 	return mux
 }
 

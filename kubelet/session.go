@@ -28,7 +28,8 @@ type session struct {
 	probes   workqueue.TypedDelayingInterface[probeKey]
 	causes   journal.Causes[types.UID]
 	recorder record.EventRecorder
-	work     sync.WaitGroup // every goroutine that works on a pod, pulls or probes
+	work     sync.WaitGroup // every goroutine that works on a pod, pulls, probes or watches
+	watched  *watched
 
 	mu      sync.Mutex
 	entries map[types.UID]*entry
@@ -44,8 +45,10 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	events := record.NewBroadcaster()
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: k.client.CoreV1().Events("")})
 	s.recorder = events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: k.options.Node})
+	s.watched = newWatched(k.client, &s.work, s.outdated)
 	defer events.Shutdown()
 	defer s.work.Wait()
+	defer s.watched.stop()
 	defer s.probes.ShutDown()
 	defer s.queue.ShutDown()
 
@@ -80,6 +83,9 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 		return nil
 	}
 	if err := s.adopt(ctx, heart.adopts, pods.GetStore()); err != nil {
+		return err
+	}
+	if err := s.findFiles(); err != nil {
 		return err
 	}
 	// 4. Work until the end.
@@ -124,6 +130,19 @@ func (s *session) adopt(ctx context.Context, adopts bool, store cache.Store) err
 		s.queue.Add(pod.UID)
 	}
 	return nil
+}
+
+// outdated makes the pod's volumes be looked at again.
+func (s *session) outdated(uid types.UID, revision string) {
+	e := s.lookup(uid)
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	e.stale = true
+	e.mu.Unlock()
+	s.causes.Add(uid, revision)
+	s.queue.Add(uid)
 }
 
 // handlers note each event's pod, with the revision as a cause of what follows.

@@ -42,6 +42,7 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		if err != nil {
 			return err
 		}
+		s.lastWords(ctx, e, running)
 		now := s.clock.Now()
 		pod, o := e.observe(running)
 		status := podStatus(pod, o, s.hostIPs, now)

@@ -78,7 +78,7 @@ func MayImpersonate(user User) bool { return slices.Contains(user.Groups, Master
 var public = []string{"/healthz", "/livez", "/readyz", "/version"}
 
 // components are minik's own parts, each with a certificate of its own.
-var components = []string{"system:kube-scheduler", "system:kube-controller-manager", "system:kube-proxy"}
+var components = []string{"system:kube-scheduler", "system:kube-controller-manager", "system:kube-proxy", "system:kube-dns"}
 
 // Authorize decides whether the request is let through, and why. The reason is for the log, and for the message of a
 // refusal.

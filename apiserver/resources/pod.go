@@ -24,6 +24,7 @@ func pods() *Resource {
 		NewList:    func() runtime.Object { return &corev1.PodList{} },
 		Generation: true,
 		Subresources: []Subresource{
+			{Name: "attach", Kind: podAttachOptions, Verbs: []string{"create", "get"}},
 			{
 				Name:     "binding",
 				Kind:     corev1.SchemeGroupVersion.WithKind("Binding"),
@@ -38,7 +39,9 @@ func pods() *Resource {
 				Verbs: []string{"create"},
 				New:   func() runtime.Object { return &policyv1.Eviction{} },
 			},
+			{Name: "exec", Kind: podExecOptions, Verbs: []string{"create", "get"}},
 			{Name: "log", Verbs: []string{"get"}},
+			{Name: "portforward", Kind: podPortForwardOptions, Verbs: []string{"create", "get"}},
 			status(applyPodStatus, validatePodStatus),
 		},
 		Default:  each(defaultPod),
@@ -136,3 +139,10 @@ func orOne(seconds int64) int64 {
 	}
 	return seconds
 }
+
+// The kinds that discovery lists for the connections into pods.
+var (
+	podAttachOptions      = corev1.SchemeGroupVersion.WithKind("PodAttachOptions")
+	podExecOptions        = corev1.SchemeGroupVersion.WithKind("PodExecOptions")
+	podPortForwardOptions = corev1.SchemeGroupVersion.WithKind("PodPortForwardOptions")
+)

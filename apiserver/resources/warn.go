@@ -39,39 +39,34 @@ var gaps = []gap{
 		"the node's only runtime runs the pod"},
 	{"spec.os", func(s *corev1.PodSpec) bool { return s.OS != nil && s.OS.Name != corev1.Linux },
 		"every node runs linux"},
-	{"spec.hostPID", func(s *corev1.PodSpec) bool { return s.HostPID }, "the pod has its own processes"},
-	{"spec.hostIPC", func(s *corev1.PodSpec) bool { return s.HostIPC }, "the pod has its own IPC namespace"},
 	{"spec.hostUsers", func(s *corev1.PodSpec) bool { return s.HostUsers != nil && !*s.HostUsers },
 		"the pod shares the users of its node"},
-	{"spec.shareProcessNamespace", func(s *corev1.PodSpec) bool {
-		return s.ShareProcessNamespace != nil && *s.ShareProcessNamespace
-	}, "each container sees its own processes only"},
-	{"spec.dnsConfig", func(s *corev1.PodSpec) bool { return s.DNSConfig != nil },
-		"names are resolved as dnsPolicy says"},
-	{"spec.hostAliases", func(s *corev1.PodSpec) bool { return len(s.HostAliases) > 0 },
-		"the pod's hosts file does not name them"},
-	{"spec.setHostnameAsFQDN", func(s *corev1.PodSpec) bool { return s.SetHostnameAsFQDN != nil && *s.SetHostnameAsFQDN },
-		"the hostname is the pod's short name"},
-	{"spec.imagePullSecrets", func(s *corev1.PodSpec) bool { return len(s.ImagePullSecrets) > 0 },
-		"images are pulled with the node's own credentials"},
-	{"spec.securityContext", func(s *corev1.PodSpec) bool {
-		return s.SecurityContext != nil && !apiequality.Semantic.DeepEqual(s.SecurityContext, &corev1.PodSecurityContext{})
-	}, "containers run as their image says"},
 	{"a type of spec.volumes", func(s *corev1.PodSpec) bool { return slices.ContainsFunc(s.Volumes, unmounted) },
 		"nodes mount configMap, secret, projected, downwardAPI, emptyDir and hostPath, and the pod waits for the others"},
 	{"spec.containers[*].volumeDevices", anyContainer(func(c *corev1.Container) bool { return len(c.VolumeDevices) > 0 }),
 		"containers run without the device"},
-	{"spec.containers[*].securityContext", anyContainer(func(c *corev1.Container) bool {
-		return c.SecurityContext != nil
-	}), "the container runs as its image says"},
-	{"spec.containers[*].lifecycle", anyContainer(func(c *corev1.Container) bool { return c.Lifecycle != nil }),
-		"neither postStart nor preStop is run"},
-	{"spec.containers[*].{liveness,readiness,startup}Probe.exec", anyProbe(func(p *corev1.Probe) bool {
-		return p.Exec != nil
-	}), "the command is not run"},
-	{"spec.containers[*].{liveness,readiness,startup}Probe.grpc", anyProbe(func(p *corev1.Probe) bool {
-		return p.GRPC != nil
-	}), "the port is not asked"},
+	{"securityContext.{seLinuxOptions,windowsOptions,procMount}", func(s *corev1.PodSpec) bool {
+		found := s.SecurityContext != nil && (s.SecurityContext.SELinuxOptions != nil || s.SecurityContext.WindowsOptions != nil)
+		forEachContainer(s, func(c *corev1.Container) {
+			o := c.SecurityContext
+			found = found || o != nil && (o.SELinuxOptions != nil || o.WindowsOptions != nil || o.ProcMount != nil)
+		})
+		return found
+	}, "containers run without them"},
+	{"securityContext.appArmorProfile other than RuntimeDefault, or seccompProfile Localhost,", func(s *corev1.PodSpec) bool {
+		found := s.SecurityContext != nil && ownProfile(s.SecurityContext.SeccompProfile, s.SecurityContext.AppArmorProfile)
+		forEachContainer(s, func(c *corev1.Container) {
+			found = found || c.SecurityContext != nil &&
+				ownProfile(c.SecurityContext.SeccompProfile, c.SecurityContext.AppArmorProfile)
+		})
+		return found
+	}, "containers run with the engine's own profile"},
+}
+
+// ownProfile says that a profile of the node's is asked for.
+func ownProfile(seccomp *corev1.SeccompProfile, appArmor *corev1.AppArmorProfile) bool {
+	return seccomp != nil && seccomp.Type == corev1.SeccompProfileTypeLocalhost ||
+		appArmor != nil && appArmor.Type != corev1.AppArmorProfileTypeRuntimeDefault
 }
 
 // unmounted tells volumes that no node can mount.
@@ -87,17 +82,6 @@ func anyContainer(used func(*corev1.Container) bool) func(*corev1.PodSpec) bool 
 		forEachContainer(spec, func(c *corev1.Container) { found = found || used(c) })
 		return found
 	}
-}
-
-func anyProbe(used func(*corev1.Probe) bool) func(*corev1.PodSpec) bool {
-	return anyContainer(func(c *corev1.Container) bool {
-		for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
-			if p != nil && used(p) {
-				return true
-			}
-		}
-		return false
-	})
 }
 
 // warnPod warns when a pod is made; of the many updates of pods few come from people.

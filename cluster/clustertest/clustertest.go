@@ -1,4 +1,5 @@
-// Package clustertest starts a whole cluster inside a Go test: API server, scheduler, controllers and simulated nodes.
+// Package clustertest starts a whole cluster inside a Go test: API server, scheduler, controllers and nodes, simulated unless
+// the test asks for Docker.
 //
 //		func TestMyController(t *testing.T) {
 //			config := clustertest.Start(t)
@@ -32,7 +33,13 @@ import (
 // Option changes the cluster that is started.
 type Option func(*cluster.Options)
 
-// Nodes is how many simulated nodes there are; without it there is one.
+// Docker runs real containers; the test fails where no engine answers. Root on Linux lets containers reach Services, nodes
+// and names; elsewhere only what [cluster.Network] says. Nothing of it is left on the engine when the test has ended.
+func Docker() Option {
+	return func(o *cluster.Options) { o.Runtime, o.Loopback = "docker", false }
+}
+
+// Nodes is how many nodes there are; without it there is one.
 func Nodes(n int) Option { return func(o *cluster.Options) { o.Nodes = n } }
 
 // Capacity replaces the default capacity of each node for the resources it names.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,13 +15,14 @@ import (
 	"minik.dev/cluster"
 )
 
-// downPatience is how long a cluster may take to end; it needs 5 s at most.
-const downPatience = 15 * time.Second
+// downPatience is how long a cluster may take to end; it needs 5 s at most, and longer where an engine has hundreds of
+// containers to remove.
+const downPatience = time.Minute
 
 func newDown(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "End a running cluster and keep its data",
+		Short: "End a running cluster, or take away what a killed one left, and keep its data",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := noKubeconfig(cmd); err != nil {
@@ -30,7 +33,7 @@ func newDown(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 				return err
 			}
 			if state.PID == 0 {
-				return notRunning(home)
+				return clean(cmd.Context(), streams.Out, home)
 			}
 			if err := end(cmd.Context(), state.PID, home); err != nil {
 				return err
@@ -39,6 +42,36 @@ func newDown(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// clean takes away what a cluster whose process was killed has left on Docker.
+func clean(ctx context.Context, out io.Writer, home *home) error {
+	left, err := cluster.Clean(ctx, home.dataDir)
+	if err != nil {
+		return errors.Join(notRunning(home), err)
+	}
+	if left.None() {
+		return notRunning(home)
+	}
+	_, _ = fmt.Fprintf(out, "no cluster was running any more; what it had left on %s is removed: %s; its data stays in %s\n",
+		left.Engine, leftovers(left), home.dataDir)
+	return nil
+}
+
+// leftovers says what there is.
+func leftovers(left cluster.Leftovers) string {
+	var parts []string
+	switch left.Containers {
+	case 0:
+	case 1:
+		parts = append(parts, "1 container")
+	default:
+		parts = append(parts, fmt.Sprintf("%d containers", left.Containers))
+	}
+	if left.Network {
+		parts = append(parts, "its network")
+	}
+	return strings.Join(parts, " and ")
 }
 
 // end asks the process to end and waits until the data directory is free.

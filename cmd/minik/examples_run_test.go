@@ -36,7 +36,7 @@ func TestExamplesRun(t *testing.T) {
 	t.Parallel()
 	c := clustertest.Run(t, clustertest.Nodes(3), clustertest.Capacity(corev1.ResourceList{
 		"nvidia.com/gpu": resource.MustParse("1"),
-	}))
+	}), func(o *cluster.Options) { o.SimImages = []string{"your-*"} })
 	client, err := kubernetes.NewForConfig(c.Config())
 	require.NoError(t, err)
 	run := exampleRun{cluster: c, config: c.Config(), client: client, cache: t.TempDir()}
@@ -54,7 +54,7 @@ func TestExamplesRun(t *testing.T) {
 		"12-replicationcontroller.yaml": run.theControllerScales,
 		"13-run-to-the-end.yaml":        run.thePodSucceeded,
 	}
-	urls := map[string]int{"04-service.yaml": 3, "shop": 4}
+	urls := map[string]int{"04-service.yaml": 3, "shop": 4, "textbook": 4}
 
 	entries, err := os.ReadDir(examples)
 	require.NoError(t, err)
@@ -200,6 +200,8 @@ func (r exampleRun) eachGPUPodHasItsNode(t *testing.T) {
 		}
 		return false
 	})
+	// The next examples need a GPU, too.
+	require.NoError(t, r.client.AppsV1().Deployments("default").Delete(t.Context(), "train", metav1.DeleteOptions{}))
 }
 
 func (r exampleRun) dedicateNode1(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"minik.dev/kubelet/docker/dockertest"
 )
 
 // TestMain lets the test binary stand in for minik in the scripts of testdata/script.
@@ -29,8 +32,17 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { taken.Close() })
+	image := ""
+	if found, err := dockerCondition(); found && err == nil {
+		image = dockertest.Busybox(t)
+	}
+	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exits, "eventually": eventually, "replies": replies, "setenv": setenv, "empty": empty,
+	}
+	maps.Copy(commands, docker)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:       "testdata/script",
+		Condition: scriptCondition,
 		Setup: func(env *testscript.Env) error {
 			home := env.WorkDir + "/home"
 			env.Setenv("HOME", home)
@@ -39,26 +51,28 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SUDO_UID", "")
 			env.Setenv("KUBECONFIG", env.WorkDir+"/not-to-be-used")
 			env.Setenv("TAKEN", taken.Addr().String())
+			env.Setenv("BUSYBOX", image)
+			env.Setenv("DOCKER_HOST", os.Getenv("DOCKER_HOST"))
 			env.Defer(func() { endDetached(env) })
 			return os.MkdirAll(home, 0o755)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "eventually": eventually, "replies": replies, "setenv": setenv, "empty": empty,
-		},
+		Cmds: commands,
 	})
 }
 
-// endDetached ends the cluster that the script may have left in the background.
+// endDetached ends the cluster that the script may have left in the background, and removes what it has on an engine.
 func endDetached(env *testscript.Env) {
-	down := exec.Command("minik", "down")
-	down.Env = env.Vars
-	for _, v := range env.Vars {
-		if path, ok := strings.CutPrefix(v, "PATH="); ok {
-			down.Path = strings.Split(path, string(os.PathListSeparator))[0] + "/minik"
+	for _, verb := range []string{"down", "reset"} {
+		end := exec.Command("minik", verb)
+		end.Env = env.Vars
+		for _, v := range env.Vars {
+			if path, ok := strings.CutPrefix(v, "PATH="); ok {
+				end.Path = strings.Split(path, string(os.PathListSeparator))[0] + "/minik"
+			}
 		}
+		end.Err = nil // of looking for minik on this process' own path
+		_ = end.Run() // it fails where there is none
 	}
-	down.Err = nil // of looking for minik on this process' own path
-	_ = down.Run() // it fails where there is none
 }
 
 // patience is for machines that are very busy.

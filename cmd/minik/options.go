@@ -33,7 +33,8 @@ var runtimes = []string{"auto", "docker", "sim"}
 func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:6443", "Address of the API server; port 0 takes any free one")
-	flags.StringVar(&f.runtime, "runtime", "auto", "What runs containers: "+strings.Join(runtimes, ", "))
+	flags.StringVar(&f.runtime, "runtime", "auto",
+		"What runs containers: docker, sim (simulated), or auto, which is docker where its engine answers")
 	flags.StringVar(&f.nodeCapacity, "node-capacity", "",
 		"Capacity of each node, for example cpu=4,memory=8Gi,nvidia.com/gpu=1,pods=110")
 	flags.StringSliceVar(&f.simImages, "sim-images", nil, "Images that the sim runtime takes although it would refuse them")

@@ -12,7 +12,7 @@ import (
 func newReset(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reset",
-		Short: "Delete the data of a cluster that is not running",
+		Short: "Delete the data of a cluster that is not running, and all that it has on Docker",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := noKubeconfig(cmd); err != nil {
@@ -26,7 +26,7 @@ func newReset(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 				return fmt.Errorf("the cluster of data dir %s is running (process %d): end it first with `minik%s down`",
 					home.dataDir, state.PID, home.flag())
 			}
-			if err := cluster.Reset(home.dataDir); err != nil {
+			if err := cluster.Reset(cmd.Context(), home.dataDir); err != nil {
 				return err
 			}
 			_, _ = fmt.Fprintf(streams.Out, "the cluster's data in %s is deleted\n", home.dataDir)

@@ -15,7 +15,7 @@ import (
 )
 
 // components are what `minik serve` can run alone, in the order in which a class starts them.
-var components = []string{"apiserver", "controllers", "scheduler", "kubelet", "proxy"}
+var components = []string{"apiserver", "controllers", "scheduler", "kubelet", "proxy", "dns"}
 
 func newServe(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	flags := &clusterFlags{}
@@ -23,13 +23,14 @@ func newServe(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve " + strings.Join(components, "|"),
 		Short: "Run one component alone, until Ctrl-C",
-		Long: "Run one component alone, until Ctrl-C: five terminals make the same cluster as 'minik up'.\n" +
+		Long: "Run one component alone, until Ctrl-C: six terminals make the same cluster as 'minik up'.\n" +
 			"All components but the API server find it by --kubeconfig, which is the data dir's own by default.",
 		Example: `  minik serve apiserver
   minik serve controllers
   minik serve scheduler
   minik serve kubelet --node node-1
-  minik serve proxy`,
+  minik serve proxy
+  minik serve dns`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := exactly("COMPONENT (one of "+strings.Join(components, ", ")+")")(cmd, args); err != nil {
 				return err

@@ -30,6 +30,7 @@ func newStatus(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 					return err
 				}
 				if state.PID == 0 {
+					printLeftovers(cmd.Context(), streams.Out, home)
 					return notRunning(home)
 				}
 				printProcess(streams.Out, state, home)
@@ -52,6 +53,19 @@ func printProcess(out io.Writer, state cluster.State, home *home) {
 		if row[1] != "" {
 			_, _ = fmt.Fprintf(out, "%-11s %s\n", row[0], row[1])
 		}
+	}
+}
+
+// printLeftovers says what a cluster that does not run any more has on Docker. Where Docker cannot be asked, that is what is
+// said.
+func printLeftovers(ctx context.Context, out io.Writer, home *home) {
+	left, err := cluster.FindLeftovers(ctx, home.dataDir)
+	switch {
+	case err != nil:
+		_, _ = fmt.Fprintf(out, "%-11s %v\n", "left", err)
+	case !left.None():
+		_, _ = fmt.Fprintf(out, "%-11s %s on %s: `minik%s up` finds them again, `minik%[4]s down` removes them\n", "left",
+			leftovers(left), left.Engine, home.flag())
 	}
 }
 

@@ -39,6 +39,7 @@ func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		Short: "Run the whole cluster in this process; with -f apply manifests and wait until they are up",
 		Example: `  minik up                            # three nodes, until Ctrl-C
   minik up -f examples/shop           # and a small shop on them
+  minik up --runtime docker           # real containers, or an error that says why not
   minik up --ephemeral --nodes 5      # leaves nothing behind
   minik up --detach && minik down     # in the background`,
 		Args: exactly(),
@@ -139,7 +140,7 @@ func (u *up) cluster(ctx context.Context, stopSignals func()) error {
 	<-ctx.Done()
 	stopSignals()
 	if !detached() {
-		_, _ = fmt.Fprintf(u.streams.Out, "\nstopping: containers, listeners and routes go; %s\n", u.dataAfterwards())
+		_, _ = fmt.Fprintf(u.streams.Out, "\nstopping: containers, listeners, routes and bridges go; %s\n", u.dataAfterwards())
 	}
 	runErr := <-ended
 	if errors.Is(upErr, context.Canceled) {

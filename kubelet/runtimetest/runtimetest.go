@@ -24,7 +24,7 @@ const (
 	Runs = "runs"
 	// Fails ends by itself at once with code 3.
 	Fails = "fails"
-	// Stubborn does not end when it is asked to.
+	// Stubborn logs a line, and from then on does not end when it is asked to.
 	Stubborn = "stubborn"
 )
 
@@ -109,7 +109,7 @@ func (b *bench) start(t *testing.T, pod *corev1.Pod, index int, attempt int32) s
 		Policy: corev1.PullIfNotPresent}, func() {})
 	require.NoError(t, err)
 	id, err := b.Runtime.StartContainer(t.Context(),
-		kubelet.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image})
+		kubelet.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image, Command: c.Command, Args: c.Args})
 	require.NoError(t, err)
 	return id
 }
@@ -138,6 +138,17 @@ func (b *bench) await(t *testing.T, pod *corev1.Pod, id string, state kubelet.Co
 		return found.State == state
 	}, patience, 5*time.Millisecond, "container %s never was %s", id, state)
 	return found
+}
+
+func (b *bench) log(t *testing.T, id string) string {
+	var log bytes.Buffer
+	require.NoError(t, b.Runtime.Logs(t.Context(), id, kubelet.LogOptions{Tail: -1}, &log))
+	return log.String()
+}
+
+// awaitLog waits until the container has logged something: that it runs does not say that its program has begun.
+func (b *bench) awaitLog(t *testing.T, id string) {
+	require.Eventually(t, func() bool { return b.log(t, id) != "" }, patience, 5*time.Millisecond)
 }
 
 func sandbox(t *testing.T, b *bench) {
@@ -204,6 +215,7 @@ func asked(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	id := b.start(t, pod, 0, 0)
 	b.await(t, pod, id, kubelet.Running)
+	b.awaitLog(t, id) // a signal that comes before its program has begun is lost
 	begin := time.Now()
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Hour))
 	require.NotEqualValues(t, 137, b.await(t, pod, id, kubelet.Exited).ExitCode)
@@ -217,6 +229,7 @@ func graceful(t *testing.T, b *bench) {
 	b.Prepare(pod)
 	id := b.start(t, pod, 0, 0)
 	b.await(t, pod, id, kubelet.Running)
+	b.awaitLog(t, id)
 	begin := time.Now()
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Hour))
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Second), "the second call shortens the grace")
@@ -231,12 +244,11 @@ func stopped(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	id := b.start(t, pod, 0, 0)
 	b.await(t, pod, id, kubelet.Running)
+	b.awaitLog(t, id)
 	require.NoError(t, b.Runtime.Stop(t.Context(), b.get(t, pod).Sandbox.ID, 0))
 	b.await(t, pod, id, kubelet.Exited)
 	require.False(t, b.get(t, pod).Sandbox.Ready)
-	var log bytes.Buffer
-	require.NoError(t, b.Runtime.Logs(t.Context(), id, kubelet.LogOptions{Tail: -1}, &log))
-	require.NotEmpty(t, log.String())
+	require.NotEmpty(t, b.log(t, id))
 }
 
 func removed(t *testing.T, b *bench) {
@@ -258,7 +270,7 @@ func logs(t *testing.T, b *bench) {
 		require.NoError(t, b.Runtime.Logs(t.Context(), id, options, &log))
 		return log.String()
 	}
-	require.Eventually(t, func() bool { return read(kubelet.LogOptions{Tail: -1}) != "" }, patience, 5*time.Millisecond)
+	b.awaitLog(t, id)
 	require.Empty(t, read(kubelet.LogOptions{Tail: 0}))
 	require.Equal(t, 1, strings.Count(read(kubelet.LogOptions{Tail: 1}), "\n"))
 	require.Empty(t, read(kubelet.LogOptions{Tail: -1, Since: time.Now().Add(time.Hour)}))

@@ -1,0 +1,123 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/image"
+	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet"
+)
+
+// PullImage is kubelet.Runtime's. An image that was built on the engine needs no registry: with the policy Always, which
+// is the default for the tag latest, a registry that does not know the name, or that cannot be asked, is no obstacle where
+// the engine has the image. (Upstream's kubelet fails there.)
+func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pulling func()) (string, error) {
+	name, err := fullName(request.Container.Image)
+	if err != nil {
+		return "", &kubelet.PullError{Reason: "InvalidImageName", Message: err.Error()}
+	}
+	id, err := r.local(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case request.Policy == corev1.PullNever && id == "":
+		return "", &kubelet.PullError{Reason: "ErrImageNeverPull", Message: fmt.Sprintf(
+			"Container image %q is not present with pull policy of Never", request.Container.Image)}
+	case id != "" && (request.Policy == corev1.PullNever || request.Policy == corev1.PullIfNotPresent):
+		return id, nil
+	case id != "" && r.madeHere(ctx, id):
+		return id, nil
+	}
+	pulling()
+	if err := r.pull(ctx, name, request.Secrets); err != nil {
+		if id != "" && ctx.Err() == nil {
+			r.log.Warn("the engine's own image is used, as it cannot be pulled", "image", name, "error", err)
+			return id, nil
+		}
+		return "", explain(request.Container.Image, err)
+	}
+	if id, err = r.local(ctx, name); err == nil && id == "" {
+		err = fmt.Errorf("image %q was pulled, and the engine does not have it", request.Container.Image)
+	}
+	return id, err
+}
+
+// fullName is the image's name with the default registry and the default tag.
+func fullName(text string) (string, error) {
+	named, err := reference.ParseNormalizedNamed(text)
+	if err != nil {
+		return "", fmt.Errorf("Failed to apply default image tag %q: couldn't parse image name %q: %w", text, text, err)
+	}
+	return reference.TagNameOnly(named).String(), nil
+}
+
+// local is the ID of the engine's image of that name; "" where it has none. One for another machine is an error.
+func (r *Runtime) local(ctx context.Context, name string) (string, error) {
+	seen, err := r.engine.client.ImageInspect(ctx, name)
+	if errdefs.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for image %q: %w", name, err)
+	}
+	if seen.Architecture != "" && seen.Architecture != r.engine.arch || seen.Os != "" && seen.Os != "linux" {
+		return "", &kubelet.PullError{Reason: "ErrImagePull", Message: fmt.Sprintf("image %q is for %s/%s, and this node is "+
+			"linux/%s: build it for this platform, or pull one that has it", name, seen.Os, seen.Architecture, r.engine.arch)}
+	}
+	return imageID(seen.ID), nil
+}
+
+// madeHere says that no registry ever gave the image: it was built, imported or loaded on this engine.
+func (r *Runtime) madeHere(ctx context.Context, id string) bool {
+	seen, err := r.engine.client.ImageInspect(ctx, engineID(id))
+	return err == nil && len(seen.RepoDigests) == 0
+}
+
+// pull asks the registry, with each of the credentials that fit until one succeeds.
+func (r *Runtime) pull(ctx context.Context, name string, secrets []*corev1.Secret) error {
+	var errs []error
+	for _, auth := range credentials(name, secrets, osEnvironment()) {
+		err := r.pullWith(ctx, name, auth)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runtime) pullWith(ctx context.Context, name, auth string) error {
+	answer, err := r.engine.client.ImagePull(ctx, name,
+		image.PullOptions{RegistryAuth: auth, Platform: "linux/" + r.engine.arch})
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	for messages := json.NewDecoder(answer); ; {
+		var m struct {
+			Error string `json:"error"`
+		}
+		switch err := messages.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("following the pull: %w", err)
+		case m.Error != "":
+			return errors.New(m.Error)
+		}
+	}
+}
+
+// explain words a failed pull as upstream does, and adds what helps those who have no registry.
+func explain(name string, err error) error {
+	return &kubelet.PullError{Message: fmt.Sprintf("%v (the engine has no image %q and its registry gave none: "+
+		"build it with `docker build -t %s .`, or pull it by hand to see why)", err, name, name)}
+}

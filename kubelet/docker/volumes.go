@@ -1,0 +1,197 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/volume"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/kubelet"
+)
+
+// volumesDir is where a sandbox has the pod's emptyDirs: it keeps those in memory alive from container to container, and
+// is where they are prepared.
+const volumesDir = "/volumes"
+
+// makeVolumes makes the pod's emptyDirs where they are missing, and returns how the sandbox mounts them.
+func (r *Runtime) makeVolumes(ctx context.Context, pod *corev1.Pod) ([]mount.Mount, error) {
+	var out []mount.Mount
+	for _, v := range pod.Spec.Volumes {
+		if v.EmptyDir == nil {
+			continue
+		}
+		name := "minik-" + short(r.options.Cluster) + "-" + string(pod.UID) + "-" + v.Name
+		labels := r.podLabels(pod)
+		labels[labelVolume] = v.Name
+		options := volume.CreateOptions{Name: name, Driver: "local", Labels: labels}
+		if v.EmptyDir.Medium == corev1.StorageMediumMemory {
+			options.DriverOpts = map[string]string{"type": "tmpfs", "device": "tmpfs", "o": tmpfsOptions(pod, v.EmptyDir)}
+		}
+		if _, err := r.engine.client.VolumeCreate(ctx, options); err != nil {
+			return nil, fmt.Errorf("making volume %s: %w", v.Name, err)
+		}
+		r.mu.Lock()
+		r.keepVolumeLocked(pod.UID, v.Name, name)
+		r.mu.Unlock()
+		out = append(out, mount.Mount{Type: mount.TypeVolume, Source: name, Target: path.Join(volumesDir, v.Name),
+			VolumeOptions: &mount.VolumeOptions{NoCopy: true}})
+	}
+	return out, nil
+}
+
+// openTo is how the pod's emptyDirs, and the directories that are made in them, are open: every user may write, as with
+// upstream's kubelet, and the pod's fsGroup owns them and what is made in them.
+func openTo(pod *corev1.Pod) (mode int64, gid int) {
+	if s := pod.Spec.SecurityContext; s != nil && s.FSGroup != nil {
+		return 0o2777, int(*s.FSGroup)
+	}
+	return 0o777, 0
+}
+
+func tmpfsOptions(pod *corev1.Pod, v *corev1.EmptyDirVolumeSource) string {
+	mode, gid := openTo(pod)
+	options := fmt.Sprintf("mode=%#o,gid=%d", mode, gid)
+	if v.SizeLimit != nil && !v.SizeLimit.IsZero() {
+		options += fmt.Sprintf(",size=%d", v.SizeLimit.Value())
+	}
+	return options
+}
+
+// openVolumes opens the emptyDirs on disk. Those in memory are made anew with each sandbox, by their options.
+func (r *Runtime) openVolumes(ctx context.Context, pod *corev1.Pod, sandbox string) error {
+	mode, gid := openTo(pod)
+	var entries []tarEntry
+	for _, v := range pod.Spec.Volumes {
+		if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory {
+			entries = append(entries, tarEntry{name: v.Name + "/", mode: mode, gid: gid})
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return r.unpack(ctx, sandbox, volumesDir, entries...)
+}
+
+func (r *Runtime) unpack(ctx context.Context, sandbox, dir string, entries ...tarEntry) error {
+	archive, err := tarOf(entries...)
+	if err != nil {
+		return err
+	}
+	if err := r.engine.client.CopyToContainer(ctx, sandbox, dir, archive, container.CopyToContainerOptions{}); err != nil {
+		return fmt.Errorf("preparing the pod's volumes: %w", err)
+	}
+	return nil
+}
+
+// keepVolumeLocked remembers a volume; r.mu is held.
+func (r *Runtime) keepVolumeLocked(uid types.UID, volume, name string) {
+	if r.volumes[uid] == nil {
+		r.volumes[uid] = map[string]string{}
+	}
+	r.volumes[uid][volume] = name
+}
+
+// RemoveVolumes is kubelet.VolumeKeeper's.
+func (r *Runtime) RemoveVolumes(ctx context.Context, uid types.UID) error {
+	if err := r.await(ctx); err != nil {
+		return err
+	}
+	args := r.ours()
+	args.Add("label", labelUID+"="+string(uid))
+	if err := r.engine.removeVolumes(ctx, args); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	delete(r.volumes, uid)
+	r.mu.Unlock()
+	r.tell(uid)
+	return nil
+}
+
+// mountsOf are the container's mounts in the engine's words.
+func (r *Runtime) mountsOf(ctx context.Context, config kubelet.ContainerConfig, sandbox string) (mounts, error) {
+	var out mounts
+	for _, m := range config.Mounts {
+		switch {
+		case m.HostPath != "":
+			out.mounts = append(out.mounts, bindOf(m))
+		case m.SubPath == "":
+			out.mounts = append(out.mounts, mount.Mount{Type: mount.TypeVolume, Source: r.volumeName(config.Pod.UID, m.Volume),
+				Target: m.ContainerPath, ReadOnly: m.ReadOnly, VolumeOptions: &mount.VolumeOptions{NoCopy: true}})
+		default:
+			bind, err := r.partOf(ctx, config.Pod, m, sandbox)
+			if err != nil {
+				return mounts{}, err
+			}
+			out.binds = append(out.binds, bind)
+		}
+	}
+	return out, nil
+}
+
+func (r *Runtime) volumeName(uid types.UID, volume string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.volumes[uid][volume]
+}
+
+func bindOf(m kubelet.Mount) mount.Mount {
+	out := mount.Mount{Type: mount.TypeBind, Source: m.HostPath, Target: m.ContainerPath, ReadOnly: m.ReadOnly,
+		BindOptions: &mount.BindOptions{Propagation: mount.PropagationRPrivate}}
+	switch m.Propagation {
+	case corev1.MountPropagationHostToContainer:
+		out.BindOptions.Propagation = mount.PropagationRSlave
+	case corev1.MountPropagationBidirectional:
+		out.BindOptions.Propagation = mount.PropagationRShared
+	}
+	return out
+}
+
+// partOf mounts a directory or file of an emptyDir, making a directory where nothing is. It looks and makes through the
+// sandbox, so that no right on the engine's machine is needed; engines of API 1.41 mount parts of volumes by their path.
+func (r *Runtime) partOf(ctx context.Context, pod *corev1.Pod, m kubelet.Mount, sandbox string) (string, error) {
+	seen, err := r.engine.client.VolumeInspect(ctx, r.volumeName(pod.UID, m.Volume))
+	if err != nil {
+		return "", fmt.Errorf("looking at volume %s: %w", m.Volume, err)
+	}
+	root := path.Join(volumesDir, m.Volume)
+	mode, gid := openTo(pod)
+	var missing []tarEntry
+	for at, part := "", m.SubPath; part != ""; {
+		var name string
+		name, part, _ = strings.Cut(part, "/")
+		at = path.Join(at, name)
+		stat, err := r.engine.client.ContainerStatPath(ctx, sandbox, path.Join(root, at))
+		switch {
+		case errdefs.IsNotFound(err):
+			missing = append(missing, tarEntry{name: at + "/", mode: mode, gid: gid})
+		case err != nil:
+			return "", fmt.Errorf("looking at %s in volume %s: %w", at, m.Volume, err)
+		case stat.LinkTarget != "" && stat.LinkTarget != path.Join(root, at):
+			return "", &kubelet.ConfigError{Message: fmt.Sprintf("failed to prepare subPath for volumeMount %q: %q is a symbolic "+
+				"link, which may leave the volume", m.Volume, at)}
+		}
+	}
+	if len(missing) > 0 {
+		if err := r.unpack(ctx, sandbox, root, missing...); err != nil {
+			return "", err
+		}
+	}
+	access := "rw"
+	if m.ReadOnly {
+		access = "ro"
+	}
+	source := path.Join(seen.Mountpoint, m.SubPath)
+	if strings.Contains(source, ":") || strings.Contains(m.ContainerPath, ":") {
+		return "", errors.New("a subPath of an emptyDir, and where it is mounted, must not contain a colon")
+	}
+	return source + ":" + m.ContainerPath + ":" + access, nil
+}

@@ -1,0 +1,210 @@
+package kubelet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// This file carries out what is decided about a pod's files on the node. A kubelet without a directory of its own, whose
+// runtime mounts nothing, checks volumes and writes none.
+
+// writeVolumes makes sure that the pod's volumes are there, with what they are made of now.
+func (s *session) writeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
+	refs := s.references(ctx, pod.Namespace)
+	dir := s.podDir(pod.UID)
+	if dir == "" {
+		return checkVolumes(pod, refs)
+	}
+	e.mu.Lock()
+	e.files = true
+	e.mu.Unlock()
+	// What is written is watched first: so no change falls between the two.
+	s.watched.follow(ctx, pod)
+	in := contents{pod: pod, refs: refs, allocatable: withDefaults(s.options.Capacity)}
+	for _, v := range pod.Spec.Volumes {
+		if err := in.write(v, filepath.Join(dir, volumesDir, v.Name)); err != nil {
+			return mountError(v.Name, err)
+		}
+	}
+	return nil
+}
+
+// write makes one volume ready. emptyDirs are the runtime's.
+func (in contents) write(v corev1.Volume, dir string) error {
+	if v.HostPath != nil {
+		return checkHostPath(v.HostPath)
+	}
+	files, err := in.files(v.VolumeSource)
+	if err != nil || !isWritten(v.VolumeSource) {
+		return err
+	}
+	group := int64(-1)
+	if security := in.pod.Spec.SecurityContext; security != nil && security.FSGroup != nil {
+		group = *security.FSGroup
+	}
+	return writeVolume(dir, files, group)
+}
+
+// prepareMounts writes the files that every container has, and says what the container mounts.
+func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt int32, env []EnvVar, ips []string) (
+	[]Mount, error) {
+	dir := s.podDir(pod.UID)
+	if dir == "" {
+		return nil, nil
+	}
+	node, _ := os.ReadFile("/etc/hosts") // a machine without one has nothing to add
+	resolv, warnings := resolverOf(pod, s.options.ClusterDNS, s.options.ClusterDomain, nodeResolver(pod.Spec.HostNetwork))
+	for _, w := range warnings {
+		s.event(pod, nil, corev1.EventTypeWarning, w.reason, w.message)
+	}
+	last := terminationFile(dir, c.Name, attempt)
+	for path, text := range map[string]string{
+		filepath.Join(dir, hostsFile):  hostsOf(pod, ips, s.options.ClusterDomain, string(node)),
+		filepath.Join(dir, resolvFile): resolv.String(),
+		last:                           "",
+	} {
+		if err := writeInPlace(path, text); err != nil {
+			return nil, fmt.Errorf("writing what every container has: %w", err)
+		}
+	}
+	if err := os.Chmod(last, 0o666); err != nil { // whoever the container runs as
+		return nil, fmt.Errorf("preparing the termination log: %w", err)
+	}
+	// As many are kept as there are attempts that can be told of: this one and the one before.
+	if err := os.Remove(terminationFile(dir, c.Name, attempt-2)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("removing an old termination log: %w", err)
+	}
+	return mountsOf(pod, c, dir, attempt, env)
+}
+
+// writeInPlace keeps the file that running containers have mounted.
+func writeInPlace(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if have, err := os.ReadFile(path); err == nil && string(have) == text {
+		return nil
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+// Where a machine keeps its name servers. The second one has those behind the local one of systemd.
+var resolvPaths = [2]string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
+
+// nodeResolver is the machine's own. A name server on its loopback is of use to pods on its network only.
+func nodeResolver(loopback bool) resolver {
+	var out resolver
+	for _, path := range resolvPaths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if out = parseResolver(string(text), loopback); len(out.servers) > 0 {
+			return out
+		}
+	}
+	return out
+}
+
+// removeVolumes removes the pod's emptyDirs and its directory.
+func (s *session) removeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
+	s.watched.forget(pod.UID)
+	if keeper, ok := s.options.Runtime.(VolumeKeeper); ok {
+		if err := keeper.RemoveVolumes(ctx, pod.UID); err != nil {
+			return fmt.Errorf("removing the volumes of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	if dir := s.podDir(pod.UID); dir != "" {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("removing the files of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.files = false
+	return nil
+}
+
+// findFiles finds the pods that have files here, and those that have nothing else left.
+func (s *session) findFiles() error {
+	if s.options.Dir == "" {
+		return nil
+	}
+	found, err := os.ReadDir(filepath.Join(s.options.Dir, podsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("finding the pods' files on node %s: %w", s.options.Node, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, dir := range found {
+		uid := types.UID(dir.Name())
+		e, ok := s.entries[uid]
+		if !ok {
+			e = newEntry(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}})
+			e.gone = true
+			s.entries[uid] = e
+			s.queue.Add(uid)
+		}
+		e.mu.Lock()
+		e.files, e.stale = true, true // an earlier kubelet wrote them: this one looks again, and follows their changes
+		e.mu.Unlock()
+	}
+	return nil
+}
+
+// services are those that the pod's containers are told of, asked for at each start: so one that was made before the pod
+// is never missed, as it is where a cache is behind, and a kubelet at rest watches none.
+func (s *session) services(ctx context.Context, pod *corev1.Pod) ([]corev1.Service, error) {
+	if s.options.Dir == "" {
+		return nil, nil
+	}
+	var out []corev1.Service
+	api, err := s.client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, apiService, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		out = append(out, *api)
+	case !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("reading the service kubernetes for the container's environment: %w", err)
+	}
+	if !links(pod) {
+		return out, nil
+	}
+	list, err := s.client.CoreV1().Services(pod.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing services for the container's environment: %w", err)
+	}
+	return append(out, list.Items...), nil
+}
+
+// pullSecrets are those of the pod's imagePullSecrets that exist; of the others an Event tells, as upstream's does.
+func (s *session) pullSecrets(ctx context.Context, pod *corev1.Pod) []*corev1.Secret {
+	var out []*corev1.Secret
+	var absent []string
+	for _, ref := range pod.Spec.ImagePullSecrets {
+		secret, err := s.client.CoreV1().Secrets(pod.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		switch {
+		case err == nil:
+			out = append(out, secret)
+		case apierrors.IsNotFound(err):
+			absent = append(absent, ref.Name)
+		default:
+			s.log.Warn("an image pull secret was not read", "secret", ref.Name, "namespace", pod.Namespace, "error", err)
+		}
+	}
+	if len(absent) > 0 {
+		s.event(pod, nil, corev1.EventTypeWarning, "FailedToRetrieveImagePullSecret", fmt.Sprintf(
+			"Unable to retrieve some image pull secrets (%s); attempting to pull the image may not succeed.",
+			strings.Join(absent, ", ")))
+	}
+	return out
+}

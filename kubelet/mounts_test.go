@@ -1,0 +1,146 @@
+package kubelet
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+)
+
+// A pod's directory with the written volume "settings", and a hostPath "host" beside it that holds a link out of itself.
+func mountsIn(t *testing.T, mounts ...corev1.VolumeMount) (dir string, out []Mount, err error) {
+	dir = t.TempDir()
+	host := t.TempDir()
+	require.NoError(t, os.Symlink("/etc", filepath.Join(host, "out")))
+	require.NoError(t, os.Symlink("sub", filepath.Join(host, "inner")))
+	require.NoError(t, os.Mkdir(filepath.Join(host, "sub"), 0o755))
+	require.NoError(t, writeVolume(filepath.Join(dir, volumesDir, "settings"), []volumeFile{{path: "colour", mode: 0o644}}, -1))
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{
+		{Name: "settings", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{}}},
+		{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+		{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: host}}},
+	}}}
+	c := &corev1.Container{Name: "a", VolumeMounts: mounts}
+	out, err = mountsOf(pod, c, dir, 3, []EnvVar{{Name: "NAME", Value: "web"}, {Name: "UP", Value: "../up"}})
+	for i := range out {
+		out[i].HostPath = strings.Replace(strings.Replace(out[i].HostPath, dir, "POD", 1), host, "HOST", 1)
+	}
+	return host, out, err
+}
+
+func TestMounts(t *testing.T) {
+	both := corev1.MountPropagationBidirectional
+	host, got, err := mountsIn(t,
+		corev1.VolumeMount{Name: "settings", MountPath: "/etc/shop/"},
+		corev1.VolumeMount{Name: "scratch", MountPath: "/tmp", SubPathExpr: "$(NAME)/x"},
+		corev1.VolumeMount{Name: "host", MountPath: "/host", SubPath: "inner", ReadOnly: true, MountPropagation: &both},
+		corev1.VolumeMount{Name: "host", MountPath: "/made", SubPath: "new/deep"},
+		corev1.VolumeMount{Name: "host", MountPath: "/etc/hosts"})
+	require.NoError(t, err)
+	require.Equal(t, []Mount{
+		{ContainerPath: "/etc/shop", HostPath: "POD/volumes/settings", ReadOnly: true},
+		{ContainerPath: "/tmp", Volume: "scratch", SubPath: "web/x"},
+		{ContainerPath: "/host", HostPath: "HOST/sub", ReadOnly: true, Propagation: both},
+		{ContainerPath: "/made", HostPath: "HOST/new/deep"},
+		{ContainerPath: "/etc/hosts", HostPath: "HOST"}, // the container's own is not hidden
+		{ContainerPath: "/etc/resolv.conf", HostPath: "POD/resolv.conf"},
+		{ContainerPath: "/dev/termination-log", HostPath: "POD/containers/a/3"},
+	}, got)
+	require.DirExists(t, filepath.Join(host, "new/deep"))
+}
+
+// A file of a written volume that is mounted by itself is the file of now: later ones are in another directory.
+func TestSubPathOfAFile(t *testing.T) {
+	_, got, err := mountsIn(t, corev1.VolumeMount{Name: "settings", MountPath: "/colour", SubPath: "colour"})
+	require.NoError(t, err)
+	require.Regexp(t, `^POD/volumes/settings/\.\.v\d+/colour$`, got[0].HostPath)
+}
+
+// https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
+func TestMountsThatAreRefused(t *testing.T) {
+	for says, m := range map[string]corev1.VolumeMount{
+		`cannot find volume "none" to mount into container "a"`:             {Name: "none"},
+		"unable to provision SubPath `a/../../b`: must not contain '..'":    {Name: "host", SubPath: "a/../../b"},
+		"unable to provision SubPath `../up`: must not contain '..'":        {Name: "scratch", SubPathExpr: "$(UP)"},
+		"error SubPath `/etc` must not be an absolute path":                 {Name: "host", SubPath: "/etc"},
+		`missing value for "NONE"`:                                          {Name: "host", SubPathExpr: "a/$(NONE)"},
+		`failed to prepare subPath for volumeMount "host" of container "a"`: {Name: "host", SubPath: "out"},
+		`subPath for volumeMount "host" of container "a": `:                 {Name: "host", SubPath: "out/new"},
+	} {
+		_, _, err := mountsIn(t, m)
+		require.ErrorContains(t, err, says)
+		require.Equal(t, "CreateContainerConfigError", startReason(err))
+	}
+	require.NoDirExists(t, "/etc/new")
+	_, got, err := mountsIn(t, corev1.VolumeMount{Name: "scratch", SubPathExpr: "$$(NONE)", MountPath: "/x"})
+	require.NoError(t, err)
+	require.Equal(t, "$(NONE)", got[0].SubPath)
+}
+
+func TestServiceVariables(t *testing.T) {
+	service := func(namespace, name, ip string, ports ...corev1.ServicePort) corev1.Service {
+		s := corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: ip, Ports: ports}}
+		s.Namespace, s.Name = namespace, name
+		return s
+	}
+	services := []corev1.Service{
+		service("default", "kubernetes", "10.96.0.1", corev1.ServicePort{Name: "https", Port: 443, Protocol: "TCP"}),
+		service("shop", "redis-primary", "10.0.0.11", corev1.ServicePort{Port: 6379, Protocol: "TCP"},
+			corev1.ServicePort{Name: "x-y", Port: 53, Protocol: "UDP"}),
+		service("shop", "headless", corev1.ClusterIPNone, corev1.ServicePort{Port: 1}),
+		service("other", "secret", "10.0.0.12", corev1.ServicePort{Port: 1}),
+	}
+	api := map[string]string{"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443",
+		"KUBERNETES_SERVICE_PORT_HTTPS": "443", "KUBERNETES_PORT": "tcp://10.96.0.1:443",
+		"KUBERNETES_PORT_443_TCP": "tcp://10.96.0.1:443", "KUBERNETES_PORT_443_TCP_PROTO": "tcp",
+		"KUBERNETES_PORT_443_TCP_PORT": "443", "KUBERNETES_PORT_443_TCP_ADDR": "10.96.0.1"}
+	pod := &corev1.Pod{}
+	pod.Namespace = "shop"
+	pod.Spec.EnableServiceLinks = ptr.To(false)
+	require.Equal(t, api, serviceEnv(pod, services))
+
+	// The example of https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables.
+	pod.Spec.EnableServiceLinks = nil
+	got := serviceEnv(pod, services)
+	for name, value := range map[string]string{"REDIS_PRIMARY_SERVICE_HOST": "10.0.0.11",
+		"REDIS_PRIMARY_SERVICE_PORT": "6379", "REDIS_PRIMARY_PORT": "tcp://10.0.0.11:6379",
+		"REDIS_PRIMARY_PORT_6379_TCP": "tcp://10.0.0.11:6379", "REDIS_PRIMARY_PORT_6379_TCP_PROTO": "tcp",
+		"REDIS_PRIMARY_PORT_6379_TCP_PORT": "6379", "REDIS_PRIMARY_PORT_6379_TCP_ADDR": "10.0.0.11",
+		"REDIS_PRIMARY_SERVICE_PORT_X_Y": "53", "REDIS_PRIMARY_PORT_53_UDP": "udp://10.0.0.11:53"} {
+		require.Equal(t, value, got[name], name)
+	}
+	require.NotContains(t, got, "HEADLESS_SERVICE_HOST")
+	require.NotContains(t, got, "SECRET_SERVICE_HOST")
+
+	// The container's own value wins, and may refer to the others.
+	c := &corev1.Container{Env: []corev1.EnvVar{{Name: "KUBERNETES_PORT", Value: "mine"},
+		{Name: "URL", Value: "redis://$(REDIS_PRIMARY_SERVICE_HOST)"}}}
+	refs := shopReferences()
+	refs.services = services
+	env, err := resolveEnv(pod, c, refs, nil, nil, nil)
+	require.NoError(t, err)
+	require.Contains(t, env, EnvVar{Name: "KUBERNETES_PORT", Value: "mine"})
+	require.Contains(t, env, EnvVar{Name: "URL", Value: "redis://10.0.0.11"})
+	require.Contains(t, env, EnvVar{Name: "KUBERNETES_SERVICE_HOST", Value: "10.96.0.1"})
+}
+
+// However a log comes, its last 2048 bytes are kept.
+func TestNewest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var got newest
+		var all []byte
+		for range rapid.IntRange(0, 5).Draw(t, "writes") {
+			part := []byte(strings.Repeat(rapid.StringMatching("[a-z]{1,3}").Draw(t, "part"), rapid.IntRange(0, 1500).Draw(t, "times")))
+			n, err := got.Write(part)
+			require.NoError(t, err)
+			require.Equal(t, len(part), n)
+			all = append(all, part...)
+		}
+		require.Equal(t, string(all[max(0, len(all)-fallbackBytes):]), string(got))
+	})
+}
