@@ -21,11 +21,11 @@ import (
 // longestOutput bounds what is kept of a command's output, in bytes, as upstream does for probes.
 const longestOutput = 10 << 10
 
-// bounded keeps the beginning of what is written to it.
-type bounded struct{ bytes.Buffer }
+// bounded keeps the beginning of what is written to it. It embeds no buffer, whose other methods know no bound.
+type bounded struct{ kept bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), longestOutput-b.Len())])
+	b.kept.Write(p[:min(len(p), longestOutput-b.kept.Len())])
 	return len(p), nil
 }
 
@@ -33,7 +33,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 func runCommand(ctx context.Context, executor Executor, id string, command []string) (string, int32, error) {
 	var out bounded
 	code, err := executor.Exec(ctx, id, command, Streams{Stdout: &out, Stderr: &out})
-	return out.String(), code, err
+	return out.kept.String(), code, err
 }
 
 // probeCommand asks by a command: exit code 0 is a success.

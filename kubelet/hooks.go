@@ -40,9 +40,6 @@ func (o Observed) postStart(pod *corev1.Pod, v view) *Action {
 	case hook.Failure == "":
 		return nil
 	}
-	if _, asked := o.Stopping[v.current.ID]; asked {
-		return nil
-	}
 	return &Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: podGrace(pod), Event: "FailedPostStartHook",
 		Reason: fmt.Sprintf("container %s: postStart hook failed: %s", v.spec.Name, hook.Failure)}
 }

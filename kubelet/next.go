@@ -121,7 +121,7 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 		if a.Kind != Wait {
 			return a
 		}
-		if !a.Until.IsZero() || !v.running() {
+		if !a.Until.IsZero() || !v.running() || o.stopping(v, now) != nil {
 			wait.Reason = a.Reason
 		}
 		wait.Until = earlier(wait.Until, a.Until)
@@ -182,16 +182,15 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 
 // mind is the next step for a container that runs: to stop it where its image has changed or a probe says so.
 func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
+	if wait := o.stopping(v, now); wait != nil {
+		return *wait
+	}
 	if hook := o.postStart(pod, v); hook != nil {
 		return *hook
 	}
 	kind, failure := o.probes(v).fatal()
 	if !v.running() || failure == "" && !v.outdated(pod) {
 		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is %s", v.spec.Name, v.current.State)}
-	}
-	if by, asked := o.Stopping[v.current.ID]; asked {
-		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is stopping, %s left",
-			v.spec.Name, by.Sub(now).Round(time.Second))}
 	}
 	if v.outdated(pod) {
 		return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: podGrace(pod),
@@ -201,6 +200,19 @@ func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: probeGrace(pod, v.spec, kind),
 		Reason: fmt.Sprintf("container %s: %s", v.spec.Name, failure),
 		Event:  fmt.Sprintf("Container %s failed %s probe, will be restarted", v.spec.Name, kind.lower())}
+}
+
+// stopping is a Wait for a container that was asked to end; nil where it was not.
+func (o Observed) stopping(v view, now time.Time) *Action {
+	if v.current == nil {
+		return nil
+	}
+	by, asked := o.Stopping[v.current.ID]
+	if !asked || v.current.State == Exited {
+		return nil
+	}
+	return &Action{Kind: Wait, Reason: fmt.Sprintf("container %s is stopping, %s left",
+		v.spec.Name, max(by.Sub(now), 0).Round(time.Second))}
 }
 
 // waits is a Wait for the next try, or nil where it is time to try.

@@ -30,6 +30,9 @@ func drawPod(t *rapid.T) *corev1.Pod {
 		if rapid.Bool().Draw(t, "liveness") {
 			c.LivenessProbe = &corev1.Probe{FailureThreshold: 1}
 		}
+		if rapid.Bool().Draw(t, "postStart") {
+			c.Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}}
+		}
 		pod.Spec.Containers = append(pod.Spec.Containers, c)
 	}
 	if rapid.Bool().Draw(t, "volumes") {
@@ -43,7 +46,7 @@ func drawPod(t *rapid.T) *corev1.Pod {
 func (m *model) disturb(t *rapid.T) {
 	name := rapid.SampledFrom(m.names()).Draw(t, "container")
 	c := m.current(name)
-	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "passes", "passes", "pull", "sandbox",
+	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "hook", "passes", "passes", "pull", "sandbox",
 		"kubelet", "power", "changes", "delete", "vanish", "lost"}).Draw(t, "what") {
 	case "runs":
 		if c != nil && c.State == Starting {
@@ -54,6 +57,10 @@ func (m *model) disturb(t *rapid.T) {
 	case "unhealthy":
 		if c != nil && c.State == Running && containerOf(m.pod, name).LivenessProbe != nil {
 			m.o.Probes[name] = ProbeResults{ID: c.ID, Liveness: ProbeResult{Failure: true, Failures: 1, Message: "refused"}}
+		}
+	case "hook":
+		if c != nil && m.o.Hooks[c.ID].Active {
+			m.o.Hooks[c.ID] = Hook{Failure: rapid.SampledFrom([]string{"", "exited with 1"}).Draw(t, "failure")}
 		}
 	case "passes":
 		m.pass(time.Duration(rapid.IntRange(0, 400).Draw(t, "seconds")) * time.Second)
@@ -148,6 +155,9 @@ func (m *model) rest(t *rapid.T) {
 		}
 		for i := range m.o.Runtime.Containers {
 			c := &m.o.Runtime.Containers[i]
+			if m.o.Hooks[c.ID].Active {
+				m.o.Hooks[c.ID] = Hook{}
+			}
 			if c.State == Starting {
 				c.State, c.StartedAt = Running, m.now
 			} else if spec := containerOf(m.pod, c.Name); c.State == Running && spec.RestartPolicy == nil && m.isInit(c.Name) {

@@ -110,7 +110,8 @@ func newModel(pod *corev1.Pod) *model {
 func (m *model) forget() {
 	m.o = Observed{Runtime: m.o.Runtime, Last: m.o.Last, Gone: m.o.Gone, Files: m.o.Files, Stale: m.o.Files,
 		Pulls: map[string]Pull{}, Starts: map[string]Try{},
-		BackOffs: map[string]BackOff{}, Probes: map[string]ProbeResults{}, Stopping: map[string]time.Time{}}
+		BackOffs: map[string]BackOff{}, Probes: map[string]ProbeResults{}, Stopping: map[string]time.Time{},
+		Hooks: map[string]Hook{}}
 }
 
 // settle takes steps until the pod waits, and tells them.
@@ -155,6 +156,8 @@ func (m *model) carryOut(a Action) {
 			Try: Try{Reason: "ErrImagePull", Message: m.missing, Delay: delay, RetryAt: m.now.Add(delay)}}
 	case StartContainer:
 		m.start(a)
+	case RunPostStart:
+		m.o.Hooks[a.ID] = Hook{Active: true}
 	case StopContainer:
 		m.o.Stopping[a.ID] = m.now.Add(a.Grace)
 		if _, ok := m.asked[a.ID]; !ok {
@@ -200,8 +203,12 @@ func (m *model) start(a Action) {
 			m.o.BackOffs[name] = m.o.BackOffs[name].restarted(c.FinishedAt, m.now)
 		}
 	}
-	m.o.Runtime.Containers = append(m.o.Runtime.Containers, Container{ID: fmt.Sprintf("sim://%s-%d", name, a.Attempt),
-		Name: name, Attempt: a.Attempt, State: Starting, CreatedAt: m.now, Image: a.Container.Image, ImageID: "sim://image"})
+	id := fmt.Sprintf("sim://%s-%d", name, a.Attempt)
+	if l := a.Container.Lifecycle; l != nil && l.PostStart != nil {
+		m.o.Hooks[id] = Hook{Pending: true}
+	}
+	m.o.Runtime.Containers = append(m.o.Runtime.Containers, Container{ID: id, Name: name,
+		Attempt: a.Attempt, State: Starting, CreatedAt: m.now, Image: a.Container.Image, ImageID: "sim://image"})
 	delete(m.o.Pulls, name)
 }
 
@@ -217,9 +224,9 @@ func (m *model) current(name string) *Container {
 
 func (m *model) at() string { return m.now.Sub(m.begin).String() }
 
-// command changes the world: "runs NAME", "exits NAME CODE", "probe NAME KIND ok|MESSAGE", "passes DURATION",
-// "images missing|there", "image NAME IMAGE", "sandbox dies", "kubelet restarts", "power cut", "volumes change",
-// "deleted GRACE", "vanishes"; or shows the "status".
+// command changes the world: "runs NAME", "exits NAME CODE", "probe NAME KIND ok|MESSAGE", "hook NAME ok|MESSAGE"
+// (its postStart hook is over), "passes DURATION", "images missing|there", "image NAME IMAGE", "sandbox dies", "kubelet restarts",
+// "power cut", "volumes change", "deleted GRACE", "vanishes"; or shows the "status".
 func (m *model) command(t *testing.T, line string) string {
 	words := strings.Fields(line)
 	word := func(i int) string {
@@ -239,6 +246,10 @@ func (m *model) command(t *testing.T, line string) string {
 		c.State, c.ExitCode, c.FinishedAt = Exited, int32(code), m.now
 	case "probe":
 		m.probe(t, word(1), ProbeKind(word(2)), strings.Join(words[3:], " "))
+	case "hook":
+		message := strings.TrimPrefix(strings.Join(words[2:], " "), "ok")
+		require.True(t, m.o.Hooks[m.current(word(1)).ID].Active, line)
+		m.o.Hooks[m.current(word(1)).ID] = Hook{Failure: message}
 	case "passes":
 		d, err := time.ParseDuration(word(1))
 		require.NoError(t, err)
