@@ -1,14 +1,15 @@
 package apiserver_test
 
 import (
-	"crypto/rand"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 
 	"minik.dev/apiserver"
 )
@@ -28,14 +29,15 @@ func TestDamagedData(t *testing.T) {
 	}
 	require.NoError(t, startAndStop(good))
 	require.NoError(t, startAndStop(good), "undamaged")
+	keys := pageOfKeys(t, filepath.Join(good, database))
 
 	for name, damage := range map[string]func(dir string) error{
-		"the database cut off":           func(dir string) error { return os.Truncate(filepath.Join(dir, database), 4096) },
-		"the database cut off later":     func(dir string) error { return os.Truncate(filepath.Join(dir, database), 9*4096) },
-		"the database's head scribbled":  func(dir string) error { return scribble(filepath.Join(dir, database), 0, 64<<10) },
-		"the database's pages scribbled": func(dir string) error { return scribble(filepath.Join(dir, database), 16<<10, 64<<10) },
-		"the log scribbled":              func(dir string) error { return scribble(filepath.Join(dir, log), 2<<10, 8<<10) },
-		"the log removed":                func(dir string) error { return os.Remove(filepath.Join(dir, log)) },
+		"the database cut off":          func(dir string) error { return os.Truncate(filepath.Join(dir, database), 4096) },
+		"the database cut off later":    func(dir string) error { return os.Truncate(filepath.Join(dir, database), 9*4096) },
+		"the database's head scribbled": func(dir string) error { return scribble(filepath.Join(dir, database), 0, 64<<10) },
+		"the database's keys scribbled": func(dir string) error { return scribble(filepath.Join(dir, database), keys, 4<<10) },
+		"the log scribbled":             func(dir string) error { return scribble(filepath.Join(dir, log), 2<<10, 8<<10) },
+		"the log removed":               func(dir string) error { return os.Remove(filepath.Join(dir, log)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "etcd")
@@ -53,13 +55,26 @@ func TestDamagedData(t *testing.T) {
 	require.NoError(t, startAndStop(dir))
 }
 
-// scribble overwrites a part of the file with noise.
+// pageOfKeys is where in the file the tree of all keys begins. Other pages may be free, and nobody reads those.
+func pageOfKeys(t *testing.T, path string) (offset int64) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+		offset = int64(tx.Bucket([]byte("key")).Root()) * int64(db.Info().PageSize)
+		return nil
+	}))
+	require.NotZero(t, offset)
+	return offset
+}
+
+// scribble overwrites a part of the file with noise, the same each time.
 func scribble(path string, from, size int64) error {
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	if _, err := io.CopyN(io.NewOffsetWriter(file, from), rand.Reader, size); err != nil {
+	if _, err := io.CopyN(io.NewOffsetWriter(file, from), rand.NewChaCha8([32]byte{}), size); err != nil {
 		return err
 	}
 	return file.Close()
