@@ -149,8 +149,8 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 	if err := invalid(r, obj, nil); err != nil {
 		return err
 	}
-	if firstTime && r.row.Warn != nil {
-		for _, w := range r.row.Warn(obj, nil) {
+	if firstTime {
+		for _, w := range warnings(r.row, obj) {
 			r.warn(w)
 		}
 	}
@@ -158,6 +158,18 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 		return nil
 	}
 	return s.fields.create(r.row, obj, r.manager(), r.received)
+}
+
+// warnings are what a creation is answered with besides the object.
+func warnings(row *resources.Resource, obj resources.Object) []string {
+	var out []string
+	if row.Idle != "" {
+		out = append(out, fmt.Sprintf("minik stores this %s and does no more with it yet: %s", row.Kind.Kind, row.Idle))
+	}
+	if row.Warn != nil {
+		out = append(out, row.Warn(obj, nil)...)
+	}
+	return out
 }
 
 // admit asks every plugin.

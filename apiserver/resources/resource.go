@@ -51,6 +51,9 @@ type Resource struct {
 	Name func(name string, prefix bool) []string
 	// Warn returns what upstream answers in Warning headers, and a line for each field that minik does not honour.
 	Warn func(obj, old Object) []string
+	// Idle says what is missing where nothing acts on the kind yet: "no controller makes pods of it". A creation is
+	// answered with a Warning that says so. Empty is nothing.
+	Idle string
 	// StatusOnCreate keeps the status that a creation brings along, as upstream does for nodes alone: a kubelet registers
 	// with its capacity.
 	StatusOnCreate bool
