@@ -81,15 +81,20 @@ func (r *Runtime) Attach(ctx context.Context, id string, streams kubelet.Streams
 	if !ok || c.isSandbox() || c.container.State != kubelet.Running {
 		return fmt.Errorf("attaching to %s: %w", id, kubelet.ErrNotFound)
 	}
-	seen, err := r.engine.client.ContainerInspect(ctx, c.id)
-	if err != nil {
-		return fmt.Errorf("looking at container %s: %w", c.name, err)
-	}
 	connection, err := r.engine.client.ContainerAttach(ctx, c.id, container.AttachOptions{
 		Stream: true, Stdin: streams.Stdin != nil, Stdout: streams.Stdout != nil, Stderr: streams.Stderr != nil,
 		DetachKeys: noKeys,
 	})
 	if err != nil {
+		return fmt.Errorf("attaching to container %s: %w", c.name, err)
+	}
+	// Asked now: to a container that ended before, the engine attaches all the same, and waits for its next start.
+	seen, err := r.engine.client.ContainerInspect(ctx, c.id)
+	if err == nil && !seen.State.Running {
+		err = kubelet.ErrNotFound
+	}
+	if err != nil {
+		connection.Close()
 		return fmt.Errorf("attaching to container %s: %w", c.name, err)
 	}
 	resize := func(size kubelet.TerminalSize) error {

@@ -124,8 +124,8 @@ func TestExecWithATerminal(t *testing.T) {
 		typed("stty size\n")
 		return strings.Contains(out.String(), "45 123")
 	})
-	typed("stty raw -echo; dd bs=1 count=2 2>/dev/null | od -t x1; stty sane\n")
-	out.await(t, "dd bs=1")
+	typed("stty raw -echo; echo list''ening; dd bs=1 count=2 2>/dev/null | od -t x1; stty sane\n")
+	out.await(t, "listening") // until then keys are the shell's
 	typed("\x10\x11")
 	out.await(t, "10 11")
 	typed("exit 6\n")
@@ -150,22 +150,27 @@ func TestExecEndsWithItsContext(t *testing.T) {
 
 func TestAttach(t *testing.T) {
 	node, id := shell(t, func(pod *corev1.Pod) { pod.Spec.Containers[0].Stdin = true })
-	in, keys := io.Pipe()
+	attach := func(ctx context.Context) (keys io.Closer, ended chan error) {
+		in, out := io.Pipe()
+		var shown screen
+		ended = make(chan error, 1)
+		go func() { ended <- node.Attach(ctx, id, kubelet.Streams{Stdin: in, Stdout: &shown, Stderr: &shown}) }()
+		eventually(t, func() bool {
+			_, err := io.WriteString(out, "word\n")
+			require.NoError(t, err)
+			return strings.Contains(shown.String(), "got word")
+		})
+		return out, ended
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var out screen
-	ended := make(chan error, 1)
-	go func() { ended <- node.Attach(ctx, id, kubelet.Streams{Stdin: in, Stdout: &out, Stderr: &out}) }()
-	eventually(t, func() bool {
-		_, err := io.WriteString(keys, "word\n")
-		require.NoError(t, err)
-		return strings.Contains(out.String(), "got word")
-	})
+	keys, ended := attach(ctx)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	require.NoError(t, keys.Close())
 
-	var second screen
-	go func() { ended <- node.Attach(t.Context(), id, kubelet.Streams{Stdout: &second}) }()
+	keys, ended = attach(t.Context())
 	require.NoError(t, node.Stop(t.Context(), id, 0))
 	require.NoError(t, <-ended, "it ends with the process")
+	require.NoError(t, keys.Close())
+	require.ErrorIs(t, node.Attach(t.Context(), id, kubelet.Streams{}), kubelet.ErrNotFound)
 }
