@@ -192,10 +192,13 @@ func (s *Server) write(r *request, m media, code int, obj runtime.Object) {
 func (s *Server) send(r *request, m media, code int, body []byte) {
 	header := r.w.Header()
 	header.Set("Content-Type", m.Type)
-	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-cache, private")
-	r.w.WriteHeader(code)
-	_, _ = r.w.Write(body)
+	if len(body) < compressFrom || !r.takesGzip() {
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	out := r.compressed(code)
+	_, _ = out.Write(body)
+	_ = out.Close()
 }
 
 // recorder remembers the status code of an answer.

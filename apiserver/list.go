@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -271,7 +272,8 @@ func (s *Server) sendList(r *request, m media, l list) error {
 	case m.Type == mediaJSON && !m.Pretty:
 		r.w.Header().Set("Content-Type", m.Type)
 		r.w.Header().Set("Cache-Control", "no-cache, private")
-		if err := writeList(r.w, l); err != nil {
+		out := r.compressed(http.StatusOK)
+		if err := errors.Join(writeList(out, l), out.Close()); err != nil {
 			s.Logger.Debug("a list was not read to its end", "component", "apiserver", "path", r.URL.Path, "err", err)
 		}
 		return nil

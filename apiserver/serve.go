@@ -23,6 +23,9 @@ func (s *Server) serve(r *request) error {
 	if err := r.checkManager(); err != nil {
 		return err
 	}
+	if r.row.Deprecated != "" {
+		r.warn(r.row.Deprecated)
+	}
 	switch {
 	case r.row == s.revisions:
 		return s.serveRevisions(r)

@@ -112,6 +112,9 @@ func New(o Options) (*Server, error) {
 			s.revisions = row
 			continue
 		}
+		if row.Answer != nil {
+			continue
+		}
 		stored = append(stored, row)
 	}
 	s.store = store.New(stored, store.Options{

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gorilla/websocket"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -18,8 +19,12 @@ const (
 	watchSpread  = 30 * time.Minute
 )
 
-// bookmarkEvery is how often a watch that asked for bookmarks hears of the revision it has reached.
-const bookmarkEvery = time.Minute
+// bookmarkEvery is how often a watch that asked for bookmarks hears of the revision it has reached. It hears of it once more
+// shortly before it ends by itself, so that the next one has little to catch up with (upstream).
+const (
+	bookmarkEvery = time.Minute
+	lastBookmark  = 2 * time.Second
+)
 
 // initialEventsEnd marks the bookmark that ends the initial events of a watch list.
 const initialEventsEnd = metav1.InitialEventsAnnotationKey
@@ -32,8 +37,28 @@ type watcher struct {
 	m media
 	// headed says that the columns of a table were sent.
 	headed bool
-	out    *http.ResponseController
+	out    stream
 }
+
+// stream is where the frames of a watch go.
+type stream interface {
+	// frame sends one event around the object's bytes.
+	frame(m media, kind watch.EventType, object []byte) error
+	// flush sends what is held back.
+	flush() error
+}
+
+// chunks are a watch over plain HTTP: one frame after the other in one answer that does not end.
+type chunks struct {
+	http.ResponseWriter
+	*http.ResponseController
+}
+
+func (c chunks) frame(m media, kind watch.EventType, object []byte) error {
+	return m.writeFrame(c.ResponseWriter, kind, object)
+}
+
+func (c chunks) flush() error { return c.Flush() }
 
 // watch follows the objects that the selectors choose.
 func (s *Server) watch(r *request) error {
@@ -50,10 +75,20 @@ func (s *Server) watch(r *request) error {
 		return err
 	}
 	defer from.Stop()
-	w := &watcher{s: s, r: r, q: q, m: m, out: http.NewResponseController(r.w)}
-	r.w.Header().Set("Content-Type", m.contentType(true))
-	r.w.Header().Set("Cache-Control", "no-cache, private")
-	r.w.WriteHeader(http.StatusOK)
+	w := &watcher{s: s, r: r, q: q, m: m}
+	if websocket.IsWebSocketUpgrade(r.Request) {
+		socket, err := s.watchSocket(r)
+		if err != nil {
+			return nil // the client has been answered
+		}
+		defer socket.close()
+		w.out = socket
+	} else {
+		w.out = chunks{r.w, http.NewResponseController(r.w)}
+		r.w.Header().Set("Content-Type", m.contentType(true))
+		r.w.Header().Set("Cache-Control", "no-cache, private")
+		r.w.WriteHeader(http.StatusOK)
+	}
 	s.metrics.watching(r, 1)
 	defer s.metrics.watching(r, -1)
 	// From here on an error of writing means that the client is gone, which is nobody's error.
@@ -65,7 +100,7 @@ func (s *Server) watch(r *request) error {
 	if bookmark > 0 && w.bookmark(bookmark, true) != nil {
 		return nil
 	}
-	if w.out.Flush() != nil {
+	if w.out.flush() != nil {
 		return nil
 	}
 	w.follow(from)
@@ -132,17 +167,24 @@ func (w *watcher) follow(from *store.Watcher) {
 	}
 	end := w.s.Clock.NewTimer(limit)
 	defer end.Stop()
-	var tick <-chan time.Time
+	var tick, last <-chan time.Time
 	if w.q.AllowWatchBookmarks {
 		ticker := w.s.Clock.NewTicker(bookmarkEvery)
 		defer ticker.Stop()
 		tick = ticker.C()
+		if limit > lastBookmark {
+			timer := w.s.Clock.NewTimer(limit - lastBookmark)
+			defer timer.Stop()
+			last = timer.C()
+		}
 	}
 	for {
 		bookmark := false
 		select {
 		case <-from.Ready():
 		case <-tick:
+			bookmark = true
+		case <-last:
 			bookmark = true
 		case <-end.C():
 			return
@@ -164,7 +206,7 @@ func (w *watcher) follow(from *store.Watcher) {
 		if bookmark && w.bookmark(revision, false) != nil {
 			return
 		}
-		if w.out.Flush() != nil {
+		if w.out.flush() != nil {
 			return
 		}
 	}
@@ -206,7 +248,7 @@ func (w *watcher) send(kind watch.EventType, e *store.Entry) error {
 		w.s.Logger.Error("an event can't be encoded", "component", "apiserver", "path", w.r.URL.Path, "err", err)
 		return err
 	}
-	return w.m.writeFrame(w.r.w, kind, body)
+	return w.out.frame(w.m, kind, body)
 }
 
 // table is the object as a table of one row; only the first has columns.
@@ -253,7 +295,7 @@ func (w *watcher) bookmark(revision int64, initial bool) error {
 	if err != nil {
 		return err
 	}
-	return w.m.writeFrame(w.r.w, watch.Bookmark, body)
+	return w.out.frame(w.m, watch.Bookmark, body)
 }
 
 // gone tells the client that it has to list again.
@@ -263,7 +305,7 @@ func (w *watcher) gone(err error) {
 	if encodeErr != nil {
 		return
 	}
-	if w.m.writeFrame(w.r.w, watch.Error, body) == nil {
-		_ = w.out.Flush() // the client that is gone is told nothing
+	if w.out.frame(w.m, watch.Error, body) == nil {
+		_ = w.out.flush() // the client that is gone is told nothing
 	}
 }

@@ -332,7 +332,7 @@ func cutOff(t *testing.T, ts *testServer) string {
 	r := ts.parse(out, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/configmaps?watch=1", nil))
 	q, err := ts.listQuery(r)
 	require.NoError(t, err)
-	w := &watcher{s: ts.Server, r: r, q: q, m: media{Type: mediaJSON}, out: http.NewResponseController(out)}
+	w := &watcher{s: ts.Server, r: r, q: q, m: media{Type: mediaJSON}, out: chunks{out, http.NewResponseController(out)}}
 	w.follow(from)
 	var event struct {
 		Type   string

@@ -80,30 +80,84 @@ var public = []string{"/healthz", "/livez", "/readyz", "/version"}
 // components are minik's own parts, each with a certificate of its own.
 var components = []string{"system:kube-scheduler", "system:kube-controller-manager", "system:kube-proxy", "system:kube-dns"}
 
+// Rule lets who has it do the verbs: to the resources of the groups, or to the paths. "*" stands for everything, and a path
+// that ends in "*" for all that begins like it.
+type Rule struct {
+	Verbs, Groups, Resources, Paths []string
+	// Why is the reason of the rule, in words.
+	Why string
+}
+
+var (
+	everything = Rule{Verbs: []string{"*"}, Groups: []string{"*"}, Resources: []string{"*"}}
+	everywhere = Rule{Verbs: []string{"*"}, Paths: []string{"*"}}
+	// aboutOneself is upstream's role system:basic-user.
+	aboutOneself = []Rule{
+		{
+			Verbs: []string{"create"}, Groups: []string{"authorization.k8s.io"},
+			Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, Why: "everybody may ask what they may do",
+		},
+		{
+			Verbs: []string{"create"}, Groups: []string{"authentication.k8s.io"},
+			Resources: []string{"selfsubjectreviews"}, Why: "everybody may ask who they are",
+		},
+	}
+)
+
+// Rules are all that the user has in the namespace: every namespace alike, so far.
+func Rules(user User, _ string) []Rule {
+	all := func(why string) []Rule {
+		resources, paths := everything, everywhere
+		resources.Why, paths.Why = why, why
+		return []Rule{resources, paths}
+	}
+	switch {
+	case slices.Contains(user.Groups, Masters):
+		return all("the group system:masters may do everything")
+	case slices.Contains(components, user.Name):
+		return all("a component of the control plane")
+	case slices.Contains(user.Groups, Nodes) && strings.HasPrefix(user.Name, "system:node:"):
+		return all("a node")
+	}
+	health := Rule{Verbs: []string{"get"}, Why: "everybody may ask for health and version"}
+	for _, path := range public {
+		health.Paths = append(health.Paths, path, path+"/*")
+	}
+	if slices.Contains(user.Groups, Authenticated) {
+		return append(slices.Clone(aboutOneself), health)
+	}
+	return []Rule{health}
+}
+
 // Authorize decides whether the request is let through, and why. The reason is for the log, and for the message of a
 // refusal.
 func Authorize(a Attributes) (allowed bool, reason string) {
-	switch {
-	case slices.Contains(a.User.Groups, Masters):
-		return true, "the group system:masters may do everything"
-	case slices.Contains(components, a.User.Name):
-		return true, "a component of the control plane"
-	case slices.Contains(a.User.Groups, Nodes) && strings.HasPrefix(a.User.Name, "system:node:"):
-		return true, "a node"
-	case a.Resource == "" && a.Verb == "get" && isPublic(a.Path):
-		return true, "everybody may ask for health and version"
-	case a.User.Name == Anonymous:
-		return false, "anonymous users may read " + strings.Join(public, ", ") + " only"
-	default:
-		return false, "no rule allows it: only system:masters and minik's own components have rights"
-	}
-}
-
-func isPublic(path string) bool {
-	for _, p := range public {
-		if path == p || strings.HasPrefix(path, p+"/") {
-			return true
+	for _, rule := range Rules(a.User, a.Namespace) {
+		if rule.allows(a) {
+			return true, rule.Why
 		}
 	}
-	return false
+	if a.User.Name == Anonymous {
+		return false, "anonymous users may read " + strings.Join(public, ", ") + " only"
+	}
+	return false, "no rule allows it: only system:masters and minik's own components have rights"
 }
+
+func (r Rule) allows(a Attributes) bool {
+	if !has(r.Verbs, a.Verb) {
+		return false
+	}
+	if a.Resource == "" {
+		return slices.ContainsFunc(r.Paths, func(path string) bool {
+			begin, all := strings.CutSuffix(path, "*")
+			return path == a.Path || all && strings.HasPrefix(a.Path, begin)
+		})
+	}
+	resource := a.Resource
+	if a.Subresource != "" {
+		resource += "/" + a.Subresource
+	}
+	return has(r.Groups, a.Group) && has(r.Resources, resource)
+}
+
+func has(list []string, value string) bool { return slices.Contains(list, "*") || slices.Contains(list, value) }

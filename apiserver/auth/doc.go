@@ -3,10 +3,11 @@
 //  1. [Authenticate] takes the user from the client certificate that TLS has verified: its common name is the user's
 //     name, its organizations are the groups, as upstream. Without one the user is system:anonymous.
 //  2. A user of system:masters may speak as somebody else ([Impersonate]; `kubectl --as`).
-//  3. [Authorize] decides. Its rules are a short table: administrators and minik's own components may do everything,
-//     everybody may ask for the server's health and version, and nobody else may do anything.
+//  3. [Authorize] decides by the [Rules] that the user has, which are a short table: administrators and minik's own
+//     components may do everything, everybody may ask for the server's health and version and for their own rights, and
+//     nobody else may do anything. The reviews (`kubectl auth can-i`) are answered from the same two.
 //
 // Upstream is the handler chain of apiserver, which calls the three in this order.
 //
-// Real Kubernetes asks RBAC in the place of [Authorize]'s table, and also takes bearer tokens.
+// Real Kubernetes asks RBAC in the place of [Rules]' table, and also takes bearer tokens.
 package auth

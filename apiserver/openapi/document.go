@@ -89,7 +89,9 @@ func gvkMap(gvk schema.GroupVersionKind) any {
 // subresources below those.
 func (d *document) addKind(k kind) {
 	d.mark(k.object, k.gvk)
-	d.mark(k.list, k.gvk.GroupVersion().WithKind(k.gvk.Kind+"List"))
+	if k.list != nil {
+		d.mark(k.list, k.gvk.GroupVersion().WithKind(k.gvk.Kind+"List"))
+	}
 
 	namespaced := !k.ClusterScoped
 	everywhere := "/" + root(k.gvk.GroupVersion()) + "/" + k.Plural

@@ -14,14 +14,18 @@ import (
 type kind struct {
 	*resources.Resource
 	gvk schema.GroupVersionKind
-	// object and list are the Go types of this version.
+	// object and list are the Go types of this version; list is nil for a kind that is never listed.
 	object, list reflect.Type
 }
 
 func kindsOf(rows []*resources.Resource) []kind {
 	var out []kind
 	for _, row := range rows {
-		out = append(out, kind{row, row.Kind, structOf(row.New()), structOf(row.NewList())})
+		k := kind{Resource: row, gvk: row.Kind, object: structOf(row.New())}
+		if row.NewList != nil {
+			k.list = structOf(row.NewList())
+		}
+		out = append(out, k)
 		for _, served := range row.Served {
 			out = append(out, kind{row, served.Kind, structOf(served.New()), structOf(served.NewList())})
 		}

@@ -19,6 +19,7 @@ func endpoints() *Resource {
 		Kind:       corev1.SchemeGroupVersion.WithKind("Endpoints"),
 		Plural:     "endpoints",
 		ShortNames: []string{"ep"},
+		Deprecated: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 		New:        func() Object { return &corev1.Endpoints{} },
 		NewList:    func() runtime.Object { return &corev1.EndpointsList{} },
 		Default:    each(defaultEndpoints),

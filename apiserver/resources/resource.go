@@ -30,7 +30,7 @@ type Resource struct {
 	ClusterScoped bool
 	// Verbs that are served; nil means all of AllVerbs.
 	Verbs []string
-	// New and NewList make an empty object and an empty list of the stored version.
+	// New and NewList make an empty object and an empty list of the stored version; NewList is nil where nothing is stored.
 	New     func() Object
 	NewList func() runtime.Object
 	// Served are further versions of the same object.
@@ -77,6 +77,13 @@ type Resource struct {
 	// for ReplicationControllers.
 	OrphanByDefault bool
 
+	// Answer answers an object that is posted as a question, in its status. Such a row serves create alone, and its objects
+	// are never stored: the reviews. They have no list and no table.
+	Answer func(obj Object, asked Asked)
+
+	// Deprecated is what every request for the kind is warned of; empty is nothing.
+	Deprecated string
+
 	// Columns and Cells are the table of `kubectl get`; columns of a priority above 0 are shown by -o wide. Nil means Name
 	// and Age.
 	Columns []metav1.TableColumnDefinition
@@ -118,6 +125,13 @@ type Subresource struct {
 	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
 	// Validate checks the object after Apply; nil means the object's own Validate.
 	Validate func(obj, old Object) field.ErrorList
+	// Answer answers an object that is posted as a question, in its status. Such a row serves create alone, and its objects
+	// are never stored: the reviews. They have no list and no table.
+	Answer func(obj Object, asked Asked)
+
+	// Deprecated is what every request for the kind is warned of; empty is nothing.
+	Deprecated string
+
 	// Columns and Cells are the table of a body that is not the object itself; nil means that there is none.
 	Columns []metav1.TableColumnDefinition
 	Cells   func(body runtime.Object, now time.Time) []any

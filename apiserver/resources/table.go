@@ -26,6 +26,13 @@ func All() []*Resource {
 		endpointSlices(),
 		leases(),
 		priorityClasses(),
+		// authentication.k8s.io/v1, authorization.k8s.io/v1
+		selfSubjectReviews(),
+		tokenReviews(),
+		localSubjectAccessReviews(),
+		selfSubjectAccessReviews(),
+		selfSubjectRulesReviews(),
+		subjectAccessReviews(),
 		// minik.dev/v1
 		controls(),
 		revisions(),
