@@ -160,4 +160,6 @@ func (r Rule) allows(a Attributes) bool {
 	return has(r.Groups, a.Group) && has(r.Resources, resource)
 }
 
-func has(list []string, value string) bool { return slices.Contains(list, "*") || slices.Contains(list, value) }
+func has(list []string, value string) bool {
+	return slices.Contains(list, "*") || slices.Contains(list, value)
+}
