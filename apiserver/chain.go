@@ -50,7 +50,9 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			return
 		}
 		defer release()
-		r.Request.Body = http.MaxBytesReader(out, r.Request.Body, maxBody) // of r: admitLoad has made it a request of its own
+		if !r.longRunning() { // of r: admitLoad has made it a request of its own
+			r.Request.Body = http.MaxBytesReader(out, r.Request.Body, maxBody)
+		}
 		if r.resource == "" {
 			plain.ServeHTTP(out, r.Request)
 			return
@@ -136,9 +138,14 @@ func (s *Server) authorize(r *request) error {
 		fmt.Errorf("User %q cannot %s resource %q in API group %q %s", r.user.Name, r.verb, resource, r.group, scope))
 }
 
+// longRunning reports whether the request lasts as long as the client likes: a watch, or a connection to something else.
+func (r *request) longRunning() bool {
+	return r.verb == "watch" || r.subresource == "log" || r.subresource == "proxy" || slices.Contains(connected, r.subresource)
+}
+
 // admitLoad takes a place among the requests that run at the same time, or says that there is none.
 func (s *Server) admitLoad(r *request) (release func(), err error) {
-	if r.verb == "watch" || r.subresource == "log" || slices.Contains(connected, r.subresource) || r.resource == "" {
+	if r.longRunning() || r.resource == "" {
 		return func() {}, nil
 	}
 	places := s.writes

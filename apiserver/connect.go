@@ -49,21 +49,24 @@ func (s *Server) connect(r *request) error {
 		return fmt.Errorf("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
 	}
 	location.RawQuery = query.Encode()
-	// Who the client is has been decided: the kubelet knows this server alone.
-	for name := range r.Header {
-		if name == "Authorization" || strings.HasPrefix(name, "Impersonate-") {
-			r.Header.Del(name)
-		}
-	}
-	w := &hijacked{ResponseWriter: r.w, ended: make(chan struct{})}
+	r.anonymize()
+	w := &hijacked{ResponseWriter: r.w, stopping: s.stopping, ended: make(chan struct{})}
 	defer close(w.ended)
-	w.stopping = s.stopping
 	if slices.Contains(websocket.Subprotocols(r.Request), tunnelled) {
 		return s.tunnel(r, w, location)
 	}
 	handler := proxy.NewUpgradeAwareHandler(location, s.kubelet, false, true, refuser{s, r})
 	handler.ServeHTTP(w, r.Request)
 	return nil
+}
+
+// anonymize removes what says who the client is. That has been decided, and is no business of whoever is asked next.
+func (r *request) anonymize() {
+	for name := range r.Header {
+		if name == "Authorization" || strings.HasPrefix(name, "Impersonate-") {
+			r.Header.Del(name)
+		}
+	}
 }
 
 // kubeletPath is what the kubelet is asked for, in its own words.

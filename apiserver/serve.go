@@ -83,6 +83,8 @@ func (s *Server) serveSubresource(r *request) error {
 		return s.evict(r)
 	case sub.Name == "log" && r.verb == "get":
 		return s.log(r)
+	case sub.Name == "proxy":
+		return s.proxy(r)
 	case slices.Contains(connected, sub.Name) && (r.verb == "get" || r.verb == "create"):
 		return s.connect(r)
 	case r.verb == "get" && sub.Get != nil && r.part():

@@ -66,6 +66,7 @@ type Server struct {
 	metrics *metrics
 	drawing sync.Mutex // guards Random
 	kubelet http.RoundTripper
+	pods    http.RoundTripper // to what pods serve
 	handler http.Handler
 	// revisions is the row of the journal, which is not stored as objects.
 	revisions *resources.Resource
@@ -126,6 +127,11 @@ func New(o Options) (*Server, error) {
 		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, Random: o.Random,
 	})
 	s.kubelet = &http.Transport{TLSClientConfig: o.Kubelet, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+	s.pods = &http.Transport{
+		DialContext:         s.dialPod,
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // a pod's certificate is nobody's to check, as upstream
+		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
+	}
 	s.handler = s.chain(discovery.New(s.table), openapi.New(s.table, o.Version))
 	return s, nil
 }

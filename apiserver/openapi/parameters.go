@@ -18,6 +18,7 @@ var connections = map[string]any{
 	"exec":        corev1.PodExecOptions{},
 	"attach":      corev1.PodAttachOptions{},
 	"portforward": corev1.PodPortForwardOptions{},
+	"proxy":       corev1.PodProxyOptions{},
 }
 
 // unserved are query parameters of upstream's alpha features, which minik does not have.

@@ -24,6 +24,7 @@ func nodes() *Resource {
 		NewList:        func() runtime.Object { return &corev1.NodeList{} },
 		StatusOnCreate: true,
 		Subresources: []Subresource{
+			proxied("NodeProxyOptions"),
 			status(func(n, body *corev1.Node) { n.Status = body.Status }, validateNodeStatus),
 		},
 		Default:  each(defaultNode),

@@ -42,6 +42,7 @@ func pods() *Resource {
 			{Name: "exec", Kind: podExecOptions, Verbs: []string{"create", "get"}},
 			{Name: "log", Verbs: []string{"get"}},
 			{Name: "portforward", Kind: podPortForwardOptions, Verbs: []string{"create", "get"}},
+			proxied("PodProxyOptions"),
 			status(applyPodStatus, validatePodStatus),
 		},
 		Default:  each(defaultPod),

@@ -27,6 +27,7 @@ func services() *Resource {
 		New:        func() Object { return &corev1.Service{} },
 		NewList:    func() runtime.Object { return &corev1.ServiceList{} },
 		Subresources: []Subresource{
+			proxied("ServiceProxyOptions"),
 			status(func(s, body *corev1.Service) { s.Status = body.Status }, validateServiceStatus),
 		},
 		Default:  each(defaultService),

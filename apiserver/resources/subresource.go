@@ -33,6 +33,14 @@ func status[T Object](apply func(obj, body T), validate func(obj, old T) field.E
 	}
 }
 
+// proxied is the subresource behind which lies what the object itself serves over HTTP, in whatever it says.
+func proxied(options string) Subresource {
+	return Subresource{
+		Name: "proxy", Kind: corev1.SchemeGroupVersion.WithKind(options),
+		Verbs: []string{"create", "delete", "get", "patch", "update"},
+	}
+}
+
 // scale is the subresource by which a controller or `kubectl scale` sets the number of replicas without knowing the
 // kind. Selector is a function of the object because one of the three kinds has a map where the others have a selector.
 func scale(group string, replicas func(Object) **int32, current func(Object) int32,

@@ -42,6 +42,16 @@ func TestADeploymentRuns(t *testing.T) {
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	available(t, client, "web", 3)
+
+	// What kubelets and pods serve is there through the API too.
+	kubelet, err := client.CoreV1().RESTClient().Get().AbsPath("/api/v1/nodes/node-1/proxy/healthz").DoRaw(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ok", string(kubelet))
+	pods, err := client.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	page, err := client.CoreV1().Pods("default").ProxyGet("http", pods.Items[0].Name, "", "/", nil).DoRaw(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, string(page), pods.Items[0].Name)
 }
 
 // available returns when the deployment has that many available replicas.
