@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -143,25 +144,20 @@ func (r *request) longRunning() bool {
 	return r.verb == "watch" || r.subresource == "log" || r.subresource == "proxy" || slices.Contains(connected, r.subresource)
 }
 
-// admitLoad takes a place among the requests that run at the same time, or says that there is none.
-func (s *Server) admitLoad(r *request) (release func(), err error) {
+// admitLoad takes a place among the requests that run at the same time, or says that there is none. What it returns gives
+// the place back.
+func (s *Server) admitLoad(r *request) (func(), error) {
 	if r.longRunning() || r.resource == "" {
 		return func() {}, nil
 	}
-	places := s.writes
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		places = s.reads
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-	select {
-	case places <- struct{}{}:
-		r.Request = r.WithContext(ctx)
-		return func() { cancel(); <-places }, nil
-	default:
-		cancel()
+	release, ok := s.load.take(r.Method, r.user.Name)
+	if !ok {
 		r.w.Header().Set("Retry-After", "1")
 		return nil, apierrors.NewTooManyRequests("too many requests, please try again later", 1)
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	r.Request = r.WithContext(ctx)
+	return func() { cancel(); release() }, nil
 }
 
 // fail answers with an error.
@@ -240,13 +236,18 @@ func (s *Server) plainPaths(discovery, openapi http.Handler) http.Handler {
 	mux.Handle("/apis/", discovery)
 	mux.Handle("/openapi/", openapi)
 	mux.Handle("/metrics", s.metrics.handler())
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("/version", s.version)
 	for _, path := range []string{"/healthz", "/livez", "/readyz"} {
 		mux.HandleFunc(path, s.health)
 		mux.HandleFunc(path+"/", s.health)
 	}
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
-		paths := []string{"/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz",
+		paths := []string{"/api", "/api/v1", "/apis", "/debug/pprof", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz",
 			"/version"}
 		w.Header().Set("Content-Type", mediaJSON)
 		_ = json.NewEncoder(w).Encode(metav1.RootPaths{Paths: paths})

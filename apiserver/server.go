@@ -74,8 +74,7 @@ type Server struct {
 	// running counts the requests that are being served; requestEnded has something when one of them ended.
 	running      atomic.Int64
 	requestEnded chan struct{}
-	reads        chan struct{} // one token for each read that may run at the same time
-	writes       chan struct{} // and for each write
+	load         *load
 }
 
 // served is a row in one of its versions.
@@ -83,13 +82,6 @@ type served struct {
 	row    *resources.Resource
 	served *resources.Served // nil for the stored version
 }
-
-// How many requests run at the same time; the rest are told to come again (429). Upstream's defaults. Watches and logs do
-// not count.
-const (
-	maxReads  = 400
-	maxWrites = 200
-)
 
 // New makes an API server. It starts nothing.
 func New(o Options) (*Server, error) {
@@ -100,7 +92,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
 		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
-		reads: make(chan struct{}, maxReads), writes: make(chan struct{}, maxWrites),
+		load: newLoad(maxReads, maxWrites),
 	}
 	var stored []*resources.Resource
 	for _, row := range s.table {
