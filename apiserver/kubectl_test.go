@@ -89,10 +89,10 @@ func TestSelectorsThatCannotBe(t *testing.T) {
 func TestWhatIsNotServedIsNamed(t *testing.T) {
 	ts := start(t)
 	for _, asked := range []struct{ method, path, message string }{
-		{"POST", "/apis/batch/v1/namespaces/shop/jobs",
-			"the server could not find the requested resource (post jobs.batch)"},
-		{"POST", "/api/v1/namespaces/shop/pods/web/proxy",
-			"the server could not find the requested resource (post pods/proxy web)"},
+		{"POST", "/apis/example.com/v1/namespaces/shop/things",
+			"the server could not find the requested resource (post things.example.com)"},
+		{"POST", "/api/v1/namespaces/shop/pods/web/secrets",
+			"the server could not find the requested resource (post pods/secrets web)"},
 		{"GET", "/nowhere", "the server could not find the requested resource"},
 	} {
 		_, status := ts.ask(t, asked.method, asked.path, "")
