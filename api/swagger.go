@@ -47,6 +47,7 @@ func (Control) SwaggerDoc() map[string]string {
 			"kubelet of node-2.",
 		"metadata": "Standard object's metadata.",
 		"spec":     "spec is what the component is asked to do.",
+		"status":   "status is what a held component says of itself.",
 	}
 }
 
@@ -62,5 +63,22 @@ func (ControlSpec) SwaggerDoc() map[string]string {
 		"": "ControlSpec is what a component is asked to do.",
 		"stopped": "stopped takes the power from a node: every container is killed and nothing is reported any more, until it is " +
 			"false again or the control is deleted. Only kubelets may be stopped.",
+		"held": "held keeps the component from its next decision. What is no decision goes on: heartbeats, reports of what is, " +
+			"and connections that stand. It holds a scheduler, a proxy, dns, controller.<name> and kubelet.<node>.",
+		"steps": "steps is how many decisions may be made while the component is held, counted over all of its life: one more " +
+			"than status.steps lets one decision through.",
+	}
+}
+
+// SwaggerDoc describes a ControlStatus.
+func (ControlStatus) SwaggerDoc() map[string]string {
+	return map[string]string{
+		"":         "ControlStatus is what a held component says of itself.",
+		"holding":  "holding says that the component is held and that no decision is under way.",
+		"waiting":  "waiting is how many decisions wait.",
+		"next":     "next is what the first decision that waits is about.",
+		"steps":    "steps is how many of spec.steps were taken.",
+		"decided":  "decided is how many of the steps that were taken are done.",
+		"decision": "decision says what the last step was about and what came of it.",
 	}
 }

@@ -63,7 +63,8 @@ type Control struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec ControlSpec `json:"spec,omitempty"`
+	Spec   ControlSpec   `json:"spec,omitempty"`
+	Status ControlStatus `json:"status,omitempty"`
 }
 
 // ControlSpec is what the component is asked to do.
@@ -71,6 +72,27 @@ type ControlSpec struct {
 	// Stopped takes the power from a node: its kubelet kills every container, stops its heartbeat and reports nothing, until
 	// the field is false again or the control is deleted. Only kubelets may be stopped.
 	Stopped bool `json:"stopped,omitempty"`
+	// Held keeps the component from its next decision. What is no decision goes on: heartbeats, reports of what is, and
+	// connections that stand. A scheduler, a proxy, the name server, a controller and a kubelet can be held.
+	Held bool `json:"held,omitempty"`
+	// Steps is how many decisions may be made while the component is held, counted over all of its life: one more than
+	// status.steps lets one decision through.
+	Steps int64 `json:"steps,omitempty"`
+}
+
+// ControlStatus is what a held component says of itself. Nobody writes it for a component that does not run, and a node
+// without power says nothing.
+type ControlStatus struct {
+	// Holding says that the component is held and that no decision is under way.
+	Holding bool `json:"holding,omitempty"`
+	// Waiting is how many decisions wait, and Next what the first of them is about.
+	Waiting int32  `json:"waiting,omitempty"`
+	Next    string `json:"next,omitempty"`
+	// Steps is how many of spec.steps were taken, Decided how many of those are done. Decision says what the last of them
+	// was about and what came of it.
+	Steps    int64  `json:"steps,omitempty"`
+	Decided  int64  `json:"decided,omitempty"`
+	Decision string `json:"decision,omitempty"`
 }
 
 // ControlList is a list of controls.

@@ -9,6 +9,8 @@
 //  4. The API server reads them back ([FromRequest]), adds who it was and when, and writes the [Entry] to etcd in the same
 //     transaction as the object. So a write and its entry are either both there or both not, and in one order.
 //  5. It is read as a read-only resource, `kubectl get revisions`.
+//  6. What is read is made sense of by pure functions: [Trace] builds the tree of causes and effects around an object,
+//     [Gather] puts steps that are alike together, and [Difference] says what a write changed.
 //
 // Upstream of this package are the loops of scheduler, controllers, kubelet and proxy; downstream is apiserver.
 //
