@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,21 +48,38 @@ func startOn(t testing.TB, dir string) *testServer {
 	return startWith(t, EtcdOptions{Dir: dir, Volatile: true})
 }
 
-func startWith(t testing.TB, options EtcdOptions) *testServer {
+func startWith(t testing.TB, options EtcdOptions, changes ...func(*Options)) *testServer {
+	t.Helper()
+	etcd, err := StartEtcd(t.Context(), options)
+	require.NoError(t, err)
+	ts := serveFrom(t, etcd, changes...)
+	stopServer := ts.stop
+	ts.stop = sync.OnceFunc(func() {
+		stopServer()
+		require.NoError(t, etcd.Stop())
+	})
+	t.Cleanup(ts.stop)
+	return ts
+}
+
+// serveFrom runs an API server on an etcd that is there, until the test ends.
+func serveFrom(t testing.TB, etcd *Etcd, changes ...func(*Options)) *testServer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	etcd, err := StartEtcd(ctx, options)
-	require.NoError(t, err)
 	serverTLS, config := certificates(t)
 	var suffix atomic.Int64
-	s, err := New(Options{
+	options := Options{
 		Name: "test", Etcd: etcd, TLS: serverTLS,
 		Services: netip.MustParsePrefix("10.96.0.0/16"), Reserved: netip.MustParsePrefix("10.96.255.0/24"),
 		Address:   func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) },
 		NewUID:    uuid.NewUUID,
 		NewSuffix: func() string { return "x" + strconv.FormatInt(10000+suffix.Add(1), 36)[1:] },
 		Clock:     clock.RealClock{}, Logger: slog.New(slog.DiscardHandler), Version: "test",
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	s, err := New(options)
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -72,16 +90,10 @@ func startWith(t testing.TB, options EtcdOptions) *testServer {
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
 	ts := &testServer{Server: s, config: config, client: client, etcd: etcd}
-	stopped := false
-	ts.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	ts.stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-done)
-		require.NoError(t, etcd.Stop())
-	}
+	})
 	t.Cleanup(ts.stop)
 	return ts
 }

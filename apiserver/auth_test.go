@@ -68,3 +68,34 @@ func TestImpersonation(t *testing.T) {
 	response, _ := ts.callAs(t, rest.AnonymousClientConfig(ts.config), "POST", "/version", "")
 	require.Equal(t, 403, response.StatusCode, "the public paths are for reading")
 }
+
+// Who shows a token that nobody has is told so; who shows no credential is anonymous (upstream: "Authenticating", anonymous
+// requests).
+func TestTokensOfNobody(t *testing.T) {
+	ts := start(t)
+	nobody := rest.AnonymousClientConfig(ts.config)
+	for _, c := range []struct {
+		config              *rest.Config
+		path, authorization string
+		code                int
+	}{
+		{nobody, "/api/v1/namespaces", "Bearer x", 401},
+		{nobody, "/api/v1/namespaces", " bearer  x", 403}, // two spaces: the token is empty
+		{nobody, "/api/v1/namespaces", "bearer x y", 401},
+		{nobody, "/readyz", "Bearer x", 401},
+		{nobody, "/api/v1/namespaces", "Bearer", 403},
+		{nobody, "/api/v1/namespaces", "Bearer ", 403},
+		{nobody, "/api/v1/namespaces", "Basic eDp5", 403},
+		{nobody, "/readyz", "Basic eDp5", 200},
+		{ts.config, "/api/v1/namespaces", "Bearer x", 200}, // the certificate says who it is
+	} {
+		response, body := ts.callAs(t, c.config, "GET", c.path, "", "Authorization", c.authorization)
+		require.Equal(t, c.code, response.StatusCode, "%q: %s", c.authorization, body)
+		if c.code == 401 {
+			require.Equal(t, metav1.Status{
+				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+				Message: "Unauthorized", Reason: metav1.StatusReasonUnauthorized, Code: 401,
+			}, status(t, body))
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"minik.dev/apiserver/auth"
+	"minik.dev/apiserver/resources"
 	"minik.dev/journal"
 )
 
@@ -51,6 +52,10 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			return
 		}
 		defer release()
+		if err := s.openPast(r); err != nil { // is it there, and asked for reading?
+			s.fail(r, err)
+			return
+		}
 		if !r.longRunning() { // of r: admitLoad has made it a request of its own
 			r.Request.Body = http.MaxBytesReader(out, r.Request.Body, maxBody)
 		}
@@ -93,7 +98,10 @@ func (s *Server) finish(r *request, out *recorder) {
 
 // identify says who makes the request, and what it says of its cause.
 func (s *Server) identify(r *request) error {
-	user := auth.Authenticate(r.Request)
+	user, err := auth.Authenticate(r.Request)
+	if err != nil {
+		return apierrors.NewUnauthorized("Unauthorized") // no word of what was wrong, as upstream
+	}
 	as, asked, err := auth.Impersonate(user, r.Header)
 	if err != nil {
 		return apierrors.NewBadRequest(err.Error())
@@ -141,7 +149,12 @@ func (s *Server) authorize(r *request) error {
 
 // longRunning reports whether the request lasts as long as the client likes: a watch, or a connection to something else.
 func (r *request) longRunning() bool {
-	return r.verb == "watch" || r.subresource == "log" || r.subresource == "proxy" || slices.Contains(connected, r.subresource)
+	return r.verb == "watch" || r.passedOn()
+}
+
+// passedOn reports whether somebody else answers: the node of a pod, or what an object serves.
+func (r *request) passedOn() bool {
+	return r.sub != nil && slices.Contains([]resources.Way{resources.Logs, resources.Streams, resources.Proxies}, r.sub.Way)
 }
 
 // admitLoad takes a place among the requests that run at the same time, or says that there is none. What it returns gives
@@ -150,12 +163,16 @@ func (s *Server) admitLoad(r *request) (func(), error) {
 	if r.longRunning() || r.resource == "" {
 		return func() {}, nil
 	}
+	timeout, err := r.timeout()
+	if err != nil {
+		return nil, err
+	}
 	release, ok := s.load.take(r.Method, r.user.Name)
 	if !ok {
 		r.w.Header().Set("Retry-After", "1")
 		return nil, apierrors.NewTooManyRequests("too many requests, please try again later", 1)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	r.Request = r.WithContext(ctx)
 	return func() { cancel(); release() }, nil
 }
@@ -260,14 +277,14 @@ func (s *Server) plainPaths(discovery, openapi http.Handler) http.Handler {
 }
 
 // notServed is the answer to a path that names nothing that is served. It says what was looked for in the words in which
-// client-go tells of an unknown path. There are no details, because clients tell by them a kind that is not there from an
-// object that is not.
+// client-go tells of an unknown path. The details are empty, because clients tell by the name in them an object that is not
+// there from a path that is not; kubectl debug falls over where there are none at all.
 func (r *request) notServed() error {
 	resource := r.gr()
 	if r.subresource != "" {
 		resource.Resource += "/" + r.subresource
 	}
 	e := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, resource, r.name, "", 0, false)
-	e.ErrStatus.Details = nil
+	e.ErrStatus.Details = &metav1.StatusDetails{}
 	return e
 }

@@ -20,9 +20,6 @@ import (
 	"k8s.io/client-go/tools/portforward"
 )
 
-// connected are the subresources of pods that are connections: they are passed on to the kubelet as they are.
-var connected = []string{"exec", "attach", "portforward"}
-
 // tunnelled is how clients since kubectl 1.31 ask for ports: SPDY's bytes, as messages of a WebSocket.
 const tunnelled = "SPDY/3.1+portforward.k8s.io"
 

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/admission"
@@ -35,10 +33,25 @@ func (s *Server) create(r *request) error {
 	if err != nil {
 		return err
 	}
-	if r.row.Answer != nil {
+	switch {
+	case r.row.Answer != nil:
 		return s.review(r, obj)
+	case r.row.StandsFor != "":
+		return s.redirected(r, obj)
 	}
 	return s.createObject(r, obj, false)
+}
+
+// redirected does with the object what the subresource does that its row stands for.
+func (s *Server) redirected(r *request, obj resources.Object) error {
+	if obj.GetName() == "" {
+		return apierrors.NewBadRequest("Name parameter required.")
+	}
+	r.resource, r.subresource, _ = strings.Cut(r.row.StandsFor, "/")
+	r.row = s.rows[r.row.Kind.GroupVersion().WithResource(r.resource)].row
+	r.sub, _ = r.row.Subresource(r.subresource)
+	r.name = obj.GetName()
+	return s.createPart(r, obj)
 }
 
 // review answers a question, and stores nothing.
@@ -52,10 +65,7 @@ func (s *Server) review(r *request, obj resources.Object) error {
 
 // createObject writes the object and answers with it. owned says that its managedFields are up to date already.
 func (s *Server) createObject(r *request, obj resources.Object, owned bool) error {
-	dryRun, err := r.dryRun()
-	if err != nil {
-		return err
-	}
+	dryRun := r.dryRun()
 	if obj.GetResourceVersion() != "" {
 		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
@@ -112,29 +122,7 @@ func claimed(row *resources.Resource, obj resources.Object, err error) error {
 	if !errors.As(err, &taken) {
 		return err
 	}
-	kind, value, _ := strings.Cut(taken.Claim, "/")
-	var mistake *field.Error
-	switch kind {
-	case "clusterip":
-		mistake = field.Invalid(field.NewPath("spec", "clusterIPs"), []string{value},
-			fmt.Sprintf("failed to allocate IP %s: provided IP is already allocated", value))
-	default:
-		mistake = field.Invalid(portPath(obj, value), intstr.Parse(path.Base(value)).IntVal, "provided port is already allocated")
-	}
-	return apierrors.NewInvalid(row.Kind.GroupKind(), obj.GetName(), field.ErrorList{mistake})
-}
-
-// portPath is where the service names the node port, which is given as TCP/30000.
-func portPath(obj resources.Object, claim string) *field.Path {
-	spec := field.NewPath("spec")
-	if service, ok := obj.(*corev1.Service); ok {
-		for i, p := range service.Spec.Ports {
-			if claim == fmt.Sprintf("%s/%d", p.Protocol, p.NodePort) {
-				return spec.Child("ports").Index(i).Child("nodePort")
-			}
-		}
-	}
-	return spec.Child("healthCheckNodePort")
+	return apierrors.NewInvalid(row.Kind.GroupKind(), obj.GetName(), field.ErrorList{row.Taken(obj, taken.Claim)})
 }
 
 // prepareCreate makes the object ready to be stored, or says why it can't be.
@@ -151,13 +139,22 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 	if _, ok := r.row.Subresource("status"); ok && !r.row.StatusOnCreate {
 		clearStatus(obj)
 	}
+	r.dropRepeatedOwners(obj)
 	if r.row.Prepare != nil {
 		r.row.Prepare(obj, nil)
+	}
+	if r.row.Stamp != nil {
+		r.row.Stamp(obj, nil, r.write())
 	}
 	if err := s.admit(r.Context(), &admission.Request{
 		Row: r.row, Verb: "create", Namespace: r.namespace, Name: obj.GetName(), Object: obj, User: r.user,
 	}); err != nil {
 		return err
+	}
+	if !owned { // before the checks: what a client says in managedFields need not be readable (upstream)
+		if err := s.fields.create(r.row, r.kind(), obj, r.manager(), r.received); err != nil {
+			return err
+		}
 	}
 	if err := invalid(r, obj, nil); err != nil {
 		return err
@@ -167,10 +164,26 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 			r.warn(w)
 		}
 	}
-	if owned {
-		return nil
+	return nil
+}
+
+// dropRepeatedOwners keeps one of owner references that are the same in everything, and warns of the others.
+func (r *request) dropRepeatedOwners(obj resources.Object) {
+	var kept []metav1.OwnerReference
+	var repeated []string
+	for _, ref := range obj.GetOwnerReferences() {
+		if slices.ContainsFunc(kept, func(k metav1.OwnerReference) bool { return equality.Semantic.DeepEqual(k, ref) }) {
+			repeated = append(repeated, string(ref.UID))
+			continue
+		}
+		kept = append(kept, ref)
 	}
-	return s.fields.create(r.row, obj, r.manager(), r.received)
+	if len(repeated) == 0 {
+		return
+	}
+	obj.SetOwnerReferences(kept)
+	r.warn(".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject " +
+		"such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: " + strings.Join(repeated, ", "))
 }
 
 // warnings are what a creation is answered with besides the object.

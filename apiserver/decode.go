@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,16 +22,9 @@ const (
 	ignore validation = "Ignore" // dropped in silence, because the client asked for it
 )
 
-func (r *request) fieldValidation() (validation, error) {
-	switch v := validation(r.URL.Query().Get("fieldValidation")); v {
-	case "":
-		return warn, nil
-	case strict, warn, ignore:
-		return v, nil
-	default:
-		return "", apierrors.NewBadRequest(fmt.Sprintf(
-			"fieldValidation: Unsupported value: %q: supported values: \"Ignore\", \"Strict\", \"Warn\"", v))
-	}
+// fieldValidation is what the request asks for. Other values have been refused by checkWriteOptions.
+func (r *request) fieldValidation() validation {
+	return validation(cmp.Or(r.URL.Query().Get("fieldValidation"), string(warn)))
 }
 
 // body reads the request's body whole. It is bounded by maxBody.
@@ -58,13 +52,11 @@ func (s *Server) decodeBody(r *request, kind schema.GroupVersionKind, into runti
 	return s.decode(r, contentType, data, kind, into)
 }
 
-// decode reads data into an object of the kind. A body that says nothing of its kind is taken for it.
+// decode reads data into an object of the kind. A body that says nothing of its kind is taken for it. Unknown and duplicate
+// fields are taken as the request asks, together with those that were found before.
 func (s *Server) decode(r *request, contentType string, data []byte, kind schema.GroupVersionKind,
-	into runtime.Object) (runtime.Object, error) {
-	v, err := r.fieldValidation()
-	if err != nil {
-		return nil, err
-	}
+	into runtime.Object, found ...error) (runtime.Object, error) {
+	v := r.fieldValidation()
 	serializer := s.codecs.proto
 	switch {
 	case contentType == mediaJSON && v == ignore:
@@ -77,16 +69,17 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 		serializer = s.codecs.yaml
 	}
 	obj, actual, err := serializer.Decode(data, &kind, into)
-	if runtime.IsStrictDecodingError(err) && obj != nil {
-		if v == strict {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v",
-				kind.Kind, kind.Version, kind.Kind, err))
-		}
-		unknown, _ := runtime.AsStrictDecodingError(err)
-		for _, e := range unknown.Errors() {
+	if more, ok := runtime.AsStrictDecodingError(err); ok && obj != nil {
+		found, err = append(found, more.Errors()...), nil
+	}
+	switch {
+	case err != nil || len(found) == 0: // a body that can't be read was not looked through
+	case v == strict:
+		return nil, unreadable(kind, runtime.NewStrictDecodingError(found))
+	case v == warn:
+		for _, e := range found {
 			r.warn(e.Error())
 		}
-		err = nil
 	}
 	// Clients send DeleteOptions in the version of what they delete.
 	anyVersion := kind.Kind == "DeleteOptions" && actual != nil && actual.Kind == kind.Kind
@@ -96,10 +89,20 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 			actual.GroupVersion().WithKind(actual.Kind), kind))
 	}
 	if err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v",
-			kind.Kind, kind.Version, kind.Kind, err))
+		return nil, unreadable(kind, err)
 	}
 	return obj, nil
+}
+
+// unreadableError says that a body is not what the kind's schema asks for.
+type unreadableError struct {
+	*apierrors.StatusError
+	cause error
+}
+
+func unreadable(kind schema.GroupVersionKind, cause error) error {
+	return &unreadableError{cause: cause, StatusError: apierrors.NewBadRequest(
+		fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", kind.Kind, kind.Version, kind.Kind, cause))}
 }
 
 // object reads the body as the addressed kind, with its defaults, in the stored version.

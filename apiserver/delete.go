@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
@@ -104,18 +103,24 @@ func (s *Server) delete(r *request) error {
 	if err != nil {
 		return err
 	}
-	entry, now, err := s.deleteObject(r, options)
+	entry, now, err := s.deleteObject(r, options, nil)
 	if err != nil {
 		return err
 	}
-	if now {
+	if now && !r.row.ReturnDeleted {
 		return s.plain(r, http.StatusOK, success(r, entry.Object.GetUID()))
 	}
-	return s.answer(r, http.StatusOK, entry)
+	code := http.StatusOK
+	if cascade := options.OrphanDependents; !now && cascade != nil && !*cascade { //nolint:staticcheck // still sent
+		code = http.StatusAccepted // upstream says so to those alone that ask in this old way
+	}
+	return s.answer(r, code, entry)
 }
 
-// deleteObject carries a deletion out. It returns the object as it is now, and whether it is gone.
-func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions) (entry *store.Entry, gone bool, err error) {
+// deleteObject carries a deletion out. It returns the object as it is now, and whether it is gone. An object that stays for
+// a while is marked, if mark is not nil.
+func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions, mark func(resources.Object, time.Time)) (
+	entry *store.Entry, gone bool, err error) {
 	if err := s.admit(r.Context(), &admission.Request{
 		Row: r.row, Verb: "delete", Namespace: r.namespace, Name: r.name, User: r.user,
 	}); err != nil {
@@ -131,7 +136,13 @@ func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions) (entry 
 		}
 		plan := planDelete(r.row, current.Object, options, r.received)
 		if len(options.DryRun) > 0 {
+			if !plan.Now {
+				current = store.Unwritten(r.row, plan.Next)
+			}
 			return current, plan.Now, nil
+		}
+		if mark != nil {
+			mark(plan.Next, r.received)
 		}
 		if plan.Now {
 			err = s.store.Delete(r.Context(), r.row, current, r.entry("delete", r.name))
@@ -167,7 +178,7 @@ func deletable(r *request, current *store.Entry, options *metav1.DeleteOptions) 
 
 // deleteOptions reads the body, or the query where there is no body.
 func (s *Server) deleteOptions(r *request) (*metav1.DeleteOptions, error) {
-	options := &metav1.DeleteOptions{}
+	options, values := &metav1.DeleteOptions{}, r.URL.Query()
 	data, err := r.body()
 	if err != nil {
 		return nil, err
@@ -186,53 +197,17 @@ func (s *Server) deleteOptions(r *request) (*metav1.DeleteOptions, error) {
 		if options, ok = decoded.(*metav1.DeleteOptions); !ok {
 			return nil, apierrors.NewBadRequest(fmt.Sprintf("the body is no DeleteOptions but a %T", decoded))
 		}
-	} else if err := optionsFromQuery(r, options); err != nil {
-		return nil, err
+	} else if err := metav1.Convert_url_Values_To_v1_DeleteOptions(&values, options, nil); err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	dryRun, err := r.dryRun()
-	if err != nil {
-		return nil, err
+	if r.dryRun() && len(data) > 0 { // upstream asks the body alone; who says it anywhere means it
+		options.DryRun = append(options.DryRun, values["dryRun"]...)
 	}
-	if dryRun {
-		options.DryRun = []string{metav1.DryRunAll}
+	unsaid := options.PropagationPolicy == nil && options.OrphanDependents == nil //nolint:staticcheck // still sent
+	if unsaid && r.row.OrphanByDefault && r.row.WarnOrphaned != "" {
+		r.warn(r.row.WarnOrphaned)
 	}
-	return options, possible(options)
-}
-
-// possible says what is wrong with the options, wherever they came from.
-func possible(options *metav1.DeleteOptions) error {
-	for _, v := range options.DryRun {
-		if v != metav1.DryRunAll {
-			return apierrors.NewBadRequest(fmt.Sprintf("dryRun: Unsupported value: %q: supported values: \"All\"", v))
-		}
-	}
-	if p := options.PropagationPolicy; p != nil && options.OrphanDependents != nil { //nolint:staticcheck // still sent
-		return apierrors.NewBadRequest("orphanDependents and deletionPropagation cannot be both set")
-	}
-	if options.PropagationPolicy == nil {
-		return nil
-	}
-	switch *options.PropagationPolicy {
-	case metav1.DeletePropagationOrphan, metav1.DeletePropagationForeground, metav1.DeletePropagationBackground:
-		return nil
-	}
-	return apierrors.NewBadRequest(fmt.Sprintf("propagationPolicy: Unsupported value: %q: supported values: \"Background\", "+
-		"\"Foreground\", \"Orphan\"", *options.PropagationPolicy))
-}
-
-func optionsFromQuery(r *request, options *metav1.DeleteOptions) error {
-	query := r.URL.Query()
-	if v := query.Get("gracePeriodSeconds"); v != "" {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || n < 0 {
-			return apierrors.NewBadRequest(fmt.Sprintf("gracePeriodSeconds: %q is no number of seconds", v))
-		}
-		options.GracePeriodSeconds = &n
-	}
-	if v := query.Get("propagationPolicy"); v != "" {
-		options.PropagationPolicy = ptr.To(metav1.DeletionPropagation(v))
-	}
-	return nil
+	return options, wrongOptions("DeleteOptions", nil, metav1validation.ValidateDeleteOptions(options))
 }
 
 // deleteCollection deletes every object that the selectors choose, each as if it had been deleted alone.
@@ -256,7 +231,7 @@ func (s *Server) deleteCollection(r *request) error {
 		one.Request = r.WithContext(ctx)
 		one.name, one.namespace = entry.Object.GetName(), entry.Object.GetNamespace()
 		group.Go(func() error {
-			_, _, err := s.deleteObject(&one, options)
+			_, _, err := s.deleteObject(&one, options, nil)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil // somebody else was faster
 			}
@@ -267,36 +242,4 @@ func (s *Server) deleteCollection(r *request) error {
 		return err
 	}
 	return s.answerList(r, query, found)
-}
-
-// evict deletes a pod on behalf of `kubectl drain`.
-func (s *Server) evict(r *request) error {
-	eviction := &policyv1.Eviction{}
-	kind := policyv1.SchemeGroupVersion.WithKind("Eviction")
-	if _, err := s.decodeBody(r, kind, eviction); err != nil {
-		return err
-	}
-	if eviction.Name != "" && eviction.Name != r.name {
-		return apierrors.NewBadRequest("name in URL does not match name in Eviction object")
-	}
-	options := eviction.DeleteOptions
-	if options == nil {
-		options = &metav1.DeleteOptions{}
-	}
-	dryRun, err := r.dryRun()
-	if err != nil {
-		return err
-	}
-	if dryRun {
-		options.DryRun = []string{metav1.DryRunAll}
-	}
-	if err := possible(options); err != nil {
-		return err
-	}
-	if _, _, err := s.deleteObject(r, options); err != nil {
-		return err
-	}
-	status := success(r, "")
-	status.Details, status.Code = nil, http.StatusCreated
-	return s.plain(r, http.StatusCreated, status)
 }

@@ -199,10 +199,15 @@ func TestDeleteOptions(t *testing.T) {
 		code        int
 	}{
 		{"?gracePeriodSeconds=x", "", 400},
-		{"?propagationPolicy=Sideways", "", 400},
-		{"", `{"propagationPolicy":"Sideways"}`, 400},
-		{"", `{"propagationPolicy":"Orphan","orphanDependents":true}`, 400},
-		{"", `{"dryRun":["Some"]}`, 400},
+		{"?uid=another", "", 409},
+		{"?resourceVersion=1", "", 409},
+		{"?propagationPolicy=Sideways", "", 422},
+		{"?propagationPolicy=Orphan&orphanDependents=true", "", 422},
+		{"?dryRun=Some", "", 422},
+		{"?dryRun=Some", `{}`, 422},
+		{"", `{"propagationPolicy":"Sideways"}`, 422},
+		{"", `{"propagationPolicy":"Orphan","orphanDependents":true}`, 422},
+		{"", `{"dryRun":["Some"]}`, 422},
 		{"", `{"gracePeriodSeconds":"x"}`, 400},
 		{"", `{"kind":"ConfigMap","apiVersion":"v1"}`, 400},
 		{"?dryRun=All", "", 200},
@@ -263,4 +268,29 @@ func TestANamespaceIsFinalized(t *testing.T) {
 	require.NoError(t, err)
 	_, err = namespaces.Get(t.Context(), "shop", metav1.GetOptions{})
 	require.True(t, apierrors.IsNotFound(err), "%v", err)
+}
+
+// What a deletion answers with: for most kinds a Status, for some the object that is gone; where something keeps the
+// object, how it is now, also when nothing is written.
+func TestTheAnswerToADeletion(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	const path = "/api/v1/namespaces/shop/"
+	for _, c := range []struct{ resource, query, finalizer, body, kind, says string }{
+		{"configmaps", "", "", "", "Status", `"status":"Success"`},
+		{"serviceaccounts", "", "", "", "ServiceAccount", `"name":"a"`},
+		{"configmaps", "?dryRun=All", `"a.b/c"`, "", "ConfigMap", `"deletionTimestamp"`},
+		{"configmaps", "", `"a.b/c"`, `{"orphanDependents":false}`, "ConfigMap", `"deletionTimestamp"`},
+	} {
+		response, body := ts.call(t, "POST", path+c.resource, `{"metadata":{"name":"a","finalizers":[`+c.finalizer+`]}}`)
+		require.Contains(t, []int{201, 409}, response.StatusCode, "%s", body)
+		response, body = ts.call(t, "DELETE", path+c.resource+"/a"+c.query, c.body)
+		want := 200
+		if c.body != "" {
+			want = 202
+		}
+		require.Equal(t, want, response.StatusCode, "%s", body)
+		require.Contains(t, string(body), `{"kind":"`+c.kind+`"`)
+		require.Contains(t, string(body), c.says)
+	}
 }

@@ -13,13 +13,15 @@
 //     time, and bounds the body and the time.
 //  3. serve.go sends it to its verb. Each verb is written once, for every kind; what is particular to a kind are hooks of
 //     its row.
-//  4. A write is decoded and given its defaults (decode.go), changed or refused by admission, validated, and its fields'
-//     owner noted (fieldmanager.go). The store writes it and its journal entry in one transaction.
+//  4. A write's options are checked (options.go). It is decoded and given its defaults (decode.go), changed or refused by
+//     admission, its fields' owner is noted (fieldmanager.go), and it is validated. The store writes it and its journal
+//     entry in one transaction.
 //  5. An update is made of the newest state that is known, and made again when somebody else was faster (update.go, mutate).
 //  6. A list or watch is served from the store's caches (list.go, watch.go), from bytes that were encoded before for
 //     somebody else (encode.go).
 //  7. negotiate.go decides how the answer is written: JSON, YAML or protobuf; the object, its metadata, or a row of a table.
-//  8. What went wrong becomes a Status in one place (errors.go).
+//  8. A path below /at/<revision> is a read of the past, answered in the same way from etcd's history (past.go).
+//  9. What went wrong becomes a Status in one place (errors.go).
 //
 // Beside the resources there are discovery and OpenAPI (packages of their own), /version, /healthz, /livez, /readyz and
 // /metrics. log.go and connect.go call in the other direction, a kubelet:

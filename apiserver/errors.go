@@ -41,13 +41,10 @@ func translate(err error, resource schema.GroupResource, name string) *apierrors
 		return apierrors.NewResourceExpired(err.Error())
 	case errors.Is(err, rpctypes.ErrCompacted):
 		return apierrors.NewResourceExpired("The provided resource version is too old: history before it was compacted.")
-	case errors.Is(err, store.ErrFuture), errors.Is(err, rpctypes.ErrFutureRev):
-		e := apierrors.NewTimeoutError("Too large resource version: "+err.Error(), 1)
-		e.ErrStatus.Details.Causes = []metav1.StatusCause{{
-			Type:    metav1.CauseTypeResourceVersionTooLarge,
-			Message: "Too large resource version",
-		}}
-		return e
+	case errors.Is(err, store.ErrFuture):
+		return tooLargeRevision(err.Error())
+	case errors.Is(err, rpctypes.ErrFutureRev):
+		return tooLargeRevision("Too large resource version: " + err.Error())
 	case errors.Is(err, rpctypes.ErrRequestTooLarge):
 		return apierrors.NewRequestEntityTooLargeError("etcd takes objects of at most 1.5 MiB")
 	case errors.Is(err, rpctypes.ErrNoSpace):
@@ -60,4 +57,15 @@ func translate(err error, resource schema.GroupResource, name string) *apierrors
 	default:
 		return apierrors.NewInternalError(err)
 	}
+}
+
+// tooLargeRevision refuses a revision that is still to come. The cause is by which client-go tells it from other timeouts: it
+// lists again without a revision. So a watch is refused as well, for which upstream lets one wait: a store that was set back
+// has clients that know a later revision, and they notice.
+func tooLargeRevision(message string) *apierrors.StatusError {
+	e := apierrors.NewTimeoutError(message, 1)
+	e.ErrStatus.Details.Causes = []metav1.StatusCause{{
+		Type: metav1.CauseTypeResourceVersionTooLarge, Message: "Too large resource version",
+	}}
+	return e
 }

@@ -128,6 +128,7 @@ func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
 		return nil, ctx.Err()
 	}
 	e.Client = v3client.New(server.Server)
+	e.Client.Watcher = &embeddedWatcher{e.Client.Watcher, server.Server}
 	return e, nil
 }
 

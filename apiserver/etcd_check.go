@@ -34,6 +34,9 @@ func checkEtcd(dir string) error {
 	return err
 }
 
+// openPatience is how long another process may keep a database from being opened.
+const openPatience = time.Second
+
 // readDatabase counts the revisions in the database. It reads every page, in the order of the tree; a page that lies
 // outside of the file is a fault of memory, which becomes an error here.
 func readDatabase(path string) (revisions int, err error) {
@@ -43,7 +46,7 @@ func readDatabase(path string) (revisions int, err error) {
 			err = fmt.Errorf("%v", p)
 		}
 	}()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: openPatience})
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/applyconfigurations"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -20,22 +21,22 @@ import (
 )
 
 // fieldManagers keeps track of who owns which field of an object (metadata.managedFields): with apimachinery's own
-// library, one manager for each row and subresource, made when it is first needed.
+// library, one manager for each kind and subresource, made when it is first needed.
 type fieldManagers struct {
 	codecs *codecs
 
 	mu       sync.Mutex
-	managers map[string]*managedfields.FieldManager // by plural, group and subresource; guarded by mu
+	managers map[string]*managedfields.FieldManager // by plural, kind and subresource; guarded by mu
 	types    managedfields.TypeConverter            // guarded by mu; made once, it reads a large schema
 	// made remembers the fields of objects that were made, by their shape; guarded by mu, at most maxShapes.
 	made map[shapeKey]*metav1.FieldsV1
 	seed maphash.Seed
 }
 
-// shapeKey is a kind and the shape of an object of it.
+// shapeKey is a kind, as it is written, and the shape of an object of it.
 type shapeKey struct {
-	plural, group string
-	shape         uint64
+	kind  schema.GroupVersionKind
+	shape uint64
 }
 
 // maxShapes bounds what is remembered of shapes; when there are more, all are forgotten.
@@ -48,23 +49,25 @@ func newFieldManagers(c *codecs) *fieldManagers {
 	}
 }
 
-// create notes in the managedFields of a new object that the manager has set all of it.
-func (f *fieldManagers) create(row *resources.Resource, obj resources.Object, manager string, now time.Time) error {
+// create notes in the managedFields of a new object that the manager has set all of it, in the version of the kind that it
+// wrote.
+func (f *fieldManagers) create(row *resources.Resource, kind schema.GroupVersionKind, obj resources.Object, manager string,
+	now time.Time) error {
 	obj.SetManagedFields(nil)
 	shape := newShaper(f.seed)
-	shape.add(reflect.ValueOf(obj), false)
-	key := shapeKey{row.Plural, row.Kind.Group, shape.sum()}
+	shape.add(reflect.ValueOf(writtenAs(row, kind, obj)), false)
+	key := shapeKey{kind, shape.sum()}
 	f.mu.Lock()
 	fields := f.made[key]
 	f.mu.Unlock()
 	if fields != nil {
 		obj.SetManagedFields([]metav1.ManagedFieldsEntry{{
-			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: row.Kind.GroupVersion().String(),
+			Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: kind.GroupVersion().String(),
 			Time: &metav1.Time{Time: now.UTC().Truncate(time.Second)}, FieldsType: "FieldsV1", FieldsV1: fields,
 		}})
 		return nil
 	}
-	if err := f.update(row, "", row.New(), obj, manager); err != nil {
+	if err := f.update(row, kind, "", row.New(), obj, manager); err != nil {
 		return err
 	}
 	if entries := obj.GetManagedFields(); len(entries) == 1 {
@@ -78,9 +81,21 @@ func (f *fieldManagers) create(row *resources.Resource, obj resources.Object, ma
 	return nil
 }
 
-// update notes in the managedFields of obj what the manager has changed of old.
-func (f *fieldManagers) update(row *resources.Resource, subresource string, old, obj resources.Object, manager string) error {
-	m, err := f.of(row, subresource)
+// writtenAs is the stored object in the version of the kind.
+func writtenAs(row *resources.Resource, kind schema.GroupVersionKind, obj resources.Object) resources.Object {
+	for _, served := range row.Served {
+		if served.Kind == kind {
+			return served.From(obj)
+		}
+	}
+	return obj
+}
+
+// update notes in the managedFields of obj what the manager has changed of old, in the version of the kind that it wrote. Both
+// objects are of the stored one.
+func (f *fieldManagers) update(row *resources.Resource, kind schema.GroupVersionKind, subresource string,
+	old, obj resources.Object, manager string) error {
+	m, err := f.of(row, kind, subresource)
 	if err != nil {
 		return err
 	}
@@ -91,22 +106,28 @@ func (f *fieldManagers) update(row *resources.Resource, subresource string, old,
 	return nil
 }
 
-func (f *fieldManagers) of(row *resources.Resource, subresource string) (*managedfields.FieldManager, error) {
+// of is the manager of what is written as the kind: the row's own, a further version of it, or that of a subresource.
+func (f *fieldManagers) of(row *resources.Resource, kind schema.GroupVersionKind,
+	subresource string) (*managedfields.FieldManager, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := row.Kind.Group + "/" + row.Plural + "/" + subresource
+	key := row.Plural + "/" + kind.String() + "/" + subresource
 	if m, ok := f.managers[key]; ok {
 		return m, nil
 	}
 	types := managedfields.NewDeducedTypeConverter()
-	if row.Kind.Group != api.GroupVersion.Group {
+	if row.Kind.Group != api.GroupVersion.Group && kind.Kind == row.Kind.Kind { // a Scale is in no schema
 		if f.types == nil {
 			f.types = &trusting{TypeConverter: applyconfigurations.NewTypeConverter(f.codecs.scheme)}
 		}
 		types = f.types
 	}
-	m, err := managedfields.NewDefaultFieldManager(types, f.codecs.scheme, defaulter{row}, f.codecs.scheme, row.Kind,
-		row.Kind.GroupVersion(), subresource, resetFields(row, subresource))
+	hub := row.Kind.GroupVersion()
+	if kind.Kind != row.Kind.Kind { // a Scale
+		hub = kind.GroupVersion()
+	}
+	m, err := managedfields.NewDefaultFieldManager(types, versions{f.codecs.scheme, row}, defaulter{row}, f.codecs.scheme, kind,
+		hub, subresource, resetFields(row, subresource))
 	if err != nil {
 		return nil, fmt.Errorf("making the field manager of %s: %w", row.Plural, err)
 	}
@@ -115,19 +136,61 @@ func (f *fieldManagers) of(row *resources.Resource, subresource string) (*manage
 }
 
 // resetFields are those that a write cannot own because the server puts them back: the status for a write of the object,
-// everything else for a write of the status.
+// everything else for a write of the status, or of the approval, which is a part of it.
 func resetFields(row *resources.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
 	if _, ok := row.Subresource("status"); !ok {
 		return nil
 	}
-	version := fieldpath.APIVersion(row.Kind.GroupVersion().String())
 	path := "status"
-	if subresource == "status" {
+	if subresource == "status" || subresource == "approval" {
 		path = "spec"
 	}
-	return map[fieldpath.APIVersion]fieldpath.Filter{
-		version: fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie(path))),
+	put := fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie(path)))
+	filters := map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(row.Kind.GroupVersion().String()): put}
+	for _, served := range row.Served {
+		filters[fieldpath.APIVersion(served.Kind.GroupVersion().String())] = put
 	}
+	return filters
+}
+
+// versions converts between the versions that a row is served in, by way of the stored one.
+type versions struct {
+	*runtime.Scheme
+	row *resources.Resource
+}
+
+// ConvertToVersion is runtime.ObjectConvertor's. What comes back is of a Go type. It is the object itself where that has the
+// version already, as upstream's: the library reads what it converts.
+func (v versions) ConvertToVersion(in runtime.Object, target runtime.GroupVersioner) (runtime.Object, error) {
+	if _, document := in.(runtime.Unstructured); !document && target == in.GetObjectKind().GroupVersionKind().GroupVersion() {
+		return in, nil
+	}
+	kinds, _, err := v.ObjectKinds(in)
+	if err != nil || len(v.row.Served) == 0 {
+		return v.Scheme.ConvertToVersion(in, target)
+	}
+	from := kinds[0].GroupVersion()
+	same, err := v.Scheme.ConvertToVersion(in, from)
+	obj, ok := same.(resources.Object)
+	if err != nil || !ok || target == from {
+		return same, err
+	}
+	to, out := v.row.Kind, obj
+	for _, served := range v.row.Served {
+		if served.Kind.GroupVersion() == from {
+			out = served.To(obj)
+		}
+	}
+	for _, served := range v.row.Served {
+		if served.Kind.GroupVersion() == target {
+			to, out = served.Kind, served.From(out)
+		}
+	}
+	if to.GroupVersion() != target {
+		return v.Scheme.ConvertToVersion(in, target) // which says that there is no such version
+	}
+	out.GetObjectKind().SetGroupVersionKind(to)
+	return out, nil
 }
 
 // defaulter gives an applied object its defaults.

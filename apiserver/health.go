@@ -9,14 +9,19 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/version"
 )
 
 // KubernetesVersion is the version of the API that is served: that of the k8s.io modules this is built with.
 const KubernetesVersion = "v1.37.2"
 
-// version answers /version. GitVersion names Kubernetes' version first, because clients compare it with theirs.
-func (s *Server) version(w http.ResponseWriter, _ *http.Request) {
+// version answers /version, in JSON alone (upstream). GitVersion names Kubernetes' version first, because clients compare it with theirs.
+func (s *Server) version(w http.ResponseWriter, req *http.Request) {
+	if !takesJSON(req) {
+		s.fail(&request{Request: req, w: w, verb: strings.ToLower(req.Method)}, notAcceptable(mediaJSON))
+		return
+	}
 	parts := strings.SplitN(strings.TrimPrefix(KubernetesVersion, "v"), ".", 3)
 	info := version.Info{
 		Major:        parts[0],
@@ -47,12 +52,7 @@ type check struct {
 func (s *Server) checks() []check {
 	return []check{
 		{"ping", true, func(context.Context) error { return nil }},
-		{"etcd", true, func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-			defer cancel()
-			_, err := s.Etcd.Client.Get(ctx, "/minik/health")
-			return err
-		}},
+		{"etcd", true, s.askEtcd},
 		{"informer-sync", false, func(context.Context) error {
 			select {
 			case <-s.store.Ready():
@@ -72,16 +72,22 @@ func (s *Server) checks() []check {
 	}
 }
 
+// askEtcd reads a key, which takes the agreement of etcd's members.
+func (s *Server) askEtcd(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := s.Etcd.Client.Get(ctx, "/minik/health")
+	return err
+}
+
 // health answers /healthz, /livez and /readyz, whole (`?verbose` lists the checks, `?exclude=` leaves one out) or one
 // check of it (/readyz/etcd).
 func (s *Server) health(w http.ResponseWriter, req *http.Request) { serveChecks(s.checks(), w, req) }
 
 func serveChecks(checks []check, w http.ResponseWriter, req *http.Request) {
 	endpoint, only, _ := strings.Cut(strings.Trim(req.URL.Path, "/"), "/")
-	excluded := map[string]bool{}
-	for _, name := range req.URL.Query()["exclude"] {
-		excluded[name] = true
-	}
+	excluded := sets.New(req.URL.Query()["exclude"]...)
+	unknown := excluded.Clone()
 	var out strings.Builder
 	failed, found := false, false
 	for _, c := range checks {
@@ -89,8 +95,9 @@ func serveChecks(checks []check, w http.ResponseWriter, req *http.Request) {
 			continue
 		}
 		found = true
+		unknown.Delete(c.name)
 		switch err := c.fail(req.Context()); {
-		case excluded[c.name]:
+		case excluded.Has(c.name):
 			fmt.Fprintf(&out, "[+]%s excluded: ok\n", c.name)
 		case err != nil:
 			failed = true
@@ -98,6 +105,10 @@ func serveChecks(checks []check, w http.ResponseWriter, req *http.Request) {
 		default:
 			fmt.Fprintf(&out, "[+]%s ok\n", c.name)
 		}
+	}
+	if unknown.Len() > 0 {
+		names := strings.Trim(fmt.Sprintf("%q", sets.List(unknown)), "[]")
+		fmt.Fprintf(&out, "warn: some health checks cannot be excluded: no matches for %s\n", names)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -26,6 +26,8 @@ func TestHealth(t *testing.T) {
 		{"/readyz", 200, "ok"},
 		{"/livez?verbose", 200, "[+]ping ok\n[+]etcd ok\nlivez check passed\n"},
 		{"/readyz?verbose&exclude=etcd", 200, "[+]ping ok\n[+]etcd excluded: ok\n[+]informer-sync ok\n[+]shutdown ok\nreadyz check passed\n"},
+		{"/livez?verbose&exclude=none", 200, "[+]ping ok\n[+]etcd ok\nwarn: some health checks cannot be excluded: " +
+			"no matches for \"none\"\nlivez check passed\n"},
 		{"/readyz/etcd", 200, "ok"},
 		{"/livez/shutdown", 404, "there is no check \"shutdown\"\n"},
 		{"/healthz/none", 404, "there is no check \"none\"\n"},
@@ -65,4 +67,14 @@ func TestVersion(t *testing.T) {
 	require.Equal(t, KubernetesVersion+"+minik.test", v.GitVersion)
 	require.Equal(t, "1", v.Major)
 	require.NotEmpty(t, v.GoVersion)
+
+	for accept, code := range map[string]int{
+		mediaJSON + ", */*": 200, "text/html, */*;q=0.1": 200, mediaProto + "," + mediaJSON: 200,
+		mediaYAML: 406, mediaProto: 406, "text/html": 406,
+	} {
+		response, body := ts.call(t, "GET", "/version", "", "Accept", accept)
+		require.Equal(t, code, response.StatusCode, "%s: %s", accept, body)
+	}
+	_, body = ts.call(t, "GET", "/version", "", "Accept", "text/html")
+	require.Equal(t, "only the following media types are accepted: application/json", status(t, body).Message)
 }

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/conversion"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
@@ -26,25 +28,41 @@ type query struct {
 	metav1.ListOptions
 	labels labels.Selector
 	fields fields.Selector
+	// among are the values that are asked for of the row's fields that have several.
+	among map[string]string
+	row   *resources.Resource
+	// readable says whether the client may see the object at all; nil lets it see every one.
+	readable func(resources.Object) bool
 	// all: neither selector leaves anything out.
 	all bool
 	// indexed is the value of the row's indexed field that is asked for, or "".
 	indexed string
+	// refusal is what a refusal of the resourceVersion begins with.
+	refusal string
 	// from is where a continued list goes on.
 	from *continuation
 }
 
 // matches reports whether the entry is asked for.
 func (q *query) matches(e *store.Entry) bool {
-	return e != nil && (q.all || q.labels.Matches(labels.Set(e.Object.GetLabels())) && q.fields.Matches(e.Fields))
+	if e == nil || q.readable != nil && !q.readable(e.Object) {
+		return false
+	}
+	return q.all || q.labels.Matches(labels.Set(e.Object.GetLabels())) &&
+		(q.fields.Empty() || q.fields.Matches(e.Fields())) && q.hasAmong(e.Object)
 }
 
 // continuation is the content of a continue token. It is opaque to clients.
 type continuation struct {
+	// Revision that the list shows; anyRevision goes on with what there is by then.
 	Revision int64  `json:"rv"`
 	Start    string `json:"start"` // the first key that is still to come
 	Issued   int64  `json:"t"`     // in Unix seconds
 }
+
+// anyRevision is the revision of the token that an expired list is answered with, as upstream does: whoever goes on with it
+// gets the rest of the list as it is now, which need not fit the beginning.
+const anyRevision = -1
 
 // continueFor is how long a continue token can be used: history reaches further back, but a list should not.
 const continueFor = 5 * time.Minute
@@ -60,14 +78,23 @@ func parseContinue(token string, now time.Time) (*continuation, error) {
 	if err == nil {
 		err = json.Unmarshal(b, c)
 	}
-	if err != nil || c.Revision <= 0 {
+	if err != nil || c.Revision <= 0 && c.Revision != anyRevision {
 		return nil, notIssued()
 	}
-	if now.Sub(time.Unix(c.Issued, 0)) > continueFor {
-		return nil, apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list " +
-			"result. You must start a new list without the continue parameter.")
+	if c.Revision != anyRevision && now.Sub(time.Unix(c.Issued, 0)) > continueFor {
+		return nil, tooOld(c)
 	}
 	return c, nil
+}
+
+// tooOld refuses a token whose list can't be shown any more, and says how to get the rest all the same.
+func tooOld(c *continuation) error {
+	e := apierrors.NewResourceExpired("The provided continue parameter is too old to display a consistent list result. You can " +
+		"start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder " +
+		"of the results. Continuing with the provided token results in an inconsistent list - objects that were created, " +
+		"modified, or deleted between the time the first chunk was returned and now may show up in the list.")
+	e.ErrStatus.Continue = continuation{Revision: anyRevision, Start: c.Start}.String()
+	return e
 }
 
 func notIssued() error {
@@ -76,10 +103,19 @@ func notIssued() error {
 
 // listQuery reads the query of a list, a watch or a deletecollection.
 func (s *Server) listQuery(r *request) (*query, error) {
-	q := &query{}
+	q := &query{row: r.row}
+	if r.row == s.revisions {
+		q.readable = r.mayRead
+	}
+	if r.verb != "watch" {
+		q.refusal = "invalid resource version: "
+	}
 	values := r.URL.Query()
 	if err := metav1.Convert_url_Values_To_v1_ListOptions(&values, &q.ListOptions, conversion.Scope(nil)); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	if err := settleListOptions(&q.ListOptions, r.verb == "watch"); err != nil {
+		return nil, err
 	}
 	var err error
 	if q.labels, err = labels.Parse(q.LabelSelector); err != nil {
@@ -88,8 +124,14 @@ func (s *Server) listQuery(r *request) (*query, error) {
 	if q.fields, err = fields.ParseSelector(q.FieldSelector); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	if r.name != "" {
+	if r.name != "" { // a watch of one object
+		if named, ok := q.fields.RequiresExactMatch("metadata.name"); !q.fields.Empty() && (!ok || named != r.name) {
+			return nil, apierrors.NewBadRequest("fieldSelector metadata.name doesn't match requested name")
+		}
 		q.fields = fields.AndSelectors(q.fields, fields.OneTermEqualSelector("metadata.name", r.name))
+	}
+	if err := q.takeAmong(); err != nil {
+		return nil, err
 	}
 	known := store.Selectable(r.row)
 	for _, requirement := range q.fields.Requirements() {
@@ -97,9 +139,9 @@ func (s *Server) listQuery(r *request) (*query, error) {
 			return nil, apierrors.NewBadRequest(unknownField(r.row, requirement.Field))
 		}
 	}
-	q.all = q.labels.Empty() && q.fields.Empty()
-	if r.row.Indexed != "" {
-		q.indexed, _ = q.fields.RequiresExactMatch(r.row.Indexed)
+	q.all = q.labels.Empty() && q.fields.Empty() && len(q.among) == 0
+	if r.row.Indexed.Of != nil {
+		q.indexed, _ = q.fields.RequiresExactMatch(r.row.Indexed.Field)
 	}
 	if q.Limit < 0 {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("limit: %d is negative", q.Limit))
@@ -123,16 +165,18 @@ func unknownField(row *resources.Resource, name string) string {
 	return "field label not supported: " + name
 }
 
-// revision reads the query's resourceVersion: 0 where there is none or where any will do.
+// revision reads the query's resourceVersion: 0 where there is none or where any will do. The words of the refusal are
+// upstream's, and so is the code of a list's; that of a get's and a watch's is 500 there, which is known to be wrong.
 func (q *query) revision() (int64, error) {
 	if q.ResourceVersion == "" {
 		return 0, nil
 	}
-	n, err := strconv.ParseInt(q.ResourceVersion, 10, 64)
-	if err != nil || n < 0 {
-		return 0, apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: Invalid value: %q", q.ResourceVersion))
+	n, err := strconv.ParseUint(q.ResourceVersion, 10, 63)
+	if err != nil {
+		return 0, apierrors.NewBadRequest(q.refusal +
+			field.Invalid(field.NewPath("resourceVersion"), q.ResourceVersion, err.Error()).Error())
 	}
-	return n, nil
+	return int64(n), nil
 }
 
 // found is the result of a list.
@@ -163,17 +207,20 @@ func (s *Server) collect(r *request, q *query) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.past != 0 {
+		return s.collectPast(r, q, at)
+	}
 	switch m := q.ResourceVersionMatch; {
 	case q.from != nil && !strings.HasPrefix(q.from.Start, store.Range(r.row, r.namespace)):
 		return nil, notIssued() // a token of another list would show what is not asked for
+	case q.from != nil && q.from.Revision == anyRevision:
+		err = s.store.Fresh(r.Context())
 	case q.from != nil:
-		return s.collectAt(r, q, q.from.Revision, q.from.Start)
-	case m != "" && m != metav1.ResourceVersionMatchExact && m != metav1.ResourceVersionMatchNotOlderThan:
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("resourceVersionMatch: Unsupported value: %q", m))
-	case m != "" && q.ResourceVersion == "":
-		return nil, apierrors.NewBadRequest("resourceVersionMatch is forbidden unless resourceVersion is provided")
-	case m == metav1.ResourceVersionMatchExact && at == 0:
-		return nil, apierrors.NewBadRequest("resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"")
+		f, err := s.collectAt(r, q, q.from.Revision, q.from.Start)
+		if errors.Is(err, rpctypes.ErrCompacted) {
+			err = tooOld(q.from)
+		}
+		return f, err
 	case m == metav1.ResourceVersionMatchExact, m == "" && at > 0 && q.Limit > 0:
 		if err := s.store.AtLeast(r.Context(), at); err != nil {
 			return nil, err
@@ -192,7 +239,11 @@ func (s *Server) collect(r *request, q *query) (*found, error) {
 	if q.all && q.Limit == 0 {
 		f.entries = make([]*store.Entry, 0, snapshot.Len())
 	}
-	snapshot.Ascend(store.Range(r.row, r.namespace), "", func(e *store.Entry) bool { return s.take(f, q, e) })
+	start := ""
+	if q.from != nil {
+		start = q.from.Start
+	}
+	snapshot.Ascend(store.Range(r.row, r.namespace), start, func(e *store.Entry) bool { return s.take(f, q, e) })
 	return f, nil
 }
 
@@ -229,7 +280,10 @@ func (s *Server) answerList(r *request, q *query, f *found) error {
 	if err != nil {
 		return err
 	}
-	meta := metav1.ListMeta{ResourceVersion: strconv.FormatInt(f.revision, 10)}
+	meta := metav1.ListMeta{}
+	if f.revision > 0 { // else nothing of it is stored
+		meta.ResourceVersion = strconv.FormatInt(f.revision, 10)
+	}
 	if f.next != nil {
 		meta.Continue = f.next.String()
 		if q.all {
@@ -311,6 +365,9 @@ func (s *Server) get(r *request) error {
 	at, err := q.revision()
 	if err != nil {
 		return err
+	}
+	if r.past != 0 {
+		return s.getPast(r, at)
 	}
 	if q.ResourceVersion == "" {
 		err = s.store.Fresh(r.Context())

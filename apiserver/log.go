@@ -6,12 +6,17 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/api"
 )
 
 // log passes a container's log on from the kubelet of the pod's node. It is the one way in which the API server calls
@@ -25,6 +30,9 @@ func (s *Server) log(r *request) error {
 	container, err := logContainer(pod, r.URL.Query().Get("container"))
 	if err != nil {
 		return err
+	}
+	if mistakes := logMistakes(r.URL.Query()); len(mistakes) > 0 {
+		return apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("PodLogOptions").GroupKind(), pod.Name, mistakes)
 	}
 	if pod.Spec.NodeName == "" {
 		return apierrors.NewBadRequest(fmt.Sprintf("pod %s does not have a host assigned", pod.Name))
@@ -51,6 +59,31 @@ func (s *Server) log(r *request) error {
 	}
 	s.copyLog(r, answer.Body)
 	return nil
+}
+
+// logMistakes are the numbers that ask for no log there could be.
+func logMistakes(query url.Values) field.ErrorList {
+	var errs field.ErrorList
+	for _, name := range []string{"tailLines", "limitBytes", "sinceSeconds"} {
+		text, least := query.Get(name), int64(1)
+		if name == "tailLines" {
+			least = 0
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch path := field.NewPath(name); {
+		case text == "":
+		case err != nil:
+			errs = append(errs, field.Invalid(path, text, err.Error()))
+		case n < least && least == 0:
+			errs = append(errs, field.Invalid(path, n, "must be greater than or equal to 0"))
+		case n < least:
+			errs = append(errs, field.Invalid(path, n, "must be greater than 0"))
+		}
+	}
+	if query.Get("sinceSeconds") != "" && query.Get("sinceTime") != "" {
+		errs = append(errs, field.Forbidden(field.NewPath(""), "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+	}
+	return errs
 }
 
 // copyLog copies piece by piece, so that a log that is followed arrives line by line.
@@ -103,12 +136,15 @@ func kubeletError(answer *http.Response) error {
 
 // logContainer picks the container whose log is asked for, and words what is wrong as upstream does.
 func logContainer(pod *corev1.Pod, name string) (string, error) {
-	var all, init []string
+	var all, init, ephemeral []string
 	for _, c := range pod.Spec.Containers {
 		all = append(all, c.Name)
 	}
 	for _, c := range pod.Spec.InitContainers {
 		init = append(init, c.Name)
+	}
+	for _, c := range pod.Spec.EphemeralContainers {
+		ephemeral = append(ephemeral, c.Name)
 	}
 	if name == "" {
 		if len(all) == 1 {
@@ -117,7 +153,7 @@ func logContainer(pod *corev1.Pod, name string) (string, error) {
 		return "", apierrors.NewBadRequest(fmt.Sprintf(
 			"a container name must be specified for pod %s, choose one of: %v", pod.Name, all))
 	}
-	for _, c := range append(all, init...) {
+	for _, c := range slices.Concat(all, init, ephemeral) {
 		if c == name {
 			return name, nil
 		}
@@ -132,6 +168,10 @@ func (s *Server) kubeletURL(name string) (string, error) {
 		return "", apierrors.NewNotFound(schema.GroupResource{Resource: "nodes"}, name)
 	}
 	node := obj.(*corev1.Node)
+	if api.IsSimulated(node) {
+		return "", apierrors.NewBadRequest(fmt.Sprintf("node %s is simulated for scale: nobody listens there, so its pods have no "+
+			"logs, exec, attach or port-forward; pods on nodes without the label %s have", name, api.Simulated))
+	}
 	for _, a := range node.Status.Addresses {
 		if a.Type == corev1.NodeInternalIP {
 			return "https://" + s.Address(a.Address, node.Status.DaemonEndpoints.KubeletEndpoint.Port), nil

@@ -54,11 +54,14 @@ func (m *metrics) request(r *request, code int, seconds float64) {
 	if r.resource != "" && r.row == nil || r.subresource != "" && r.sub == nil {
 		return // names that somebody made up would be labels for ever
 	}
-	verb, resource := metricVerb(r), r.resource
-	scope := scopeOf(r)
-	m.requests.WithLabelValues(verb, r.group, r.version, resource, r.subresource, scope, strconv.Itoa(code)).Inc()
+	group, version := r.group, r.version
+	if r.row == nil { // a group without a resource may be made up as well
+		group, version = "", ""
+	}
+	verb, scope := metricVerb(r), scopeOf(r)
+	m.requests.WithLabelValues(verb, group, version, r.resource, r.subresource, scope, strconv.Itoa(code)).Inc()
 	if r.verb != "watch" {
-		m.seconds.WithLabelValues(verb, r.group, r.version, resource, r.subresource, scope).Observe(seconds)
+		m.seconds.WithLabelValues(verb, group, version, r.resource, r.subresource, scope).Observe(seconds)
 	}
 }
 

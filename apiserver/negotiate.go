@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,8 +37,7 @@ type media struct {
 // negotiate picks the first of the client's wishes that can be met. An object that has no protobuf form is not offered in
 // it; a watch is not offered in YAML, and a Table only in JSON. Nothing fitting is 406 with the types that are there.
 func negotiate(req *http.Request, hasProto, watch bool) (media, error) {
-	pretty, _ := strconv.ParseBool(req.URL.Query().Get("pretty"))
-	pretty = pretty && !watch // an event is one line
+	pretty := wantsPretty(req) && !watch // an event is one line
 	header := req.Header.Get("Accept")
 	if header == "" {
 		return media{Type: mediaJSON, Pretty: pretty}, nil
@@ -73,11 +73,36 @@ func negotiate(req *http.Request, hasProto, watch bool) (media, error) {
 			return m, nil
 		}
 	}
+	return media{}, notAcceptable(mediaJSON, mediaYAML, mediaProto)
+}
+
+// notAcceptable is 406, with the types that are there.
+func notAcceptable(types ...string) error {
 	e := apierrors.NewGenericServerResponse(http.StatusNotAcceptable, "get", schema.GroupResource{},
 		"", "", 0, false)
 	e.ErrStatus.Reason = metav1.StatusReasonNotAcceptable
-	e.ErrStatus.Message = fmt.Sprintf("only the following media types are accepted: %s, %s, %s", mediaJSON, mediaYAML, mediaProto)
-	return media{}, e
+	e.ErrStatus.Message = "only the following media types are accepted: " + strings.Join(types, ", ")
+	return e
+}
+
+// takesJSON reports whether the client takes what there is in JSON alone.
+func takesJSON(req *http.Request) bool {
+	header := req.Header.Get("Accept")
+	return header == "" || slices.ContainsFunc(goautoneg.ParseAccept(header), func(wish goautoneg.Accept) bool {
+		return slices.Contains([]string{mediaJSON, "*/*", "application/*"}, wish.Type+"/"+wish.SubType)
+	})
+}
+
+// readers are the programs whose answers people read as they come, by the beginning of their names. They get them indented
+// where they do not say otherwise (upstream).
+var readers = []string{"curl", "Wget", "Mozilla/5.0"}
+
+func wantsPretty(req *http.Request) bool {
+	if asked := req.URL.Query().Get("pretty"); asked != "" {
+		pretty, _ := strconv.ParseBool(asked) // what is neither true nor false is no wish
+		return pretty
+	}
+	return slices.ContainsFunc(readers, func(name string) bool { return strings.HasPrefix(req.UserAgent(), name) })
 }
 
 // hasProto reports whether the object can be written as protobuf.

@@ -91,7 +91,7 @@ func TestPatchesOverHTTP(t *testing.T) {
 		`{"metadata":{"name":"b"}}`:                    apierrors.IsBadRequest,
 		`{"metadata":{"namespace":"b"}}`:               apierrors.IsBadRequest,
 		`{"kind":"Secret"}`:                            apierrors.IsBadRequest,
-		`{"spec":{"containers":"none"}}`:               apierrors.IsBadRequest,
+		`{"spec":{"containers":"none"}}`:               apierrors.IsInvalid,
 		`{"spec":{"containers":null}}`:                 apierrors.IsInvalid,
 		`null`:                                         func(err error) bool { return err != nil },
 		`{"spec":{"nodeName":"x","hostNetwork":true}}`: apierrors.IsInvalid,
@@ -100,12 +100,43 @@ func TestPatchesOverHTTP(t *testing.T) {
 		require.True(t, check(err), "%s: %v", body, err)
 		require.False(t, apierrors.IsInternalError(err), "%s: %v", body, err)
 	}
+	for kind, message := range map[types.PatchType]string{
+		types.MergePatchType:          `"" is invalid: patch: Invalid value: "{`,
+		types.StrategicMergePatchType: `"" is invalid: patch: Invalid value: "map[spec:map[activeDeadlineSeconds:soon`,
+	} {
+		_, err = patch(kind, `{"spec":{"activeDeadlineSeconds":"soon"}}`)
+		require.True(t, apierrors.IsInvalid(err), "%v", err)
+		require.ErrorContains(t, err, message)
+		_, err = pods.Patch(t.Context(), "a", kind, []byte(`{"metadata":{"labels":{"twice":"1","twice":"2"}},"spec":{"none":1}}`),
+			metav1.PatchOptions{FieldValidation: metav1.FieldValidationStrict})
+		require.True(t, apierrors.IsInvalid(err), "%v", err)
+		require.ErrorContains(t, err, "strict decoding error: ")
+	}
 	_, err = pods.Patch(t.Context(), "none", types.MergePatchType, []byte(`{}`), metav1.PatchOptions{})
 	require.True(t, apierrors.IsNotFound(err), "%v", err)
 	current, err := pods.Get(t.Context(), "a", metav1.GetOptions{})
 	require.NoError(t, err)
 	_, err = patch(types.MergePatchType, `{"metadata":{"resourceVersion":"`+current.ResourceVersion+`","labels":{"a":"b"}}}`)
 	require.NoError(t, err)
+}
+
+// Fields that the patch has twice and those that are unknown are told of together: in one error, or as warnings.
+func TestAPatchWithSeveralMistakes(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	ts.configMap(t, "shop", "a")
+	const path = "/api/v1/namespaces/shop/configmaps/a?fieldValidation="
+	for mode, want := range map[string][]string{"Strict": nil, "Ignore": nil, "Warn": {
+		`299 - "duplicate field \"data.k\""`, `299 - "unknown field \"dta\""`,
+	}} {
+		for _, kind := range []types.PatchType{types.MergePatchType, types.StrategicMergePatchType} {
+			response, answer := ts.call(t, "PATCH", path+mode, `{"dta":{},"data":{"k":"1","k":"2"}}`, "Content-Type", string(kind))
+			require.Equal(t, want, response.Header.Values("Warning"), "%s %s: %s", mode, kind, answer)
+			if mode == "Strict" {
+				require.Contains(t, status(t, answer).Message, `: strict decoding error: duplicate field "data.k", unknown field "dta"`)
+			}
+		}
+	}
 }
 
 // Patches that name no resourceVersion never conflict: each is made again of what the others wrote.

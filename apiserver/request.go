@@ -3,15 +3,13 @@ package apiserver
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/api"
 	"minik.dev/apiserver/auth"
@@ -38,6 +36,11 @@ type request struct {
 	group, version, resource, subresource string
 	namespace, name, tail                 string
 
+	// past is the revision whose state is asked for (/at/<revision>/…); 0 is the present, and noRevision what can't be one.
+	past int64
+	// then is what time it is in this request's tables; zero is now.
+	then time.Time
+
 	user     auth.User
 	received time.Time
 	cause    journal.Cause
@@ -46,7 +49,11 @@ type request struct {
 
 // parse reads the path. It never fails: a path that names no resource that is served is left without a row.
 func (s *Server) parse(w http.ResponseWriter, req *http.Request) *request {
-	r := &request{Request: req, w: w, verb: strings.ToLower(req.Method), received: s.Clock.Now()}
+	past, path := pastOf(req.URL.Path)
+	if past != 0 {
+		req = withPath(req, path)
+	}
+	r := &request{Request: req, w: w, verb: strings.ToLower(req.Method), received: s.Clock.Now(), past: past}
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	switch {
 	case len(parts) >= 3 && parts[0] == "api":
@@ -55,6 +62,11 @@ func (s *Server) parse(w http.ResponseWriter, req *http.Request) *request {
 		r.group, r.version, parts = parts[1], parts[2], parts[3:]
 	default:
 		return r
+	}
+	// watch/… is a watch of what follows: upstream's way before ?watch=1, and still a way to watch one object by its path.
+	watched := parts[0] == "watch" && len(parts) >= 2
+	if watched {
+		parts = parts[1:]
 	}
 	// namespaces/<ns>/<resource>… addresses a resource in a namespace; namespaces/<ns> and its own subresources address
 	// the namespace.
@@ -75,13 +87,14 @@ func (s *Server) parse(w http.ResponseWriter, req *http.Request) *request {
 			r.sub, _ = r.row.Subresource(r.subresource)
 		}
 	}
-	r.verb = verbOf(req, r.name)
+	if r.verb = verbOf(req, r.name); watched {
+		r.verb = "watch" // whatever the method: GET alone is served
+	}
 	return r
 }
 
 // verbOf is the API's verb for the method.
 func verbOf(req *http.Request, name string) string {
-	watch, _ := strconv.ParseBool(req.URL.Query().Get("watch"))
 	switch req.Method {
 	case http.MethodPost:
 		return "create"
@@ -96,15 +109,20 @@ func verbOf(req *http.Request, name string) string {
 		return "delete"
 	case http.MethodGet, http.MethodHead:
 		switch {
-		case watch:
-			return "watch"
-		case name == "":
-			return "list"
-		default:
+		case name != "":
 			return "get"
+		case asksToWatch(req.URL.Query()["watch"]):
+			return "watch"
+		default:
+			return "list"
 		}
 	}
 	return strings.ToLower(req.Method)
+}
+
+// asksToWatch reads the query's watch as upstream reads every yes or no: what does not say no is yes.
+func asksToWatch(said []string) bool {
+	return len(said) > 0 && said[0] != "0" && !strings.EqualFold(said[0], "false")
 }
 
 // kind is the kind of the addressed object, in the version that is asked for.
@@ -148,6 +166,14 @@ func (r *request) out(obj resources.Object) resources.Object {
 // part reports whether the subresource has a body of its own kind; a status has that of the whole object.
 func (r *request) part() bool { return r.sub != nil && r.sub.New != nil }
 
+// document is the kind of the body: that of the subresource where it has one of its own.
+func (r *request) document() schema.GroupVersionKind {
+	if r.part() {
+		return r.sub.Kind
+	}
+	return r.kind()
+}
+
 // listKind is the kind of a list of the version that is asked for.
 func (r *request) listKind() schema.GroupVersionKind {
 	k := r.kind()
@@ -155,16 +181,8 @@ func (r *request) listKind() schema.GroupVersionKind {
 	return k
 }
 
-// dryRun reports whether nothing is to be written. Any other value than All is refused.
-func (r *request) dryRun() (bool, error) {
-	values := r.URL.Query()["dryRun"]
-	for _, v := range values {
-		if v != "All" {
-			return false, apierrors.NewBadRequest(fmt.Sprintf("dryRun: Unsupported value: %q: supported values: \"All\"", v))
-		}
-	}
-	return len(values) > 0, nil
-}
+// dryRun reports whether nothing is to be written. All is the one value there is: checkWriteOptions refuses others.
+func (r *request) dryRun() bool { return len(r.URL.Query()["dryRun"]) > 0 }
 
 // entry is the journal's record of what this request writes.
 func (r *request) entry(verb, name string) *journal.Entry {
@@ -187,6 +205,11 @@ func (r *request) entry(verb, name string) *journal.Entry {
 		Reason:      r.reason,
 		Time:        r.received.UTC(),
 	}
+}
+
+// write is who writes, and when, to the second: what an object's own times are kept in.
+func (r *request) write() resources.Write {
+	return resources.Write{User: r.user, Now: metav1.NewTime(r.received.Truncate(time.Second))}
 }
 
 // maxActor bounds what a client says of itself, in bytes: the journal keeps it with every write.
@@ -229,14 +252,4 @@ func (r *request) manager() string {
 		name = "unknown"
 	}
 	return name
-}
-
-// checkManager checks the name of the field manager, of which managedFields keep a copy for ever.
-func (r *request) checkManager() error {
-	mistakes := metav1validation.ValidateFieldManager(r.URL.Query().Get("fieldManager"), field.NewPath("fieldManager"))
-	if len(mistakes) == 0 {
-		return nil
-	}
-	kind := strings.ToUpper(r.verb[:1]) + r.verb[1:] + "Options"
-	return apierrors.NewInvalid(schema.GroupKind{Group: "meta.k8s.io", Kind: kind}, "", mistakes)
 }

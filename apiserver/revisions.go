@@ -1,6 +1,8 @@
 package apiserver
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"minik.dev/api"
+	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
@@ -29,6 +32,16 @@ func (s *Server) serveRevisions(r *request) error {
 	}
 }
 
+// mayRead reports whether the client may read the object that a revision is about: who may not, may not read either who
+// did what to it, and why.
+func (r *request) mayRead(obj resources.Object) bool {
+	about := obj.(*api.Revision)
+	allowed, _ := auth.Authorize(auth.Attributes{
+		User: r.user, Verb: "get", Group: about.APIGroup, Resource: about.Resource, Namespace: about.Namespace, Name: about.Name,
+	})
+	return allowed
+}
+
 // maxRevisions is how many revisions are listed where the client sets no limit: the newest ones.
 const maxRevisions = 500
 
@@ -45,14 +58,17 @@ func (s *Server) listRevisions(r *request) error {
 		limit = maxRevisions
 	}
 	f := &found{revision: s.store.Revision(), remaining: -1}
-	from := int64(0)
+	from := r.past
+	if r.past != 0 {
+		f.revision = r.past
+	}
 	if q.from != nil {
 		f.revision = q.from.Revision
-		if from, err = strconv.ParseInt(q.from.Start, 10, 64); err != nil {
+		if from, err = strconv.ParseInt(q.from.Start, 10, 64); err != nil || f.revision == anyRevision {
 			return notIssued()
 		}
 	}
-	err = s.store.Journal(r.Context(), from, func(rec store.Recorded) bool {
+	err = s.journal(r.Context(), q, from, func(rec store.Recorded) bool {
 		entry := store.Unwritten(s.revisions, revisionOf(rec))
 		if !q.matches(entry) {
 			return true
@@ -75,6 +91,23 @@ func (s *Server) listRevisions(r *request) error {
 	return s.answerList(r, q, f)
 }
 
+// journal reads the entries that the query may choose, newest first: those about one object where it names one, else all.
+func (s *Server) journal(ctx context.Context, q *query, from int64, each func(store.Recorded) bool) error {
+	var values [4]string
+	for i, name := range []string{"apiGroup", "resource", "namespace", "name"} {
+		value, exact := q.fields.RequiresExactMatch(name)
+		if !exact {
+			return s.store.Journal(ctx, from, each)
+		}
+		values[i] = value
+	}
+	if from == 0 {
+		from = s.store.Revision()
+	}
+	return s.store.JournalOf(ctx, store.Subject{Group: values[0], Resource: values[1], Namespace: values[2], Name: values[3]},
+		from, each)
+}
+
 func (s *Server) getRevision(r *request) error {
 	n, err := strconv.ParseInt(r.name, 10, 64)
 	if err != nil || n <= 0 {
@@ -83,11 +116,21 @@ func (s *Server) getRevision(r *request) error {
 	if err := s.store.Fresh(r.Context()); err != nil {
 		return err
 	}
+	if r.past != 0 && n > r.past {
+		return store.ErrNotFound
+	}
 	rec, err := s.store.Entry(r.Context(), n)
+	if errors.Is(err, store.ErrGone) {
+		return s.notKept(r, n, s.store.Revision())
+	}
 	if err != nil {
 		return err
 	}
-	return s.answer(r, http.StatusOK, store.Unwritten(s.revisions, revisionOf(rec)))
+	revision := revisionOf(rec)
+	if !r.mayRead(revision) {
+		return apierrors.NewForbidden(r.gr(), r.name, fmt.Errorf("User %q cannot get what it is about", r.user.Name))
+	}
+	return s.answer(r, http.StatusOK, store.Unwritten(s.revisions, revision))
 }
 
 // revisionOf is the journal entry as clients read it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -15,6 +16,9 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/api"
+	"minik.dev/apiserver/auth"
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/store"
 	"minik.dev/journal"
 )
 
@@ -164,4 +168,58 @@ func TestWhatAnActorSaysOfItselfIsBounded(t *testing.T) {
 	require.Equal(t, strings.Repeat("x", maxActor), r.Actor.Command)
 	require.Equal(t, "s1", r.Actor.Session)
 	require.LessOrEqual(t, len(r.Actor.Component), maxActor)
+}
+
+// Revisions are chosen by what was written, by who wrote, and by each of their causes.
+func TestRevisionsByFields(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	client, err := kubernetes.NewForConfig(journal.Config(ts.config, "tester"))
+	require.NoError(t, err)
+	ctx := journal.WithCause(t.Context(), journal.Cause{Revisions: []int64{7, 3}})
+	for _, name := range []string{"a", "b"} {
+		_, err := client.CoreV1().Pods("shop").Create(ctx, pod(name), metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+	ts.configMap(t, "shop", "a")
+	for selector, want := range map[string]string{
+		"apiGroup=,resource=pods,namespace=shop,name=a":        "tester create pods/a because of 7,3",
+		"apiGroup=apps,resource=pods,namespace=shop,name=a":    "",
+		"apiGroup=,resource=pods,namespace=shop,name=a,verb=x": "",
+		"resource=pods,namespace=shop,name=a":                  "tester create pods/a because of 7,3",
+		"resource=configmaps,name=a":                           "apiserver.test create configmaps/a",
+		"actor.component=tester,name!=a":                       "tester create pods/b because of 7,3",
+		"cause=3,name=b":                                       "tester create pods/b because of 7,3",
+		"cause=3,cause=3,name=b":                               "tester create pods/b because of 7,3",
+		"cause=4":                                              "",
+		"verb=delete":                                          "",
+	} {
+		var got []string
+		for _, r := range ts.revisions(t, "fieldSelector="+url.QueryEscape(selector)).Items {
+			got = append(got, wrote(r))
+		}
+		require.Equal(t, want, strings.Join(got, ", "), selector)
+	}
+	for selector, message := range map[string]string{
+		"cause!=3":        `field label "cause" has several values: it can be selected by = only`,
+		"cause=3,cause=7": `field label "cause" can be selected once`,
+		"reason=x":        "field label not supported: reason",
+	} {
+		response, body := ts.call(t, "GET", "/apis/minik.dev/v1/revisions?fieldSelector="+url.QueryEscape(selector), "")
+		require.Equal(t, 400, response.StatusCode)
+		require.Equal(t, message, status(t, body).Message)
+	}
+}
+
+// Who may read revisions and not the object is shown nothing of what was done to it.
+func TestRevisionsOfWhatMayNotBeRead(t *testing.T) {
+	ts := start(t)
+	revision := func(user auth.User) bool {
+		r := &request{user: user}
+		return r.mayRead(&api.Revision{Resource: "secrets", Namespace: "shop", Name: "a"})
+	}
+	require.True(t, revision(auth.User{Name: "root", Groups: []string{auth.Masters}}))
+	require.False(t, revision(auth.User{Name: "jane", Groups: []string{auth.Authenticated}}))
+	q := &query{row: ts.Server.revisions, all: true, readable: func(resources.Object) bool { return false }}
+	require.False(t, q.matches(store.Unwritten(ts.Server.revisions, &api.Revision{})))
 }

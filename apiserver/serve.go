@@ -2,13 +2,16 @@ package apiserver
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
 
@@ -20,7 +23,7 @@ func (s *Server) serve(r *request) error {
 	if err := s.addressable(r); err != nil {
 		return err
 	}
-	if err := r.checkManager(); err != nil {
+	if err := r.checkWriteOptions(); err != nil {
 		return err
 	}
 	if r.row.Deprecated != "" {
@@ -29,6 +32,8 @@ func (s *Server) serve(r *request) error {
 	switch {
 	case r.row == s.revisions:
 		return s.serveRevisions(r)
+	case r.row.Report != nil:
+		return s.report(r)
 	case r.subresource != "":
 		return s.serveSubresource(r)
 	}
@@ -57,8 +62,10 @@ func (s *Server) addressable(r *request) error {
 	switch {
 	case r.row == nil, r.subresource != "" && r.sub == nil, r.sub == nil && r.tail != "":
 		return r.notServed()
-	case r.row.ClusterScoped && r.namespace != "":
+	case r.row.ClusterScoped && r.namespace != "", r.verb == "watch" && r.sub != nil:
 		return r.notServed()
+	case r.verb == "watch" && r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return apierrors.NewMethodNotSupported(r.gr(), strings.ToLower(r.Method))
 	case r.sub == nil && !r.row.Serves(r.verb):
 		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
 	case r.verb == "create" && r.sub == nil && r.name != "":
@@ -77,34 +84,36 @@ func (s *Server) addressable(r *request) error {
 
 // serveSubresource serves what lies below an object.
 func (s *Server) serveSubresource(r *request) error {
-	sub := r.sub
-	switch {
-	case sub.Name == "eviction" && r.verb == "create":
-		return s.evict(r)
-	case sub.Name == "log" && r.verb == "get":
-		return s.log(r)
-	case sub.Name == "proxy":
+	switch way := r.sub.Way; {
+	case way == resources.Proxies: // whatever the method
 		return s.proxy(r)
-	case slices.Contains(connected, sub.Name) && (r.verb == "get" || r.verb == "create"):
-		return s.connect(r)
-	case r.verb == "get" && sub.Get != nil && r.part():
-		return s.getSubresource(r)
-	case r.verb == "get" && sub.Get != nil:
-		return s.get(r)
-	case r.verb == "update" && sub.Apply != nil:
-		return s.update(r)
-	case r.verb == "patch" && sub.Apply != nil:
-		return s.patch(r)
-	case r.verb == "create" && sub.Create != nil:
-		return s.createSubresource(r)
-	default:
+	case !slices.Contains(r.sub.Verbs, r.verb):
 		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
+	case way == resources.Evicts:
+		return s.evict(r)
+	case way == resources.Logs:
+		return s.log(r)
+	case way == resources.Streams:
+		return s.connect(r)
+	case r.verb == "create":
+		return s.createSubresource(r)
+	case r.verb == "update":
+		return s.update(r)
+	case r.verb == "patch":
+		return s.patch(r)
+	case r.part():
+		return s.getSubresource(r)
+	default:
+		return s.get(r)
 	}
 }
 
 // find is the newest state of the addressed object. It asks the cache first, which is right unless the object is not
 // there or older than what was acknowledged; fresh asks for the newest in any case.
 func (s *Server) find(r *request, fresh bool) (*store.Entry, error) {
+	if r.past != 0 {
+		return s.store.GetAt(r.Context(), r.row, r.namespace, r.name, r.past)
+	}
 	if fresh {
 		if err := s.store.Fresh(r.Context()); err != nil {
 			return nil, err

@@ -43,6 +43,9 @@ type Options struct {
 	Kubelet *tls.Config
 	// Address says where ip:port is really listened on.
 	Address func(ip string, port int32) string
+	// Components says of the parts of the control plane that run in this process whether they do, by their names in
+	// ComponentStatuses: nil is yes. Of a part that is not among them nothing is known.
+	Components map[string]func() error
 	// Version is minik's own, for /version.
 	Version string
 
@@ -101,20 +104,19 @@ func New(o Options) (*Server, error) {
 			v := &row.Served[i]
 			s.rows[v.Kind.GroupVersion().WithResource(row.Plural)] = served{row: row, served: v}
 		}
-		if row.Kind.Kind == "Revision" {
+		if row.Journal {
 			s.revisions = row
-			continue
 		}
-		if row.Answer != nil {
-			continue
+		if row.Stored() {
+			stored = append(stored, row)
 		}
-		stored = append(stored, row)
 	}
 	s.store = store.New(stored, store.Options{
 		Client: o.Etcd.Client, SoleWriter: o.Etcd.Embedded, Server: o.Name, History: o.History,
 		Observe: s.metrics.etcd, Defragment: o.Etcd.Defragment,
 		JournalRow: s.revisions, JournalObject: revisionOf, Clock: o.Clock, Logger: o.Logger,
 	})
+	s.metrics.registry.MustRegister(keptHistory{s})
 	s.plugins = admission.Chain(admission.Options{
 		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, Random: o.Random,
 	})

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"reflect"
 	"sort"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -55,28 +56,51 @@ func (s *shaper) add(v reflect.Value, inList bool) {
 	}
 }
 
+// The structs that are one value.
+var (
+	timeType      = reflect.TypeFor[metav1.Time]()
+	microTimeType = reflect.TypeFor[metav1.MicroTime]()
+	quantityType  = reflect.TypeFor[resource.Quantity]()
+	intOrString   = reflect.TypeFor[intstr.IntOrString]()
+)
+
 func (s *shaper) addStruct(v reflect.Value, inList bool) {
-	switch value := v.Interface().(type) {
-	case metav1.Time:
-		s.addTime(value.Time, inList)
-	case metav1.MicroTime:
-		s.addTime(value.Time, inList)
-	case resource.Quantity:
+	switch t := v.Type(); t { // to ask each struct for its interface would copy all of it
+	case timeType:
+		s.addTime(v.Interface().(metav1.Time).Time, inList)
+	case microTimeType:
+		s.addTime(v.Interface().(metav1.MicroTime).Time, inList)
+	case quantityType:
+		value := v.Interface().(resource.Quantity)
 		s.mark(boolByte(value.IsZero()))
 		if inList {
 			s.text(value.String())
 		}
-	case intstr.IntOrString:
+	case intOrString:
+		value := v.Interface().(intstr.IntOrString)
 		s.text(value.String())
 	default:
-		t := v.Type()
-		for i := range v.NumField() {
-			if !t.Field(i).IsExported() {
-				continue
-			}
+		for _, i := range exported(t) {
 			s.add(v.Field(i), inList)
 		}
 	}
+}
+
+// exportedFields are the indexes of a struct type's exported fields, by type; the types are those of the API.
+var exportedFields sync.Map
+
+func exported(t reflect.Type) []int {
+	if known, ok := exportedFields.Load(t); ok {
+		return known.([]int)
+	}
+	var fields []int
+	for i := range t.NumField() {
+		if t.Field(i).IsExported() {
+			fields = append(fields, i)
+		}
+	}
+	exportedFields.Store(t, fields)
+	return fields
 }
 
 func (s *shaper) addTime(t time.Time, inList bool) {

@@ -52,7 +52,7 @@ func TestShapesTellFieldSetsApart(t *testing.T) {
 		shape := newShaper(seed)
 		shape.add(reflect.ValueOf(pod), false)
 		shapes[name] = shape.sum()
-		require.NoError(t, fields.update(pods, "", pods.New(), pod, "test"))
+		require.NoError(t, fields.update(pods, pods.Kind, "", pods.New(), pod, "test"))
 		sets[name] = pod.ManagedFields[0].FieldsV1.GetRawString()
 	}
 	for a := range variants {
@@ -79,10 +79,10 @@ func TestRememberedFieldsAreTheLibrarys(t *testing.T) {
 	now := time.Now()
 	first, second, fresh := benchPod(1), benchPod(2), benchPod(2)
 	remembering := newFieldManagers(c)
-	require.NoError(t, remembering.create(pods, first, "test", now))
-	require.NoError(t, remembering.create(pods, second, "test", now))
+	require.NoError(t, remembering.create(pods, pods.Kind, first, "test", now))
+	require.NoError(t, remembering.create(pods, pods.Kind, second, "test", now))
 	require.Len(t, remembering.made, 1)
-	require.NoError(t, newFieldManagers(c).create(pods, fresh, "test", now))
+	require.NoError(t, newFieldManagers(c).create(pods, pods.Kind, fresh, "test", now))
 	second.ManagedFields[0].Time, fresh.ManagedFields[0].Time = nil, nil
 	require.Equal(t, fresh.ManagedFields, second.ManagedFields)
 }

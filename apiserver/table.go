@@ -21,9 +21,12 @@ func (s *Server) tableOf(r *request, m media, entries []*store.Entry) (*metav1.T
 	}
 	table := &metav1.Table{ColumnDefinitions: columns(r.row), Rows: make([]metav1.TableRow, 0, len(entries))}
 	table.APIVersion, table.Kind = metav1.GroupName+"/"+m.AsVersion, "Table"
+	if err := s.tellTime(r); err != nil {
+		return nil, err
+	}
 	now := s.Clock.Now()
 	for _, e := range entries {
-		row := metav1.TableRow{Cells: cells(r.row, e.Object, now)}
+		row := metav1.TableRow{Cells: cells(r.row, e.Object, r.now(now, e.Object))}
 		switch include {
 		case metav1.IncludeObject:
 			row.Object = runtime.RawExtension{Object: r.out(e.Object)}
@@ -59,8 +62,11 @@ func (s *Server) partTable(r *request, m media, part runtime.Object) (*metav1.Ta
 	if err != nil {
 		return nil, err
 	}
-	row := metav1.TableRow{Cells: r.sub.Cells(part, s.Clock.Now())}
+	if err := s.tellTime(r); err != nil {
+		return nil, err
+	}
 	obj, named := part.(metav1.Object)
+	row := metav1.TableRow{Cells: r.sub.Cells(part, r.now(s.Clock.Now(), obj))}
 	switch {
 	case include == metav1.IncludeObject:
 		row.Object = runtime.RawExtension{Object: part}

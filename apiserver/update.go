@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/admission"
 	"minik.dev/apiserver/resources"
@@ -26,10 +27,25 @@ func (s *Server) update(r *request) error {
 		obj, err := s.placed(r, current, body.DeepCopyObject())
 		return obj, false, err
 	})
+	if errors.Is(err, store.ErrNotFound) && r.row.CreateOnUpdate && r.sub == nil {
+		obj := body.(resources.Object)
+		obj.SetResourceVersion("")
+		if err = s.mayCreate(r); err == nil {
+			err = s.createObject(r, obj, false)
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}
 	return s.answerChanged(r, written)
+}
+
+// mayCreate asks whether the client may create what its update or patch does not find.
+func (s *Server) mayCreate(r *request) error {
+	asked := *r
+	asked.verb = "create"
+	return s.authorize(&asked)
 }
 
 // subBody reads the body as the object or as the subresource's own kind.
@@ -77,10 +93,7 @@ func (s *Server) placed(r *request, current resources.Object, body runtime.Objec
 // The state comes from the cache. When it turns out to be old, the transaction brings the newer one along.
 func (s *Server) mutate(r *request, verb string,
 	change func(current resources.Object) (next resources.Object, owned bool, err error)) (*store.Entry, error) {
-	dryRun, err := r.dryRun()
-	if err != nil {
-		return nil, err
-	}
+	dryRun := r.dryRun()
 	current, err := s.find(r, false)
 	if err != nil {
 		return nil, err
@@ -164,6 +177,10 @@ func released(row *resources.Resource, obj resources.Object) bool {
 
 // precondition checks the resourceVersion and the UID that the client insists on.
 func precondition(r *request, current *store.Entry, next resources.Object) error {
+	if v := next.GetResourceVersion(); r.row.Conditional && r.verb == "update" && (v == "" || v == "0") {
+		return apierrors.NewInvalid(r.row.Kind.GroupKind(), r.name, field.ErrorList{field.Invalid(
+			field.NewPath("metadata", "resourceVersion"), 0, "must be specified for an update")})
+	}
 	if v := next.GetResourceVersion(); v != "" && v != "0" && v != current.Object.GetResourceVersion() {
 		return apierrors.NewConflict(r.gr(), r.name, &store.ConflictError{})
 	}
@@ -184,6 +201,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	obj.SetGeneration(old.GetGeneration())
 	obj.SetSelfLink("")
 	obj.SetResourceVersion(old.GetResourceVersion())
+	r.dropRepeatedOwners(obj)
 	if r.sub == nil {
 		if _, ok := r.row.Subresource("status"); ok {
 			copyStatus(obj, old)
@@ -191,6 +209,9 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 		if r.row.Prepare != nil {
 			r.row.Prepare(obj, old)
 		}
+	}
+	if r.row.Stamp != nil {
+		r.row.Stamp(obj, old, r.write())
 	}
 	if err := s.admit(r.Context(), &admission.Request{
 		Row: r.row, Verb: "update", Subresource: r.subresource, Namespace: r.namespace, Name: r.name, Object: obj, Old: old,
@@ -202,6 +223,11 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	if r.row.Generation && (r.sub == nil || r.sub.Apply != nil) && changed(obj, old) {
 		obj.SetGeneration(old.GetGeneration() + 1)
 	}
+	if !owned { // before the checks, as on create
+		if err := s.fields.update(r.row, r.kind(), r.subresource, old, obj, r.manager()); err != nil {
+			return err
+		}
+	}
 	if err := invalid(r, obj, old); err != nil {
 		return err
 	}
@@ -210,10 +236,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 			r.warn(w)
 		}
 	}
-	if owned {
-		return nil
-	}
-	return s.fields.update(r.row, r.subresource, old, obj, r.manager())
+	return nil
 }
 
 // changed reports whether anything but metadata and status differs.
@@ -262,9 +285,14 @@ func (s *Server) createSubresource(r *request) error {
 	if err != nil {
 		return err
 	}
+	return s.createPart(r, body)
+}
+
+// createPart is the same with the body that was read.
+func (s *Server) createPart(r *request, body runtime.Object) error {
 	var answer runtime.Object
 	now := r.received.Truncate(time.Second)
-	_, err = s.mutate(r, "create", func(current resources.Object) (resources.Object, bool, error) {
+	_, err := s.mutate(r, "create", func(current resources.Object) (resources.Object, bool, error) {
 		next := current.DeepCopyObject().(resources.Object)
 		var err error
 		answer, err = r.sub.Create(next, body, now)

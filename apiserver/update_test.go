@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -235,4 +236,36 @@ func TestAnOldStateDecidesNothing(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "2", k)
+}
+
+// Upstream makes an object of some kinds by an update of one that is not there; kubectl replace and auth reconcile use it.
+func TestUpdateMakesWhatIsNotThere(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	roles := ts.client.RbacV1().Roles("shop")
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "reader", ResourceVersion: "1"},
+		Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}}}
+	made, err := roles.Update(t.Context(), role, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.NotEmpty(t, made.UID)
+	again, err := roles.Update(t.Context(), made, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, made.UID, again.UID)
+	_, err = ts.client.CoreV1().ConfigMaps("shop").Update(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "a"}},
+		metav1.UpdateOptions{})
+	require.True(t, apierrors.IsNotFound(err), "%v", err)
+}
+
+// An update of a Lease says of which revision it is; a patch need not (upstream's AllowUnconditionalUpdate).
+func TestConditionalUpdates(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	const path = "/apis/coordination.k8s.io/v1/namespaces/shop/leases"
+	response, body := ts.call(t, "POST", path, `{"metadata":{"name":"a"}}`)
+	require.Equal(t, 201, response.StatusCode, "%s", body)
+	response, body = ts.call(t, "PUT", path+"/a", `{"metadata":{"name":"a"}}`)
+	require.Equal(t, 422, response.StatusCode, "%s", body)
+	require.Contains(t, status(t, body).Message, "metadata.resourceVersion: Invalid value: 0: must be specified for an update")
+	response, body = ts.call(t, "PATCH", path+"/a", `{"metadata":{"labels":{"a":"b"}}}`, "Content-Type", string(types.MergePatchType))
+	require.Equal(t, 200, response.StatusCode, "%s", body)
 }

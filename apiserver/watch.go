@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/store"
 )
@@ -70,11 +70,18 @@ func (s *Server) watch(r *request) error {
 	if err != nil {
 		return err
 	}
-	from, initial, bookmark, err := s.startWatch(r, q)
+	if _, err := r.includeObject(); m.As == "Table" && err != nil {
+		return err
+	}
+	start, err := s.startWatch(r, q)
 	if err != nil {
 		return err
 	}
-	defer from.Stop()
+	defer func() {
+		if start.from != nil {
+			start.from.Stop()
+		}
+	}()
 	w := &watcher{s: s, r: r, q: q, m: m}
 	if websocket.IsWebSocketUpgrade(r.Request) {
 		socket, err := s.watchSocket(r)
@@ -92,39 +99,46 @@ func (s *Server) watch(r *request) error {
 	s.metrics.watching(r, 1)
 	defer s.metrics.watching(r, -1)
 	// From here on an error of writing means that the client is gone, which is nobody's error.
-	for _, e := range initial {
+	for _, e := range start.initial {
 		if w.send(watch.Added, e) != nil {
 			return nil
 		}
 	}
-	if bookmark > 0 && w.bookmark(bookmark, true) != nil {
+	if start.bookmark > 0 && w.bookmark(start.bookmark, true) != nil {
 		return nil
 	}
 	if w.out.flush() != nil {
 		return nil
 	}
-	w.follow(from)
+	if start.from == nil {
+		if start.from = w.replay(start.after); start.from == nil {
+			return nil
+		}
+	}
+	w.follow(start.from)
 	return nil
 }
 
-// startWatch finds where the watch starts: after a revision, or with the present as its first events. bookmark is the
-// revision at which the initial events are complete, where the client asked to be told.
-func (s *Server) startWatch(r *request, q *query) (from *store.Watcher, initial []*store.Entry, bookmark int64, err error) {
+// beginning is where a watch starts.
+type beginning struct {
+	// from brings what happens next; nil replays what happened after a revision first.
+	from  *store.Watcher
+	after int64
+	// initial is what was there already, and bookmark the revision at which that is complete, where the client asked to be
+	// told.
+	initial  []*store.Entry
+	bookmark int64
+}
+
+// startWatch finds where the watch starts: after a revision, or with the present (or the past that is asked for) as its
+// first events.
+func (s *Server) startWatch(r *request, q *query) (*beginning, error) {
 	at, err := q.revision()
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	asked := q.SendInitialEvents != nil
-	if asked && q.ResourceVersionMatch != metav1.ResourceVersionMatchNotOlderThan {
-		return nil, nil, 0, apierrors.NewBadRequest("resourceVersionMatch: sendInitialEvents requires setting " +
-			"resourceVersionMatch to NotOlderThan")
-	}
-	if !asked && q.ResourceVersionMatch != "" {
-		return nil, nil, 0, apierrors.NewBadRequest("resourceVersionMatch is forbidden for watch unless sendInitialEvents " +
-			"is provided")
-	}
-	if asked && *q.SendInitialEvents && !q.AllowWatchBookmarks {
-		return nil, nil, 0, apierrors.NewBadRequest("sendInitialEvents: requires allowWatchBookmarks")
+	if r.past != 0 {
+		return s.startPast(r, q, at)
 	}
 	if q.ResourceVersion == "" {
 		err = s.store.Fresh(r.Context())
@@ -132,31 +146,29 @@ func (s *Server) startWatch(r *request, q *query) (from *store.Watcher, initial 
 		err = s.store.AtLeast(r.Context(), at)
 	}
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	now := at == 0
-	if asked {
-		now = *q.SendInitialEvents
-	}
+	now := ptr.Deref(q.SendInitialEvents, at == 0)
 	if !now && at == 0 { // sendInitialEvents=false from wherever we are
-		from, _ = s.store.WatchNow(r.row, q.indexed)
-		return from, nil, 0, nil
+		from, _ := s.store.WatchNow(r.row, q.indexed)
+		return &beginning{from: from}, nil
 	}
 	if !now {
-		from, err = s.store.Watch(r.row, at, q.indexed)
-		return from, nil, 0, err
+		from, err := s.store.Watch(r.row, at, q.indexed)
+		return &beginning{from: from}, err
 	}
 	from, snapshot := s.store.WatchNow(r.row, q.indexed)
+	start := &beginning{from: from}
 	snapshot.Ascend(store.Range(r.row, r.namespace), "", func(e *store.Entry) bool {
 		if q.matches(e) {
-			initial = append(initial, e)
+			start.initial = append(start.initial, e)
 		}
 		return true
 	})
-	if asked {
-		bookmark = snapshot.Revision
+	if q.SendInitialEvents != nil && q.AllowWatchBookmarks {
+		start.bookmark = snapshot.Revision
 	}
-	return from, initial, bookmark, nil
+	return start, nil
 }
 
 // follow sends events until the client goes, the time is up, or the watcher has fallen behind.

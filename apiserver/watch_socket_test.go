@@ -62,6 +62,7 @@ func TestTheLastBookmark(t *testing.T) {
 	ts.namespace(t, "shop")
 	seconds := int64(lastBookmark/time.Second) + 1
 	w := ts.watchMaps(t, metav1.ListOptions{AllowWatchBookmarks: true, TimeoutSeconds: &seconds})
+	require.Equal(t, "BOOKMARK", told(t, w), "the end of the initial events, which a watch from nowhere asks for (upstream)")
 	require.Equal(t, "BOOKMARK", told(t, w))
 	require.Equal(t, "END", told(t, w))
 }

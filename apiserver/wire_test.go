@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -152,6 +154,50 @@ func TestAClientThatSpeaksProtobuf(t *testing.T) {
 	require.NoError(t, maps.Delete(t.Context(), "a", metav1.DeleteOptions{}))
 }
 
+// In protobuf a claim of a StatefulSet does not say of which kind it is, which is no change; and the data of a
+// ControllerRevision is the same bytes.
+func TestWorkloadsInProtobuf(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	config := rest.CopyConfig(ts.config)
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf
+	client, err := kubernetes.NewForConfig(config)
+	require.NoError(t, err)
+	sets, revisions := client.AppsV1().StatefulSets("shop"), client.AppsV1().ControllerRevisions("shop")
+
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "db"}}
+	set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}
+	set.Spec.Template = corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: set.Spec.Selector.MatchLabels}, Spec: pod("db").Spec,
+	}
+	claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data"}}
+	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+	set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{claim}
+	made, err := sets.Create(t.Context(), set, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Empty(t, made.Spec.VolumeClaimTemplates[0].Kind)
+
+	made.Labels = map[string]string{"new": "label"}
+	labelled, err := sets.Update(t.Context(), made, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, labelled.Generation)
+	_, text := ts.call(t, "GET", "/apis/apps/v1/namespaces/shop/statefulsets/db", "", "Accept", mediaJSON)
+	require.Contains(t, string(text), `"volumeClaimTemplates":[{"kind":"PersistentVolumeClaim","apiVersion":"v1"`)
+
+	state := runtime.RawExtension{Raw: []byte(`{"spec":{"b":1,"a":2}}`)}
+	revision, err := revisions.Create(t.Context(), &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{Name: "db-1"}, Data: state, Revision: 1,
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, string(state.Raw), string(revision.Data.Raw))
+	revision.Revision = 2
+	revision, err = revisions.Update(t.Context(), revision, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.Equal(t, string(state.Raw), string(revision.Data.Raw))
+}
+
 func TestMetadataAlone(t *testing.T) {
 	ts := start(t)
 	ts.namespace(t, "shop")
@@ -259,8 +305,24 @@ func TestWrongRequests(t *testing.T) {
 			"the namespace of the provided object does not match the namespace sent on the request (x != shop)"},
 		{"another name", "PUT", maps + "/a", good, nil, 400, metav1.StatusReasonBadRequest,
 			"the name of the object (b) does not match the name on the URL (a)"},
-		{"a bad dry run", "POST", maps + "?dryRun=Some", good, nil, 400, metav1.StatusReasonBadRequest, "dryRun"},
-		{"a bad validation", "POST", maps + "?fieldValidation=Lax", good, nil, 400, metav1.StatusReasonBadRequest, "fieldValidation"},
+		{"a bad dry run", "POST", maps + "?dryRun=Some", good, nil, 422, metav1.StatusReasonInvalid,
+			`CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value`},
+		{"a bad validation", "POST", maps + "?fieldValidation=Lax", good, nil, 422, metav1.StatusReasonInvalid, "fieldValidation"},
+		{"force without apply", "PATCH", maps + "/a?force=true", "{}", []string{"Content-Type", "application/merge-patch+json"}, 422,
+			metav1.StatusReasonInvalid, "force: Forbidden: may not be specified for non-apply patch"},
+		{"an operation with more", "PATCH", maps + "/a?fieldValidation=Strict",
+			`[{"op":"test","path":"/kind","value":"ConfigMap","x":1}]`, []string{"Content-Type", "application/json-patch+json"}, 422,
+			metav1.StatusReasonInvalid, `strict decoding error: json patch unknown field "[0].x"`},
+		{"applying what no schema has", "PATCH", maps + "/a?fieldManager=m", `{"apiVersion":"v1","kind":"ConfigMap","x":1}`,
+			[]string{"Content-Type", "application/apply-patch+yaml"}, 500, "", "failed to create typed patch object"},
+		{"a bad timeout", "GET", maps + "?timeout=soon", "", nil, 400, metav1.StatusReasonBadRequest,
+			"invalid timeout specified in the request URL"},
+		{"initial events of a list", "GET", maps + "?sendInitialEvents=true", "", nil, 422, metav1.StatusReasonInvalid,
+			"sendInitialEvents is forbidden for list"},
+		{"a match without a revision", "GET", maps + "?watch=1&resourceVersionMatch=NotOlderThan", "", nil, 422,
+			metav1.StatusReasonInvalid, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"},
+		{"a table's rows with what", "GET", maps + "?watch=1&includeObject=All", "",
+			[]string{"Accept", mediaJSON + ";as=Table;v=v1;g=meta.k8s.io"}, 400, metav1.StatusReasonBadRequest, "includeObject"},
 		{"a long manager", "POST", maps + "?fieldManager=" + strings.Repeat("m", 129), good, nil, 422,
 			metav1.StatusReasonInvalid, "fieldManager"},
 		{"a wrong cause", "POST", maps, good, []string{"Minik-Cause", "why"}, 400, metav1.StatusReasonBadRequest, "Minik-Cause"},
@@ -311,4 +373,14 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, size, maxWarnings)
 	require.NotZero(t, size)
+}
+
+// The programs whose answers people read get them indented, unless they say otherwise (upstream).
+func TestAnswersToPeople(t *testing.T) {
+	ts := start(t)
+	const path = "/api/v1/namespaces/default"
+	for query, indented := range map[string]bool{"": true, "?pretty=false": false} {
+		_, body := ts.call(t, "GET", path+query, "", "User-Agent", "curl/8.0")
+		require.Equal(t, indented, len(body) > 2 && body[1] == '\n', "%s", body)
+	}
 }

@@ -63,6 +63,9 @@ func Chain(o Options) []Plugin {
 		{"ServiceAccount", serviceAccount{o.Reader}.admit},
 		{"DefaultTolerationSeconds", admitDefaultTolerationSeconds},
 		{"Priority", priority{o.Reader}.admit},
+		{"DefaultStorageClass", defaultStorageClass{o.Reader}.admit},
+		{"PersistentVolumeClaimResize", claimResize{o.Reader}.admit},
+		{"CertificateSubjectRestriction", admitCertificateSubject},
 		{"ServiceAddresses", newServiceAddresses(o).admit},
 	}
 }

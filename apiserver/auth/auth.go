@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -35,13 +36,29 @@ type Attributes struct {
 	Path                         string
 }
 
-// Authenticate says who the client is.
-func Authenticate(req *http.Request) User {
-	if req.TLS == nil || len(req.TLS.VerifiedChains) == 0 {
-		return User{Name: Anonymous, Groups: []string{Unauthenticated}}
+// ErrUnauthorized says that the client shows a credential by which nobody is known. Whoever shows none is anonymous.
+var ErrUnauthorized = errors.New("the bearer token is nobody's")
+
+// Authenticate says who the client is. A certificate counts before a token, as upstream.
+func Authenticate(req *http.Request) (User, error) {
+	if req.TLS != nil && len(req.TLS.VerifiedChains) > 0 {
+		subject := req.TLS.VerifiedChains[0][0].Subject
+		return User{Name: subject.CommonName, Groups: append(slices.Clone(subject.Organization), Authenticated)}, nil
 	}
-	subject := req.TLS.VerifiedChains[0][0].Subject
-	return User{Name: subject.CommonName, Groups: append(slices.Clone(subject.Organization), Authenticated)}
+	if bearerToken(req.Header) != "" { // none is issued, so none is anybody's
+		return User{}, ErrUnauthorized
+	}
+	return User{Name: Anonymous, Groups: []string{Unauthenticated}}, nil
+}
+
+// bearerToken is the token in the header, or empty. Other schemes are not for us, and no credential (upstream).
+func bearerToken(header http.Header) string {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(header.Get("Authorization")), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	token, _, _ := strings.Cut(rest, " ")
+	return token
 }
 
 // Impersonate is who the request asks to be taken for; the user itself where it asks for nobody. Who may do so is for

@@ -77,14 +77,6 @@ func (c catalog) split() (core, named catalog) {
 	return core, named
 }
 
-// verbs are the row's verbs; nil in the table means all of them.
-func (k servedKind) verbs() []string {
-	if k.Verbs == nil {
-		return resources.AllVerbs
-	}
-	return k.Verbs
-}
-
 // bodyOf is the kind of a subresource's body: the object's own, in the version served, unless the row names another.
 func (k servedKind) bodyOf(s resources.Subresource) schema.GroupVersionKind {
 	if s.Kind.Empty() {

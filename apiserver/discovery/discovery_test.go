@@ -228,6 +228,10 @@ func TestNegotiation(t *testing.T) {
 		{"/apis/apps", v2 + ",application/json", "application/json"},
 		{"/apis/apps/v1", binary + ",application/json", binary},
 		{"/apis", "application/json;q=0.5," + binary, binary},
+		{"/apis", "application/yaml", "application/yaml"},
+		{"/api/v1", "text/html,application/yaml;q=0.9", "application/yaml"},
+		{"/api", "application/yaml;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+			"application/yaml;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
 		{"/apis", binary + ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
 			binary + ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
 	} {
@@ -237,11 +241,23 @@ func TestNegotiation(t *testing.T) {
 		require.Equal(t, "Accept", answer.Header.Get("Vary"))
 	}
 
-	answer, body := get(t, server, "/apis/apps", "Accept", v2)
-	require.Equal(t, http.StatusNotAcceptable, answer.StatusCode)
-	var status metav1.Status
-	require.NoError(t, json.Unmarshal(body, &status))
-	require.Equal(t, "only the following media types are accepted: application/json, "+binary, status.Message)
+	for path, accept := range map[string]string{"/apis/apps": v2, "/apis": "text/html", "/api/v1": "application/cbor"} {
+		answer, body := get(t, server, path, "Accept", accept)
+		require.Equal(t, http.StatusNotAcceptable, answer.StatusCode)
+		var status metav1.Status
+		require.NoError(t, json.Unmarshal(body, &status))
+		require.Equal(t, "only the following media types are accepted: application/json, application/yaml, "+binary, status.Message)
+	}
+}
+
+func TestYAMLSaysTheSame(t *testing.T) {
+	server := serve(t, rows())
+	for _, path := range []string{"/api", "/apis", "/apis/apps", "/apis/apps/v1"} {
+		_, plain := get(t, server, path)
+		_, body := get(t, server, path, "Accept", runtime.ContentTypeYAML)
+		require.YAMLEq(t, string(plain), string(body), path)
+		require.NotEqual(t, plain, body)
+	}
 }
 
 func TestProtobufSaysTheSame(t *testing.T) {

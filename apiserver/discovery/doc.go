@@ -12,7 +12,7 @@
 //  2. From the catalog come two forms of the same facts. The old form is a document for each level: APIVersions and
 //     APIGroupList at the roots, APIGroup, and an APIResourceList for each version. The aggregated form is one
 //     APIGroupDiscoveryList at each root, so that a client needs two requests instead of one for each version.
-//  3. A request's Accept header chooses between the forms, and between JSON and protobuf. Each document carries an ETag
+//  3. A request's Accept header chooses between the forms, and between JSON, YAML and protobuf. Each document carries an ETag
 //     of its bytes, so that a client that kept it is answered 304.
 //
 // Upstream is the handler chain of package apiserver; downstream is nothing: the documents are a pure function of the

@@ -62,15 +62,19 @@ func apiResourceList(v groupVersion) *metav1.APIResourceList {
 		APIResources: []metav1.APIResource{},
 	}
 	for _, k := range v.kinds {
+		hash := ""
+		if k.Stored() {
+			hash = storageVersionHash(k.Resource.Kind)
+		}
 		out.APIResources = append(out.APIResources, metav1.APIResource{
 			Name:               k.Plural,
 			SingularName:       k.Singular(),
 			Namespaced:         !k.ClusterScoped,
 			Kind:               k.kind.Kind,
-			Verbs:              k.verbs(),
+			Verbs:              k.ServedVerbs(),
 			ShortNames:         k.ShortNames,
 			Categories:         k.Categories,
-			StorageVersionHash: storageVersionHash(k.Resource.Kind),
+			StorageVersionHash: hash,
 		})
 		for _, s := range k.Subresources {
 			body := relativeTo(v.GroupVersion, k.bodyOf(s))
@@ -133,7 +137,7 @@ func resourceDiscoveries(v groupVersion) []apidiscoveryv2.APIResourceDiscovery {
 			ResponseKind:     responseKind(v.GroupVersion, k.kind),
 			Scope:            apidiscoveryv2.ScopeNamespace,
 			SingularResource: k.Singular(),
-			Verbs:            k.verbs(),
+			Verbs:            k.ServedVerbs(),
 			ShortNames:       k.ShortNames,
 			Categories:       k.Categories,
 		}

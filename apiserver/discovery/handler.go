@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"sigs.k8s.io/yaml"
 
 	"minik.dev/apiserver/resources"
 )
@@ -74,11 +75,14 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
-// notAcceptable answers 406 with the media types that the document can be had in.
+// notAcceptable answers 406 with the media types that documents can be had in. Of the aggregated form it says nothing, as
+// upstream.
 func notAcceptable(w http.ResponseWriter, variants []*variant) {
-	types := make([]string, 0, len(variants))
+	var types []string
 	for _, v := range variants {
-		types = append(types, v.mediaType())
+		if v.aggregated == "" {
+			types = append(types, v.contentType)
+		}
 	}
 	status := metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
@@ -95,7 +99,7 @@ func notAcceptable(w http.ResponseWriter, variants []*variant) {
 
 // variant is one form of a document.
 type variant struct {
-	// contentType is JSON or protobuf, without parameters.
+	// contentType is JSON, YAML or protobuf, without parameters.
 	contentType string
 	// aggregated is the version of the aggregated form; empty for the old form.
 	aggregated string
@@ -120,12 +124,14 @@ func aggregatedForm(groups catalog) []*variant {
 
 func encodings(version string, document runtime.Object) []*variant {
 	asJSON := func() ([]byte, error) { return json.Marshal(document) }
+	asYAML := func() ([]byte, error) { return yaml.Marshal(document) }
 	asProtobuf := func() ([]byte, error) {
 		scheme := runtime.NewScheme()
 		return runtime.Encode(protobuf.NewSerializer(scheme, scheme), document)
 	}
 	return []*variant{
 		{contentType: runtime.ContentTypeJSON, aggregated: version, body: sync.OnceValues(asJSON)},
+		{contentType: runtime.ContentTypeYAML, aggregated: version, body: sync.OnceValues(asYAML)},
 		{contentType: runtime.ContentTypeProtobuf, aggregated: version, body: sync.OnceValues(asProtobuf)},
 	}
 }

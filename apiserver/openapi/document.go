@@ -103,10 +103,13 @@ func (d *document) addKind(k kind) {
 	if namespaced {
 		scope = "Namespaced"
 	}
-	for _, verb := range k.verbs() {
+	for _, verb := range k.ServedVerbs() {
 		operation, ok := operations[verb]
 		if !ok {
 			continue
+		}
+		if verb == "delete" && k.ReturnDeleted {
+			operation.answer = itself{}
 		}
 		path := collection
 		if operation.named {

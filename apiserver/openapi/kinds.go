@@ -66,14 +66,6 @@ func modelNames(kinds []kind) map[string]string {
 	return out
 }
 
-// verbs are the row's verbs; nil in the table means all of them.
-func (k kind) verbs() []string {
-	if k.Verbs == nil {
-		return resources.AllVerbs
-	}
-	return k.Verbs
-}
-
 // label is the first label of the group, in which operations are named and tagged: "core", "apps", "events", "minik".
 func label(group string) string {
 	if group == "" {

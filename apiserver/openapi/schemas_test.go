@@ -8,10 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/kube-openapi/pkg/spec3"
@@ -162,11 +158,11 @@ func TestCorrectionsAreNeeded(t *testing.T) {
 	merging, err := newMerging()
 	require.NoError(t, err)
 	s := newSchemas(nil, merging)
-	for _, object := range []any{
-		appsv1.Deployment{}, appsv1.ReplicaSet{}, corev1.Event{}, corev1.Node{}, corev1.Pod{},
-		discoveryv1.EndpointSlice{}, eventsv1.Event{}, schedulingv1.PriorityClass{},
-	} {
-		s.schema(reflect.TypeOf(object))
+	for _, row := range resources.All() {
+		s.schema(reflect.TypeOf(row.New()).Elem())
+		for _, v := range row.Served {
+			s.schema(reflect.TypeOf(v.New()).Elem())
+		}
 	}
 	for name, fields := range corrections {
 		for field, required := range fields {

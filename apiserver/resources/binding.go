@@ -11,6 +11,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// bindings is the row of the Bindings that are posted to a namespace, as schedulers did before pods had the subresource.
+func bindings() *Resource {
+	return &Resource{
+		Kind:      corev1.SchemeGroupVersion.WithKind("Binding"),
+		Plural:    "bindings",
+		Verbs:     []string{"create"},
+		New:       func() Object { return &corev1.Binding{} },
+		StandsFor: "pods/binding",
+	}
+}
+
 // bind gives a pod to a node: the one write by which a scheduler decides. A pod is bound once; of two schedulers that
 // try, the second gets a conflict. The Binding's annotations and labels become the pod's, which is how a scheduler
 // records what it decided on (upstream: pkg/registry/core/pod/storage, assignPod).
@@ -41,6 +52,7 @@ func bind(obj Object, body runtime.Object, now time.Time) (runtime.Object, error
 	pod.Spec.NodeName = binding.Target.Name
 	pod.Annotations = merged(pod.Annotations, binding.Annotations)
 	pod.Labels = merged(pod.Labels, binding.Labels)
+	pod.Status.NominatedNodeName = "" // it has its node: upstream's ClearingNominatedNodeNameAfterBinding
 	setScheduled(&pod.Status, now)
 	return &metav1.Status{
 		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},

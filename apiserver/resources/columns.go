@@ -10,10 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// none and unknown stand in a cell that has nothing to say.
+// none, unknown and unset stand in a cell that has nothing to say.
 const (
 	none    = "<none>"
 	unknown = "<unknown>"
+	unset   = "<unset>"
 )
 
 // column is one column of `kubectl get`; priority 1 is shown by -o wide only.
@@ -32,6 +33,11 @@ func ageColumn() metav1.TableColumnDefinition {
 	return column("Age", "string", 0, metav1.ObjectMeta{}.SwaggerDoc()["creationTimestamp"])
 }
 
+// createdColumn is the second column of kinds for which upstream has no table of their own.
+func createdColumn() metav1.TableColumnDefinition {
+	return column("Created At", "date", 0, metav1.ObjectMeta{}.SwaggerDoc()["creationTimestamp"])
+}
+
 // templateColumns are what -o wide adds for everything that makes pods from a template.
 func templateColumns(selector string) []metav1.TableColumnDefinition {
 	return []metav1.TableColumnDefinition{
@@ -48,6 +54,9 @@ func age(t metav1.Time, now time.Time) string {
 	}
 	return duration.HumanDuration(now.Sub(t.Time))
 }
+
+// created is a moment as the table of a kind without one of its own shows it.
+func created(t metav1.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func orNone(s string) string {
 	if s == "" {

@@ -106,13 +106,17 @@ func validateContainer(path *field.Path, c *corev1.Container, pod podScope) fiel
 // validateImageSpace refuses what templates are allowed: an image with space around its name.
 func validateImageSpace(path *field.Path, containers []corev1.Container) field.ErrorList {
 	var errs field.ErrorList
-	for i, c := range containers {
-		if strings.TrimSpace(c.Image) != c.Image {
-			errs = append(errs, field.Invalid(path.Index(i).Child("image"), c.Image,
-				"must not have leading or trailing whitespace"))
-		}
+	for i := range containers {
+		errs = append(errs, validateImageSpaceOf(path.Index(i), &containers[i])...)
 	}
 	return errs
+}
+
+func validateImageSpaceOf(path *field.Path, c *corev1.Container) field.ErrorList {
+	if strings.TrimSpace(c.Image) == c.Image {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path.Child("image"), c.Image, "must not have leading or trailing whitespace")}
 }
 
 func validatePorts(path *field.Path, ports []corev1.ContainerPort) field.ErrorList {

@@ -116,10 +116,7 @@ func validateStrategy(path *field.Path, s *appsv1.DeploymentStrategy) field.Erro
 	if isZero(unavailable) && isZero(surge) {
 		errs = append(errs, field.Invalid(rolling.Child("maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0"))
 	}
-	if share, ok := percent(unavailable); ok && share > 100 {
-		errs = append(errs, field.Invalid(rolling.Child("maxUnavailable"), *unavailable, "must not be greater than 100%"))
-	}
-	return errs
+	return append(errs, atMostAll(rolling.Child("maxUnavailable"), unavailable)...)
 }
 
 func validateDeploymentStatus(d, _ *appsv1.Deployment) field.ErrorList {

@@ -16,14 +16,15 @@ import (
 
 func endpoints() *Resource {
 	return &Resource{
-		Kind:       corev1.SchemeGroupVersion.WithKind("Endpoints"),
-		Plural:     "endpoints",
-		ShortNames: []string{"ep"},
-		Deprecated: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
-		New:        func() Object { return &corev1.Endpoints{} },
-		NewList:    func() runtime.Object { return &corev1.EndpointsList{} },
-		Default:    each(defaultEndpoints),
-		Validate:   check(validateEndpoints),
+		Kind:           corev1.SchemeGroupVersion.WithKind("Endpoints"),
+		Plural:         "endpoints",
+		CreateOnUpdate: true,
+		ShortNames:     []string{"ep"},
+		Deprecated:     "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+		New:            func() Object { return &corev1.Endpoints{} },
+		NewList:        func() runtime.Object { return &corev1.EndpointsList{} },
+		Default:        each(defaultEndpoints),
+		Validate:       check(validateEndpoints),
 		Columns: []metav1.TableColumnDefinition{
 			nameColumn(0), column("Endpoints", "string", 0, corev1.Endpoints{}.SwaggerDoc()["subsets"]), ageColumn(),
 		},

@@ -16,11 +16,12 @@ import (
 // events is the row of events: one object that two groups serve under their own field names. It is stored as core/v1.
 func events() *Resource {
 	return &Resource{
-		Kind:       corev1.SchemeGroupVersion.WithKind("Event"),
-		Plural:     "events",
-		ShortNames: []string{"ev"},
-		New:        func() Object { return &corev1.Event{} },
-		NewList:    func() runtime.Object { return &corev1.EventList{} },
+		Kind:           corev1.SchemeGroupVersion.WithKind("Event"),
+		Plural:         "events",
+		CreateOnUpdate: true,
+		ShortNames:     []string{"ev"},
+		New:            func() Object { return &corev1.Event{} },
+		NewList:        func() runtime.Object { return &corev1.EventList{} },
 		Served: []Served{{
 			Kind:    eventsv1.SchemeGroupVersion.WithKind("Event"),
 			New:     func() Object { return &eventsv1.Event{} },

@@ -12,11 +12,13 @@ import (
 
 func leases() *Resource {
 	return &Resource{
-		Kind:     coordinationv1.SchemeGroupVersion.WithKind("Lease"),
-		Plural:   "leases",
-		New:      func() Object { return &coordinationv1.Lease{} },
-		NewList:  func() runtime.Object { return &coordinationv1.LeaseList{} },
-		Validate: check(validateLease),
+		Kind:           coordinationv1.SchemeGroupVersion.WithKind("Lease"),
+		Plural:         "leases",
+		CreateOnUpdate: true,
+		New:            func() Object { return &coordinationv1.Lease{} },
+		NewList:        func() runtime.Object { return &coordinationv1.LeaseList{} },
+		Conditional:    true,
+		Validate:       check(validateLease),
 		Columns: []metav1.TableColumnDefinition{
 			nameColumn(0),
 			column("Holder", "string", 0, coordinationv1.LeaseSpec{}.SwaggerDoc()["holderIdentity"]),

@@ -3,9 +3,14 @@ package resources
 import (
 	"maps"
 	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/sets"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -20,11 +25,21 @@ func ValidateMeta(r *Resource, obj, old Object) field.ErrorList {
 	}
 	path := field.NewPath("metadata")
 	errs := validation.ValidateObjectMetaAccessor(obj, !r.ClusterScoped, name, path)
+	for i, name := range obj.GetFinalizers() {
+		if !strings.Contains(name, "/") && !standardFinalizers.Has(name) {
+			errs = append(errs, field.Invalid(path.Child("finalizers").Index(i), name,
+				"name is neither a standard finalizer name nor is it fully qualified"))
+		}
+	}
 	if old != nil {
 		errs = append(errs, validation.ValidateObjectMetaAccessorUpdate(obj, old, path)...)
 	}
 	return errs
 }
+
+// standardFinalizers are those that need no domain.
+var standardFinalizers = sets.New(string(corev1.FinalizerKubernetes), metav1.FinalizerOrphanDependents,
+	metav1.FinalizerDeleteDependents)
 
 // The checks below say what most kinds have in common, in upstream's words.
 
@@ -53,6 +68,14 @@ func oneOf[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
 	return nil
 }
 
+// supported is oneOf where an empty value is as wrong as any other that is not listed, and not called missing.
+func supported[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return field.ErrorList{field.NotSupported(path, value, allowed)}
+}
+
 func dnsLabel(path *field.Path, value string) field.ErrorList {
 	return mistakes(path, value, utilvalidation.IsDNS1123Label(value))
 }
@@ -63,6 +86,23 @@ func dnsSubdomain(path *field.Path, value string) field.ErrorList {
 
 func qualifiedName(path *field.Path, value string) field.ErrorList {
 	return mistakes(path, value, utilvalidation.IsQualifiedName(value))
+}
+
+// pathSegmentName takes every name that fits into a URL as one segment of its path: the names of RBAC have colons.
+func pathSegmentName(name string, prefix bool) []string {
+	if prefix { // what follows makes a name of ".." as well
+		return content.IsPathSegmentPrefix(name)
+	}
+	return content.IsPathSegmentName(name)
+}
+
+// requiredSegment is the name of something that has to be named, and that may be of a kind with loose rules for names.
+// Missing is what is said where it is not named.
+func requiredSegment(path *field.Path, value, missing string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(path, missing)}
+	}
+	return mistakes(path, value, content.IsPathSegmentName(value))
 }
 
 func portNumber(path *field.Path, port int32) field.ErrorList {

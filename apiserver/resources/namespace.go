@@ -18,6 +18,7 @@ func namespaces() *Resource {
 	return &Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("Namespace"),
 		Plural:        "namespaces",
+		Awaited:       true,
 		ShortNames:    []string{"ns"},
 		ClusterScoped: true,
 		Verbs:         withoutDeleteCollection,

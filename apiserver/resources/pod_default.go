@@ -165,8 +165,10 @@ func defaultProbe(p *corev1.Probe) {
 	}
 }
 
-func orDefault(value *int32, otherwise int32) {
-	if *value == 0 {
+// orDefault fills in what was left at its zero value.
+func orDefault[T comparable](value *T, otherwise T) {
+	var zero T
+	if *value == zero {
 		*value = otherwise
 	}
 }
@@ -207,6 +209,9 @@ func defaultVolume(v *corev1.Volume) {
 	}
 	if s.HostPath != nil && s.HostPath.Type == nil {
 		s.HostPath.Type = ptr.To(corev1.HostPathUnset)
+	}
+	if s.Ephemeral != nil && s.Ephemeral.VolumeClaimTemplate != nil {
+		defaultClaimSpec(&s.Ephemeral.VolumeClaimTemplate.Spec)
 	}
 	if s.Image != nil && s.Image.PullPolicy == "" {
 		s.Image.PullPolicy = pullPolicy(s.Image.Reference)

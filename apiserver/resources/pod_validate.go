@@ -79,6 +79,7 @@ func validatePodSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 	errs = append(errs, validateContainers(path.Child("containers"), spec.Containers, scope)...)
 	errs = append(errs,
 		validateInitContainers(path.Child("initContainers"), spec.InitContainers, spec.Containers, scope)...)
+	errs = append(errs, validateEphemeralContainers(path.Child("ephemeralContainers"), spec, scope)...)
 	errs = append(errs, oneOf(path.Child("restartPolicy"), spec.RestartPolicy,
 		corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever)...)
 	errs = append(errs, oneOf(path.Child("dnsPolicy"), spec.DNSPolicy, corev1.DNSClusterFirstWithHostNet,

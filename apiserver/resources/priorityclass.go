@@ -18,6 +18,7 @@ func priorityClasses() *Resource {
 	return &Resource{
 		Kind:          schedulingv1.SchemeGroupVersion.WithKind("PriorityClass"),
 		Plural:        "priorityclasses",
+		Awaited:       true,
 		ShortNames:    []string{"pc"},
 		ClusterScoped: true,
 		New:           func() Object { return &schedulingv1.PriorityClass{} },

@@ -72,13 +72,21 @@ func containerResource(path *field.Path, name corev1.ResourceName) field.ErrorLi
 		isHugePages(name):
 		return nil
 	case !strings.Contains(string(name), "/"):
-		var errs field.ErrorList
-		if !standardResources.Has(name) {
-			errs = append(errs, field.Invalid(path, name, "must be a standard resource type or fully qualified"))
-		}
-		return append(errs, field.Invalid(path, name, "must be a standard resource for containers"))
+		return append(resourceName(path, name), field.Invalid(path, name, "must be a standard resource for containers"))
 	case !isNative(name) && !isExtended(name):
 		return field.ErrorList{field.Invalid(path, name, "doesn't follow extended resource name standard")}
+	}
+	return nil
+}
+
+// resourceName takes every name that means something anywhere: the short ones that are known, and any with a domain.
+func resourceName(path *field.Path, name corev1.ResourceName) field.ErrorList {
+	if wrong := validation.IsQualifiedName(string(name)); len(wrong) > 0 {
+		return mistakes(path, name, wrong)
+	}
+	short := !strings.Contains(string(name), "/")
+	if short && !standardResources.Has(name) && !isHugePages(name) && !isHugePagesRequest(name) {
+		return field.ErrorList{field.Invalid(path, name, "must be a standard resource type or fully qualified")}
 	}
 	return nil
 }
@@ -93,6 +101,11 @@ func isHugePages(name corev1.ResourceName) bool {
 	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix)
 }
 
+// isHugePagesRequest tells the name under which a quota counts huge pages.
+func isHugePagesRequest(name corev1.ResourceName) bool {
+	return strings.HasPrefix(string(name), corev1.ResourceRequestsHugePagesPrefix)
+}
+
 // isNative tells the names that belong to Kubernetes itself.
 func isNative(name corev1.ResourceName) bool {
 	return !strings.Contains(string(name), "/") || strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
@@ -105,13 +118,25 @@ func isExtended(name corev1.ResourceName) bool {
 
 func mayOvercommit(name corev1.ResourceName) bool { return isNative(name) && !isHugePages(name) }
 
+// countedResources are the standard ones that come in pieces.
+var countedResources = sets.New[corev1.ResourceName]("pods", "services", "replicationcontrollers", "resourcequotas",
+	"secrets", "configmaps", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers")
+
+// positive takes no zero and no negative number.
+func positive(path *field.Path, quantity resource.Quantity) field.ErrorList {
+	if quantity.Sign() <= 0 {
+		return field.ErrorList{field.Invalid(path, quantity.String(), "must be greater than zero")}
+	}
+	return nil
+}
+
 // quantityOf takes no negative number, and no fraction of what comes in pieces.
 func quantityOf(path *field.Path, name corev1.ResourceName, quantity resource.Quantity) field.ErrorList {
 	var errs field.ErrorList
 	if quantity.Sign() < 0 {
 		errs = append(errs, field.Invalid(path, quantity.String(), "must be greater than or equal to 0"))
 	}
-	if (name == corev1.ResourcePods || isExtended(name)) && quantity.MilliValue()%1000 != 0 {
+	if (countedResources.Has(name) || isExtended(name)) && quantity.MilliValue()%1000 != 0 {
 		errs = append(errs, field.Invalid(path, quantity, "must be an integer"))
 	}
 	return errs

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/auth"
 )
 
 // Object is what every row's objects are: metadata and a copy of themselves.
@@ -44,6 +46,10 @@ type Resource struct {
 	// the fields that belong to the server (a Pod's phase and QoS class); on update it keeps those of old. Spec, status,
 	// generation and the metadata are taken care of for every kind: see Generation and the "status" subresource.
 	Prepare func(obj, old Object)
+	// Stamp writes what Prepare cannot know into an object: who writes it, and when. It runs after Prepare, and after a
+	// subresource was applied; old is nil on create. The certificate requests' requester is written so, and the times of
+	// conditions and phases.
+	Stamp func(obj, old Object, w Write)
 	// Validate returns every mistake, with upstream's field paths and messages. Metadata is checked for every kind; Name
 	// says how.
 	Validate func(obj, old Object) field.ErrorList
@@ -62,24 +68,52 @@ type Resource struct {
 
 	// Fields that a field selector may name, beyond metadata.name and metadata.namespace.
 	Fields func(Object) fields.Set
-	// Indexed is one of Fields, for which a watch costs only the events it gets; empty is none.
-	Indexed string
+	// Among are fields of which an object has several values at once; a selector that names one of them chooses the objects
+	// that have the value among theirs.
+	Among func(Object) map[string][]string
+	// Indexed is one of Fields, for which a watch costs only the events it gets; the zero value is none.
+	Indexed Index
+	// Awaited kinds are read when objects of others are admitted: a write of one is answered when the server's own cache has it,
+	// so that whoever made it can rely on it. (Upstream's admission may be behind for a moment.)
+	Awaited bool
 	// Claims are things that one object at a time may hold (an address, a port). The store writes them with the object, in
 	// one transaction, and refuses an object that claims what another holds.
 	Claims func(Object) []string
+	// Taken words the refusal of a claim that another object holds: where this one names it, and why it can't have it.
+	Taken func(obj Object, claim string) *field.Error
 	// Grace says for how many seconds a deletion waits for its object to end by itself; 0 deletes at once. Nil means 0.
 	Grace func(obj Object, options *metav1.DeleteOptions) int64
 
 	// Retire runs on an object whose deletion begins, after its deletionTimestamp is set, and marks it as the kind does (a
 	// Namespace's phase). It reports whether something besides metadata.finalizers keeps the object.
 	Retire func(obj Object) (keep bool)
+	// CreateOnUpdate kinds are made by an update of one that is not there, as upstream does for some.
+	CreateOnUpdate bool
+	// Conditional kinds are updated only by who names the resourceVersion that the update is of, as upstream asks for some.
+	Conditional bool
+	// ReturnDeleted kinds answer a deletion with the object that is gone, as upstream does for some, and not with a Status.
+	ReturnDeleted bool
 	// OrphanByDefault kinds leave their dependents behind where a deletion does not say otherwise, as upstream still does
-	// for ReplicationControllers.
+	// for ReplicationControllers and Jobs.
 	OrphanByDefault bool
+	// WarnOrphaned is what a deletion is warned of that leaves dependents behind because it does not say otherwise; empty
+	// is nothing.
+	WarnOrphaned string
 
 	// Answer answers an object that is posted as a question, in its status. Such a row serves create alone, and its objects
 	// are never stored: the reviews. They have no list and no table.
 	Answer func(obj Object, asked Asked)
+
+	// Report makes the objects of a kind that is never stored, anew for every request, of how the parts of the control
+	// plane are found to be: ComponentStatus. Such a row serves get and list alone.
+	Report func(found []Component) []Object
+
+	// StandsFor is the subresource to which the objects that are posted here really go, of the object whose name they
+	// bear: "pods/binding" for Bindings. Such a row serves create alone, and its objects are never stored.
+	StandsFor string
+
+	// Journal is the row whose objects are the journal's entries. They are read from there, and never stored otherwise.
+	Journal bool
 
 	// Deprecated is what every request for the kind is warned of; empty is nothing.
 	Deprecated string
@@ -93,8 +127,20 @@ type Resource struct {
 	Quiet bool
 }
 
+// Write is what the server knows of a write besides its objects: who asks, and when.
+type Write struct {
+	User auth.User
+	Now  metav1.Time
+}
+
 // AllVerbs is what a row serves where it does not say otherwise, in discovery's order.
 var AllVerbs = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+
+// Index is a field by whose value watches are sorted.
+type Index struct {
+	Field string // its name in a field selector
+	Of    func(Object) string
+}
 
 // Served is a further version in which an object is served: read from the stored version and written back to it.
 type Served struct {
@@ -106,14 +152,26 @@ type Served struct {
 	To   func(served Object) Object
 }
 
-// Subresource is a part of an object with a path of its own. A subresource with Get is served by get; one with Apply by
-// update and patch too; one with Create by create. "log", "exec" and their likes have none of the three: they are
-// connections, which the API server passes on to the node.
+// Way is how a subresource is served.
+type Way string
+
+// The ways of subresources that are no part of their object. They have none of Get, Apply and Create.
+const (
+	Part    Way = ""        // by Get, Apply and Create
+	Evicts  Way = "evicts"  // what is posted deletes the pod, if its budget lets it go
+	Logs    Way = "logs"    // what a container has written is read from the pod's node
+	Streams Way = "streams" // the connection is passed on to the pod's node as it is
+	Proxies Way = "proxies" // any request is passed on to what the object itself serves
+)
+
+// Subresource is a part of an object with a path of its own: get asks for Get, update and patch for Apply, create for
+// Create. Or it is something else that is done with the object: its Way says what.
 type Subresource struct {
 	Name string
+	Way  Way
 	// Kind is the kind of the body, for example autoscaling/v1 Scale; zero means the object itself.
 	Kind schema.GroupVersionKind
-	// Verbs as discovery lists them.
+	// Verbs that are served, as discovery lists them.
 	Verbs []string
 	// New makes an empty body; nil means the object itself.
 	New func() runtime.Object
@@ -125,13 +183,6 @@ type Subresource struct {
 	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
 	// Validate checks the object after Apply; nil means the object's own Validate.
 	Validate func(obj, old Object) field.ErrorList
-	// Answer answers an object that is posted as a question, in its status. Such a row serves create alone, and its objects
-	// are never stored: the reviews. They have no list and no table.
-	Answer func(obj Object, asked Asked)
-
-	// Deprecated is what every request for the kind is warned of; empty is nothing.
-	Deprecated string
-
 	// Columns and Cells are the table of a body that is not the object itself; nil means that there is none.
 	Columns []metav1.TableColumnDefinition
 	Cells   func(body runtime.Object, now time.Time) []any
@@ -145,9 +196,14 @@ func (r *Resource) GroupResource() schema.GroupResource {
 	return schema.GroupResource{Group: r.Kind.Group, Resource: r.Plural}
 }
 
+// Stored reports whether objects of the row are kept at all.
+func (r *Resource) Stored() bool {
+	return r.Answer == nil && r.Report == nil && r.StandsFor == "" && !r.Journal
+}
+
 // Serves reports whether the row serves the verb.
 func (r *Resource) Serves(verb string) bool {
-	for _, v := range r.verbs() {
+	for _, v := range r.ServedVerbs() {
 		if v == verb {
 			return true
 		}
@@ -155,7 +211,8 @@ func (r *Resource) Serves(verb string) bool {
 	return false
 }
 
-func (r *Resource) verbs() []string {
+// ServedVerbs are the row's own, or all of them.
+func (r *Resource) ServedVerbs() []string {
 	if r.Verbs == nil {
 		return AllVerbs
 	}
@@ -189,6 +246,10 @@ func check[T Object](hook func(obj, old T) field.ErrorList) func(Object, Object)
 
 func warn[T Object](hook func(obj, old T) []string) func(Object, Object) []string {
 	return func(obj, old Object) []string { return hook(obj.(T), orZero[T](old)) }
+}
+
+func stamp[T Object](hook func(obj, old T, w Write)) func(Object, Object, Write) {
+	return func(obj, old Object, w Write) { hook(obj.(T), orZero[T](old), w) }
 }
 
 func cells[T Object](hook func(obj T, now time.Time) []any) func(Object, time.Time) []any {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"minik.dev/api"
@@ -17,11 +18,23 @@ func revisions() *Resource {
 		Kind:          api.GroupVersion.WithKind("Revision"),
 		Plural:        "revisions",
 		ClusterScoped: true,
+		Journal:       true,
 		Verbs:         []string{"get", "list", "watch"},
 		New:           func() Object { return &api.Revision{} },
 		NewList:       func() runtime.Object { return &api.RevisionList{} },
+		Fields:        of(revisionFields),
+		Among:         of(func(r *api.Revision) map[string][]string { return map[string][]string{"cause": r.Causes} }),
 		Columns:       revisionColumns(),
 		Cells:         cells(revisionCells),
+	}
+}
+
+// revisionFields lets a selector choose by what was written, and by who wrote.
+func revisionFields(r *api.Revision) fields.Set {
+	return fields.Set{
+		"apiGroup": r.APIGroup, "resource": r.Resource, "namespace": r.Namespace, "name": r.Name, "subresource": r.Subresource,
+		"verb": r.Verb, "actor.user": r.Actor.User, "actor.component": r.Actor.Component, "actor.command": r.Actor.Command,
+		"actor.session": r.Actor.Session,
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
+
+	"minik.dev/apiserver/auth"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the hooks answer into the scenario files")
@@ -31,10 +33,16 @@ var scenarioTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	defaulted   the object after Default and Prepare
 //	errors      ValidateMeta and Validate, one mistake a line
 //	status      the mistakes that writing input as the status of old makes
+//	approval    the same for the approval of a certificate
+//	ephemeralcontainers  the same for the ephemeral containers of a pod
+//	resize      the same for the resize of a pod
 //	warnings    Warn
 //	row         Columns and Cells
 //	fields      Fields
 //	claims      Claims
+//	served      the object in its further version, which has to lead back to it
+//
+// An object may be given in a further version.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*/*.txt")
 	require.NoError(t, err)
@@ -95,6 +103,17 @@ func prepare(row *Resource, obj, old Object) {
 	if row.Prepare != nil {
 		row.Prepare(obj, old)
 	}
+	if row.Stamp != nil {
+		row.Stamp(obj, old, scenarioWrite())
+	}
+}
+
+// scenarioWrite is who writes every scenario's input, and when.
+func scenarioWrite() Write {
+	return Write{
+		User: auth.User{Name: "jane", Groups: []string{"developers", auth.Authenticated}},
+		Now:  metav1.NewTime(scenarioTime),
+	}
 }
 
 func answer(t *testing.T, section string, row *Resource, obj, old Object) string {
@@ -109,8 +128,8 @@ func answer(t *testing.T, section string, row *Resource, obj, old Object) string
 			errs = append(errs, row.Validate(obj, old)...)
 		}
 		return lines(errs)
-	case "status":
-		status, ok := row.Subresource("status")
+	case "status", "approval", "ephemeralcontainers", "resize":
+		status, ok := row.Subresource(section)
 		require.True(t, ok)
 		updated := old.DeepCopyObject().(Object)
 		require.NoError(t, status.Apply(updated, obj))
@@ -121,6 +140,12 @@ func answer(t *testing.T, section string, row *Resource, obj, old Object) string
 		return tableRow(row, obj)
 	case "fields":
 		text, err := yaml.Marshal(row.Fields(obj))
+		require.NoError(t, err)
+		return string(text)
+	case "served":
+		served := row.Served[0].From(obj)
+		require.Equal(t, asJSON(t, obj), asJSON(t, row.Served[0].To(served)))
+		text, err := yaml.Marshal(served)
 		require.NoError(t, err)
 		return string(text)
 	case "claims":
@@ -152,20 +177,31 @@ func tableRow(row *Resource, obj Object) string {
 func decode(t require.TestingT, text []byte) (*Resource, Object) {
 	var meta metav1.TypeMeta
 	require.NoError(t, yaml.Unmarshal(text, &meta))
-	row := rowOf(t, meta.GroupVersionKind())
+	row, served := rowOf(t, meta.GroupVersionKind())
+	if served != nil {
+		obj := served.New()
+		require.NoError(t, yaml.UnmarshalStrict(text, obj))
+		return row, served.To(obj)
+	}
 	obj := row.New()
 	require.NoError(t, yaml.UnmarshalStrict(text, obj))
 	return row, obj
 }
 
-func rowOf(t require.TestingT, kind schema.GroupVersionKind) *Resource {
+// rowOf is the row that serves the kind, and the version where it is not the stored one.
+func rowOf(t require.TestingT, kind schema.GroupVersionKind) (*Resource, *Served) {
 	for _, row := range All() {
 		if row.Kind == kind {
-			return row
+			return row, nil
+		}
+		for i := range row.Served {
+			if row.Served[i].Kind == kind {
+				return row, &row.Served[i]
+			}
 		}
 	}
 	require.Failf(t, "no row", "%s", kind)
-	return nil
+	return nil, nil
 }
 
 // asJSON is how two objects are compared: as they are stored.

@@ -20,12 +20,14 @@ import (
 // Validate, and are held by Claims. The checks stand in service_validate.go.
 func services() *Resource {
 	return &Resource{
-		Kind:       corev1.SchemeGroupVersion.WithKind("Service"),
-		Plural:     "services",
-		ShortNames: []string{"svc"},
-		Categories: []string{"all"},
-		New:        func() Object { return &corev1.Service{} },
-		NewList:    func() runtime.Object { return &corev1.ServiceList{} },
+		Kind:           corev1.SchemeGroupVersion.WithKind("Service"),
+		Plural:         "services",
+		CreateOnUpdate: true,
+		ShortNames:     []string{"svc"},
+		Categories:     []string{"all"},
+		New:            func() Object { return &corev1.Service{} },
+		NewList:        func() runtime.Object { return &corev1.ServiceList{} },
+		ReturnDeleted:  true,
 		Subresources: []Subresource{
 			proxied("ServiceProxyOptions"),
 			status(func(s, body *corev1.Service) { s.Status = body.Status }, validateServiceStatus),
@@ -38,6 +40,7 @@ func services() *Resource {
 			return fields.Set{"spec.clusterIP": s.Spec.ClusterIP, "spec.type": string(s.Spec.Type)}
 		}),
 		Claims:  of(serviceClaims),
+		Taken:   takenFromService,
 		Columns: serviceColumns(),
 		Cells:   cells(serviceCells),
 	}
@@ -197,25 +200,6 @@ func dropOfOtherType(spec, old *corev1.ServiceSpec) {
 	if !reachedFromOutside(spec) && reachedFromOutside(old) && spec.ExternalTrafficPolicy == old.ExternalTrafficPolicy {
 		spec.ExternalTrafficPolicy = ""
 	}
-}
-
-// serviceClaims are the addresses and node ports that no other service may have.
-func serviceClaims(s *corev1.Service) []string {
-	var claims []string
-	for _, ip := range s.Spec.ClusterIPs {
-		if ip != corev1.ClusterIPNone && ip != "" {
-			claims = append(claims, "clusterip/"+ip)
-		}
-	}
-	for _, p := range s.Spec.Ports {
-		if p.NodePort != 0 {
-			claims = append(claims, fmt.Sprintf("nodeport/%s/%d", p.Protocol, p.NodePort))
-		}
-	}
-	if s.Spec.HealthCheckNodePort != 0 {
-		claims = append(claims, fmt.Sprintf("nodeport/TCP/%d", s.Spec.HealthCheckNodePort))
-	}
-	return claims
 }
 
 func serviceColumns() []metav1.TableColumnDefinition {

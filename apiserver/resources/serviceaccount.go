@@ -10,11 +10,13 @@ import (
 
 func serviceAccounts() *Resource {
 	return &Resource{
-		Kind:       corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
-		Plural:     "serviceaccounts",
-		ShortNames: []string{"sa"},
-		New:        func() Object { return &corev1.ServiceAccount{} },
-		NewList:    func() runtime.Object { return &corev1.ServiceAccountList{} },
+		Kind:          corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
+		Plural:        "serviceaccounts",
+		Awaited:       true,
+		ShortNames:    []string{"sa"},
+		New:           func() Object { return &corev1.ServiceAccount{} },
+		NewList:       func() runtime.Object { return &corev1.ServiceAccountList{} },
+		ReturnDeleted: true,
 		Columns: []metav1.TableColumnDefinition{
 			nameColumn(0), column("Secrets", "string", 0, corev1.ServiceAccount{}.SwaggerDoc()["secrets"]), ageColumn(),
 		},

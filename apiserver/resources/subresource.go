@@ -36,13 +36,13 @@ func status[T Object](apply func(obj, body T), validate func(obj, old T) field.E
 // proxied is the subresource behind which lies what the object itself serves over HTTP, in whatever it says.
 func proxied(options string) Subresource {
 	return Subresource{
-		Name: "proxy", Kind: corev1.SchemeGroupVersion.WithKind(options),
+		Name: "proxy", Way: Proxies, Kind: corev1.SchemeGroupVersion.WithKind(options),
 		Verbs: []string{"create", "delete", "get", "patch", "update"},
 	}
 }
 
 // scale is the subresource by which a controller or `kubectl scale` sets the number of replicas without knowing the
-// kind. Selector is a function of the object because one of the three kinds has a map where the others have a selector.
+// kind. Selector is a function of the object because one of the kinds has a map where the others have a selector.
 func scale(group string, replicas func(Object) **int32, current func(Object) int32,
 	selector func(Object) (string, error)) Subresource {
 	return Subresource{
@@ -124,6 +124,13 @@ func scaleReplicaSet() Subresource {
 		func(obj Object) **int32 { return &obj.(*appsv1.ReplicaSet).Spec.Replicas },
 		func(obj Object) int32 { return obj.(*appsv1.ReplicaSet).Status.Replicas },
 		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.ReplicaSet).Spec.Selector) })
+}
+
+func scaleStatefulSet() Subresource {
+	return scale(appsv1.GroupName,
+		func(obj Object) **int32 { return &obj.(*appsv1.StatefulSet).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*appsv1.StatefulSet).Status.Replicas },
+		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.StatefulSet).Spec.Selector) })
 }
 
 func scaleReplicationController() Subresource {

@@ -32,7 +32,7 @@ func TestBinding(t *testing.T) {
 	pod := func() *corev1.Pod {
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "u1", Annotations: map[string]string{"kept": "yes"}},
-			Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
+			Status: corev1.PodStatus{NominatedNodeName: "node-1", Conditions: []corev1.PodCondition{
 				{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/1 nodes"},
 			}},
 		}
@@ -49,6 +49,7 @@ func TestBinding(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, metav1.StatusSuccess, answer.(*metav1.Status).Status)
 	require.Equal(t, "node-1", bound.Spec.NodeName)
+	require.Empty(t, bound.Status.NominatedNodeName)
 	require.Equal(t, map[string]string{"kept": "yes", "scheduler": "decided"}, bound.Annotations)
 	require.Equal(t, []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(scenarioTime),
@@ -86,6 +87,8 @@ func TestScale(t *testing.T) {
 			Replicas: ptr.To[int32](3), Selector: selector}, Status: appsv1.DeploymentStatus{Replicas: 2}},
 		"replicasets": &appsv1.ReplicaSet{ObjectMeta: meta, Spec: appsv1.ReplicaSetSpec{
 			Replicas: ptr.To[int32](3), Selector: selector}, Status: appsv1.ReplicaSetStatus{Replicas: 2}},
+		"statefulsets": &appsv1.StatefulSet{ObjectMeta: meta, Spec: appsv1.StatefulSetSpec{
+			Replicas: ptr.To[int32](3), Selector: selector}, Status: appsv1.StatefulSetStatus{Replicas: 2}},
 		"replicationcontrollers": &corev1.ReplicationController{ObjectMeta: meta, Spec: corev1.ReplicationControllerSpec{
 			Replicas: ptr.To[int32](3), Selector: selector.MatchLabels},
 			Status: corev1.ReplicationControllerStatus{Replicas: 2}},

@@ -37,7 +37,7 @@ func TestTable(t *testing.T) {
 			kinds, _, err := types.ObjectKinds(row.New())
 			require.NoError(t, err)
 			require.Contains(t, kinds, row.Kind, "New makes an object of the row's kind")
-			if row.Answer == nil {
+			if row.NewList != nil || row.Serves("list") {
 				kinds, _, err = types.ObjectKinds(row.NewList())
 				require.NoError(t, err)
 				require.Equal(t, row.Kind.Kind+"List", kinds[0].Kind, "NewList makes its list")
@@ -57,11 +57,18 @@ func TestTable(t *testing.T) {
 			}), "discovery lists subresources in order")
 			for _, sub := range row.Subresources {
 				require.NotEmpty(t, sub.Verbs, "subresource %s", sub.Name)
-				require.Equal(t, sub.Apply != nil || sub.Name == "proxy", slices.Contains(sub.Verbs, "update"), "subresource %s", sub.Name)
-				require.True(t, sub.Get == nil || slices.Contains(sub.Verbs, "get"), "subresource %s", sub.Name)
+				if sub.Way != Part {
+					require.True(t, sub.Get == nil && sub.Apply == nil && sub.Create == nil, "subresource %s", sub.Name)
+					continue
+				}
+				require.Equal(t, sub.Get != nil, slices.Contains(sub.Verbs, "get"), "subresource %s", sub.Name)
+				require.Equal(t, sub.Apply != nil, slices.Contains(sub.Verbs, "update"), "subresource %s", sub.Name)
+				require.Equal(t, sub.Apply != nil && sub.Get != nil, slices.Contains(sub.Verbs, "patch"), "subresource %s", sub.Name)
+				require.Equal(t, sub.Create != nil, slices.Contains(sub.Verbs, "create"), "subresource %s", sub.Name)
 			}
-			if row.Indexed != "" {
-				require.Contains(t, row.Fields(row.New()), row.Indexed)
+			if row.Indexed.Of != nil {
+				require.Equal(t, row.Indexed.Of(row.New()), row.Fields(row.New())[row.Indexed.Field])
+				require.Contains(t, row.Fields(row.New()), row.Indexed.Field)
 			}
 			checkHooks(t, row)
 		})
@@ -78,6 +85,9 @@ func checkHooks(t *testing.T, row *Resource) {
 	if row.Prepare != nil {
 		row.Prepare(obj, nil)
 	}
+	if row.Stamp != nil {
+		row.Stamp(obj, nil, Write{})
+	}
 	copied := obj.DeepCopyObject().(Object)
 	require.Equal(t, asJSON(t, obj), asJSON(t, copied))
 	copied.SetLabels(map[string]string{"changed": "yes"})
@@ -92,10 +102,11 @@ func checkHooks(t *testing.T, row *Resource) {
 		row.Warn(obj, nil)
 		row.Warn(obj, copied)
 	}
+	require.Equal(t, row.Claims == nil, row.Taken == nil, "a claim that is taken is refused in the row's words")
 	if row.Claims != nil {
 		row.Claims(obj)
 	}
-	if row.Answer != nil {
+	if row.Answer != nil || row.StandsFor != "" {
 		require.Equal(t, []string{"create"}, row.Verbs)
 		require.Nil(t, row.NewList)
 		return

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -77,11 +78,9 @@ func validateVolumeSource(at *field.Path, s *corev1.VolumeSource) field.ErrorLis
 	case "persistentVolumeClaim":
 		errs = append(errs, required(at.Child("claimName"), s.PersistentVolumeClaim.ClaimName)...)
 	case "nfs":
-		errs = append(errs, required(at.Child("server"), s.NFS.Server)...)
-		errs = append(errs, required(at.Child("path"), s.NFS.Path)...)
-		if !path.IsAbs(s.NFS.Path) {
-			errs = append(errs, field.Invalid(at.Child("path"), s.NFS.Path, "must be an absolute path"))
-		}
+		errs = append(errs, validateNFS(at, s.NFS)...)
+	case "ephemeral":
+		errs = append(errs, validateEphemeral(at.Child("volumeClaimTemplate"), s.Ephemeral.VolumeClaimTemplate)...)
 	case "downwardAPI":
 		errs = append(errs, fileMode(at.Child("defaultMode"), s.DownwardAPI.DefaultMode)...)
 		errs = append(errs, validateDownwardFiles(at, s.DownwardAPI.Items)...)
@@ -110,6 +109,25 @@ func validateHostPath(at *field.Path, s *corev1.HostPathVolumeSource) field.Erro
 			corev1.HostPathFileOrCreate, corev1.HostPathSocket)...)
 	}
 	return errs
+}
+
+func validateNFS(at *field.Path, s *corev1.NFSVolumeSource) field.ErrorList {
+	errs := required(at.Child("server"), s.Server)
+	errs = append(errs, required(at.Child("path"), s.Path)...)
+	if !path.IsAbs(s.Path) {
+		errs = append(errs, field.Invalid(at.Child("path"), s.Path, "must be an absolute path"))
+	}
+	return errs
+}
+
+// validateEphemeral checks the template of the claim that is to be made for the pod.
+func validateEphemeral(at *field.Path, t *corev1.PersistentVolumeClaimTemplate) field.ErrorList {
+	if t == nil {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	errs := labelsOf(at.Child("metadata", "labels"), t.Labels)
+	errs = append(errs, validation.ValidateAnnotations(t.Annotations, at.Child("metadata", "annotations"))...)
+	return append(errs, validateClaimSpec(at.Child("spec"), &t.Spec)...)
 }
 
 func fileMode(at *field.Path, mode *int32) field.ErrorList {

@@ -25,12 +25,6 @@ type gap struct {
 
 // gaps is the list to take a row from when its field is honoured.
 var gaps = []gap{
-	{"spec.affinity.podAffinity", func(s *corev1.PodSpec) bool {
-		return s.Affinity != nil && s.Affinity.PodAffinity != nil
-	}, "the pod may be placed as if it were not there"},
-	{"spec.affinity.podAntiAffinity", func(s *corev1.PodSpec) bool {
-		return s.Affinity != nil && s.Affinity.PodAntiAffinity != nil
-	}, "the pod may be placed as if it were not there"},
 	{"spec.resourceClaims", func(s *corev1.PodSpec) bool { return len(s.ResourceClaims) > 0 },
 		"the pod gets no device"},
 	{"spec.resources", func(s *corev1.PodSpec) bool { return s.Resources != nil },
@@ -104,11 +98,16 @@ func warnPod(pod, old *corev1.Pod) []string {
 
 // warnTemplate warns when a template is new, or another than before.
 func warnTemplate(template, old *corev1.PodTemplateSpec) []string {
+	return warnTemplateAt(field.NewPath("spec", "template"), template, old)
+}
+
+// warnTemplateAt is warnTemplate for a template that lies elsewhere.
+func warnTemplateAt(path *field.Path, template, old *corev1.PodTemplateSpec) []string {
 	if template == nil || (old != nil && apiequality.Semantic.DeepEqual(template, old)) {
 		return nil
 	}
-	warnings := warnSpec(field.NewPath("spec", "template"), &template.Spec, template.Annotations)
-	return append(warnings, warnGaps("spec.template.", &template.Spec)...)
+	warnings := warnSpec(path, &template.Spec, template.Annotations)
+	return append(warnings, warnGaps(path.String()+".", &template.Spec)...)
 }
 
 func warnGaps(prefix string, spec *corev1.PodSpec) []string {

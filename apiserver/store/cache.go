@@ -111,17 +111,17 @@ func (c *cache) publish(event *Event) {
 	for w := range c.watchers {
 		w.push(event)
 	}
-	if c.row.Indexed == "" {
+	if c.row.Indexed.Of == nil {
 		return
 	}
-	value := event.Entry.Fields[c.row.Indexed]
+	value := event.Entry.indexed()
 	for w := range c.indexed[value] {
 		w.push(event)
 	}
 	if event.Previous == nil {
 		return
 	}
-	if before := event.Previous.Fields[c.row.Indexed]; before != value {
+	if before := event.Previous.indexed(); before != value {
 		for w := range c.indexed[before] {
 			w.push(event)
 		}
@@ -170,7 +170,7 @@ func (c *cache) watch(revision int64, value string) (*Watcher, error) {
 	if revision < c.oldest {
 		return nil, fmt.Errorf("%w: %d (%d)", ErrGone, revision, c.oldest)
 	}
-	w := &Watcher{cache: c, value: value, wake: make(chan struct{}, 1)}
+	w := &Watcher{cache: c, value: value, reached: revision, wake: make(chan struct{}, 1)}
 	c.replay(w, revision)
 	c.add(w)
 	return w, nil
@@ -180,9 +180,10 @@ func (c *cache) watch(revision int64, value string) (*Watcher, error) {
 func (c *cache) watchNow(value string) (*Watcher, Snapshot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w := &Watcher{cache: c, value: value, wake: make(chan struct{}, 1)}
+	now := Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone(), prefix: prefix(c.row)}
+	w := &Watcher{cache: c, value: value, reached: now.Revision, wake: make(chan struct{}, 1)}
 	c.add(w)
-	return w, Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone(), prefix: prefix(c.row)}
+	return w, now
 }
 
 func (c *cache) replay(w *Watcher, revision int64) {
@@ -190,8 +191,8 @@ func (c *cache) replay(w *Watcher, revision int64) {
 		if e.Revision <= revision {
 			continue
 		}
-		if w.value == "" || e.Entry.Fields[c.row.Indexed] == w.value ||
-			(e.Previous != nil && e.Previous.Fields[c.row.Indexed] == w.value) {
+		if w.value == "" || e.Entry.indexed() == w.value ||
+			(e.Previous != nil && e.Previous.indexed() == w.value) {
 			w.push(e)
 		}
 	}

@@ -27,15 +27,15 @@ type mark struct {
 // interval is how often history is looked at.
 const interval = time.Minute
 
-// keepAtLeast is how much history a compaction by size leaves: whoever reads a list page by page does not lose its place.
-const keepAtLeast = 5 * time.Minute
+// KeepAtLeast is how much history a compaction by size leaves: whoever reads a list page by page does not lose its place.
+const KeepAtLeast = 5 * time.Minute
 
 // horizon is the pure decision: up to which revision history is forgotten, and why; 0 keeps everything. The marks are
 // oldest first.
 func horizon(marks []mark, used int64, h History, now time.Time) (revision int64, reason string) {
 	keep := h.Age
-	if h.Bytes > 0 && used > h.Bytes && (keep == 0 || keep > keepAtLeast) {
-		keep = keepAtLeast
+	if h.Bytes > 0 && used > h.Bytes && (keep == 0 || keep > KeepAtLeast) {
+		keep = KeepAtLeast
 		reason = fmt.Sprintf("etcd uses %d bytes, more than %d", used, h.Bytes)
 	} else {
 		reason = fmt.Sprintf("history is kept for %s", h.Age)
@@ -56,7 +56,7 @@ func horizon(marks []mark, used int64, h History, now time.Time) (revision int64
 func (s *Store) compactor(ctx context.Context) {
 	ticker := s.Clock.NewTicker(interval)
 	defer ticker.Stop()
-	var marks []mark
+	marks := s.earlierMark(ctx)
 	var compacted int64
 	var relieved time.Time
 	for {
@@ -91,6 +91,25 @@ func (s *Store) compactor(ctx context.Context) {
 	}
 }
 
+// earlierMark is the newest write of earlier runs: what is before it grows old while no server runs, too. Its own revision
+// stands for itself: a list that began at a later one, which has no entry, does not lose its place.
+func (s *Store) earlierMark(ctx context.Context) []mark {
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return nil
+	}
+	var marks []mark
+	err := s.Journal(ctx, 0, func(r Recorded) bool {
+		marks = []mark{{revision: r.Revision, at: r.Time}}
+		return false
+	})
+	if err != nil {
+		s.Logger.Warn("the age of history is counted from now", "component", "apiserver", "err", err)
+	}
+	return marks
+}
+
 // used is how many bytes of etcd's database hold something.
 func (s *Store) used(ctx context.Context) int64 {
 	status, err := s.Client.Status(ctx, s.endpoint())
@@ -105,6 +124,7 @@ func (s *Store) compact(ctx context.Context, revision int64) error {
 	if err := s.forget(ctx, revision); err != nil {
 		return err
 	}
+	s.index.forget(revision)
 	return s.dropBuckets(ctx, revision)
 }
 

@@ -80,6 +80,22 @@ func TestCompactionDeletesBucketsAndARestartGoesOnBehindThem(t *testing.T) {
 	require.Equal(t, []string{bucketKey("a", 2), bucketKey("a", 3)}, buckets(t, client))
 }
 
+// The age of what earlier runs wrote counts from when they wrote it.
+func TestHistoryGrowsOldWhileNoServerRuns(t *testing.T) {
+	client := startEtcd(t)
+	s, stop := startStore(t, client, "a", true)
+	require.Empty(t, s.earlierMark(t.Context()), "nothing was written yet")
+	entry := entryFor("a")
+	entry.Time = time.Now().Add(-2 * time.Hour).UTC()
+	written, err := s.Create(t.Context(), rowOf("configmaps"), configMap("n", "a", "0"), entry)
+	require.NoError(t, err)
+	stop()
+	_, err = client.Put(t.Context(), "/registry/leases/n/a", "{}") // without an entry
+	require.NoError(t, err)
+	s, _ = startStore(t, client, "a", true)
+	require.Equal(t, []mark{{revision: written.Revision, at: entry.Time}}, s.earlierMark(t.Context()))
+}
+
 func isGone(err error) error {
 	if isCompacted(err) {
 		return ErrGone

@@ -15,7 +15,9 @@
 //	 5. An object is decoded once (or not at all, when this process wrote it) and encoded once for each revision and media
 //	    type. The bytes are shared by everyone who asks.
 //	 6. A watcher has a bounded queue. One that falls behind is cut off and told so; nobody ever waits for it.
-//	 7. History is bounded by age and by size: compaction runs by itself, well before etcd's quota.
+//	 7. The past is read from etcd at a revision (past.go). What happened since then is replayed from the journal, with
+//	    each object that it names as it was (replay.go).
+//	 8. History is bounded by age and by size: compaction runs by itself, well before etcd's quota.
 //
 // Upstream is the REST layer of apiserver; downstream is etcd.
 //

@@ -21,16 +21,34 @@ type Entry struct {
 	Revision int64
 	// Object is the decoded object, of the row's stored version, with its resourceVersion set.
 	Object resources.Object
-	// Fields are what a field selector may name.
-	Fields fields.Set
 
+	row *resources.Resource
 	// stored is the object's JSON as etcd holds it: kind, apiVersion and metadata first, without a resourceVersion. It is
 	// nil for an object that is not stored.
 	stored []byte
 
-	json    atomic.Pointer[jsonForm] // made when it is first asked for
+	fields  atomic.Pointer[fields.Set] // made when it is first asked for, as most are never
+	json    atomic.Pointer[jsonForm]   // made when it is first asked for
 	mu      sync.Mutex
 	encoded map[string][]byte // by media type and form; guarded by mu
+}
+
+// Fields are what a field selector may name.
+func (e *Entry) Fields() fields.Set {
+	if set := e.fields.Load(); set != nil {
+		return *set
+	}
+	set := selectable(e.row, e.Object)
+	e.fields.Store(&set) // who comes at the same time makes the same
+	return set
+}
+
+// indexed is the value of the row's indexed field; "" where it has none.
+func (e *Entry) indexed() string {
+	if e.row.Indexed.Of == nil {
+		return ""
+	}
+	return e.row.Indexed.Of(e.Object)
 }
 
 // Encoded returns the bytes that make returns, which is called once for each name.
@@ -138,7 +156,7 @@ func decode(row *resources.Resource, key string, value []byte, revision int64) (
 func newEntry(row *resources.Resource, key string, stored []byte, revision int64, obj resources.Object) *Entry {
 	obj.SetResourceVersion(strconv.FormatInt(revision, 10))
 	obj.GetObjectKind().SetGroupVersionKind(row.Kind)
-	return &Entry{Key: key, Revision: revision, Object: obj, Fields: selectable(row, obj), stored: stored}
+	return &Entry{Key: key, Revision: revision, Object: obj, row: row, stored: stored}
 }
 
 // selectable are the fields of obj that a field selector may name.
@@ -164,7 +182,7 @@ func (e *Entry) at(row *resources.Resource, revision int64) *Entry {
 
 // Unwritten is the entry of an object that is not stored: a dry run, another version of a stored one, a journal entry.
 func Unwritten(row *resources.Resource, obj resources.Object) *Entry {
-	return &Entry{Object: obj, Fields: selectable(row, obj)}
+	return &Entry{Object: obj, row: row}
 }
 
 // Selectable are the names of the fields that a selector of the row may name.

@@ -78,9 +78,14 @@ type Recorded struct {
 //
 // Reading steps from one version of a bucket to the one before it: a Get at revision r-1, where r is the version at hand.
 func (s *Store) Journal(ctx context.Context, from int64, each func(Recorded) bool) error {
+	return s.walk(ctx, from, func(_ string, r Recorded) bool { return each(r) })
+}
+
+// walk is Journal, and names the bucket of each entry.
+func (s *Store) walk(ctx context.Context, from int64, each func(bucket string, r Recorded) bool) error {
 	options := []clientv3.OpOption{clientv3.WithPrefix()}
 	if from > 0 {
-		options = append(options, clientv3.WithRev(from))
+		options = s.at(from, options...)
 	}
 	response, err := s.Client.Get(ctx, journals, options...)
 	if err != nil {
@@ -99,11 +104,11 @@ func (s *Store) Journal(ctx context.Context, from int64, each func(Recorded) boo
 		if err := json.Unmarshal(kv.Value, &entry); err != nil {
 			return fmt.Errorf("decoding the journal entry of revision %d: %w", kv.ModRevision, err)
 		}
-		if !each(Recorded{Revision: kv.ModRevision, Entry: entry}) {
+		if !each(string(kv.Key), Recorded{Revision: kv.ModRevision, Entry: entry}) {
 			return nil
 		}
 		if kv.Version > 1 {
-			before, err := s.Client.Get(ctx, string(kv.Key), clientv3.WithRev(kv.ModRevision-1))
+			before, err := s.Client.Get(ctx, string(kv.Key), s.at(kv.ModRevision-1)...)
 			if err != nil && !isCompacted(err) {
 				return fmt.Errorf("reading the journal before revision %d: %w", kv.ModRevision, err)
 			}

@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/journal"
 )
 
 // Options of a store.
@@ -28,6 +29,8 @@ type Options struct {
 	Server string
 	// History bounds what is kept of the past.
 	History History
+	// Unrecorded leaves the journal out, so that a benchmark can tell what it costs. It is not changed while somebody writes.
+	Unrecorded bool
 	// JournalRow is the row as which journal entries can be watched, and JournalObject makes its objects; nil shows them to
 	// nobody.
 	JournalRow    *resources.Resource
@@ -47,6 +50,7 @@ type Store struct {
 	caches map[string]*cache // by key prefix; fixed after New
 
 	journal *journalWriter
+	index   index
 
 	// lastWrite is the newest revision that this process wrote.
 	lastWrite atomic.Int64
@@ -56,15 +60,37 @@ type Store struct {
 	stopped  bool          // guarded by advanced.L: Run is over, no revision comes any more
 	ready    chan struct{} // closed after the first load
 	full     chan struct{} // has something when etcd refused a write for want of space
-	// written holds the objects that this process is writing, so that the watch loop need not decode them again. Each is
-	// a copy that nobody else holds. By key.
+	// written holds the objects that this process is writing, so that the watch loop need not decode them again. By key.
 	written sync.Map
+	// recorded is the journal entry that this process wrote together with the last such object, and that comes right behind
+	// it: it need not be decoded again either. Used by the watch loop only.
+	recorded recorded
 }
 
-// written is an object on its way into etcd.
+// written is an object on its way into etcd. Its entry is made by whoever learns of its revision first, the writer by etcd's
+// answer or the watch loop by the event, and shared by both: so it is encoded for those who watch and for who wrote it once.
 type written struct {
+	value    []byte
+	obj      resources.Object
+	recorded recorded // in the same transaction
+	once     sync.Once
+	entry    *Entry // made by once
+}
+
+// recorded is a journal entry and its bytes in etcd; the zero value is none.
+type recorded struct {
 	value []byte
-	obj   resources.Object
+	entry *journal.Entry
+}
+
+// at is the entry of what was written, at the revision that wrote it.
+func (w *written) at(row *resources.Resource, key string, revision int64) *Entry {
+	w.once.Do(func() { w.entry = newEntry(row, key, w.value, revision, w.obj) })
+	if w.entry.Revision == revision {
+		return w.entry
+	}
+	// Another write of the same bytes to the same key arrived meanwhile.
+	return newEntry(row, key, w.value, revision, w.obj.DeepCopyObject().(resources.Object))
 }
 
 // New makes a store for the rows. It starts nothing and reads nothing; see Run.
@@ -135,6 +161,7 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 		}
 		close(s.ready)
 	}
+	s.index.reset()
 	s.written.Clear() // what was written before the watch began is loaded
 	// The whole key space and not only the registry: otherwise a foreign key's revision, which a linearizable read
 	// returns, would never arrive here.
@@ -213,7 +240,8 @@ func (s *Store) apply(event *clientv3.Event) {
 	}
 	if own, ok := s.written.Load(key); ok && bytes.Equal(own.(*written).value, event.Kv.Value) {
 		if s.written.CompareAndDelete(key, own) {
-			c.put(newEntry(c.row, key, event.Kv.Value, event.Kv.ModRevision, own.(*written).obj))
+			s.recorded = own.(*written).recorded
+			c.put(own.(*written).at(c.row, key, event.Kv.ModRevision))
 			return
 		}
 	}
@@ -226,14 +254,20 @@ func (s *Store) apply(event *clientv3.Event) {
 }
 
 // record shows a new journal entry to those who watch the journal. The journal is read from etcd, so nothing is kept of it
-// here but the window that a watch may start from.
+// here but the window that a watch may start from, and where the entries about each object are (see index).
 func (s *Store) record(event *clientv3.Event) {
-	if s.JournalRow == nil || event.Type == clientv3.EventTypeDelete {
+	if event.Type == clientv3.EventTypeDelete {
 		return
 	}
 	recorded := Recorded{Revision: event.Kv.ModRevision}
-	if err := json.Unmarshal(event.Kv.Value, &recorded.Entry); err != nil {
+	if s.recorded.entry != nil && bytes.Equal(s.recorded.value, event.Kv.Value) {
+		recorded.Entry = *s.recorded.entry
+	} else if err := json.Unmarshal(event.Kv.Value, &recorded.Entry); err != nil {
 		s.Logger.Error("a journal entry can't be read and is passed over", "component", "apiserver", "err", err)
+		return
+	}
+	s.index.note(string(event.Kv.Key), recorded)
+	if s.JournalRow == nil {
 		return
 	}
 	entry := Unwritten(s.JournalRow, s.JournalObject(recorded))
@@ -251,7 +285,7 @@ func (s *Store) advance(revision int64) {
 }
 
 // ErrFuture says that a read asks for a revision that does not come.
-var ErrFuture = errors.New("too large resource version")
+var ErrFuture = errors.New("Too large resource version") //nolint:staticcheck // upstream's words
 
 // patience is how long a read waits for a revision, as upstream's watch cache.
 const patience = 3 * time.Second

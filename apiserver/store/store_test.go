@@ -64,7 +64,7 @@ func startStore(t testing.TB, client *clientv3.Client, server string, sole bool)
 	t.Helper()
 	var rows []*resources.Resource
 	for _, row := range resources.All() {
-		if row.Kind.Kind != "Revision" {
+		if row.Stored() {
 			rows = append(rows, row)
 		}
 	}
@@ -495,4 +495,19 @@ func TestAReadWaitsForItsRevisionAndNotForEver(t *testing.T) {
 	go func() { waited <- s.AtLeast(ctx, next+1_000_000) }()
 	stop()
 	require.ErrorIs(t, <-waited, ErrFuture, "a store that stopped lets go")
+}
+
+// Whoever wrote an object of an awaited kind finds it in the cache at once.
+func TestAwaitedWritesAreSeenWhenTheyAreAnswered(t *testing.T) {
+	s, _ := startStore(t, startEtcd(t), "a", true)
+	row := rowOf("priorityclasses")
+	for i := range 200 {
+		class := row.New()
+		class.SetName(fmt.Sprint("c", i))
+		entry, err := s.Create(t.Context(), row, class, nil)
+		require.NoError(t, err)
+		seen, _ := s.Get(row, "", class.GetName())
+		require.NotNil(t, seen)
+		require.Equal(t, entry.Revision, seen.Revision)
+	}
 }

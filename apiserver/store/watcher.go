@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/watch"
 )
@@ -18,6 +19,8 @@ type Event struct {
 	Entry *Entry
 	// Previous is the object before the change; nil for one that was added.
 	Previous *Entry
+	// At is when it happened, for an event that is replayed; zero where that is not known, and for one that happens now.
+	At time.Time
 
 	once sync.Once
 	gone *Entry // guarded by once
@@ -47,9 +50,10 @@ type Watcher struct {
 	value string        // the indexed field's value that is watched; "" watches everything
 	wake  chan struct{} // holds one token while there is something to fetch
 
-	mu    sync.Mutex
-	queue []*Event // guarded by mu; at most queueBound
-	lost  bool     // guarded by mu: cut off
+	mu      sync.Mutex
+	queue   []*Event // guarded by mu; at most queueBound
+	lost    bool     // guarded by mu: cut off
+	reached int64    // guarded by mu: the revision that Take has told, or the one it started from
 }
 
 // push is called by the store's one watch loop, in commit order. It never blocks.
@@ -81,8 +85,8 @@ func (w *Watcher) signal() {
 // Ready receives when Take has something to say.
 func (w *Watcher) Ready() <-chan struct{} { return w.wake }
 
-// Take returns the events since the last call, and the revision up to which the watcher has now seen everything. After
-// it was cut off it returns ErrGone.
+// Take returns the events since the last call, and the revision up to which the watcher has now seen everything, which never
+// goes back. After it was cut off it returns ErrGone.
 func (w *Watcher) Take() (events []*Event, revision int64, err error) {
 	// The revision is read first: events up to it are in the queue already, so whoever takes the queue afterwards has them.
 	revision = w.cache.store.Revision()
@@ -95,7 +99,9 @@ func (w *Watcher) Take() (events []*Event, revision int64, err error) {
 	if n := len(events); n > 0 {
 		revision = max(revision, events[n-1].Revision)
 	}
-	return events, revision, nil
+	// An event comes shortly before its revision is complete; whoever has it has reached that revision all the same.
+	w.reached = max(w.reached, revision)
+	return events, w.reached, nil
 }
 
 // Next waits for events.

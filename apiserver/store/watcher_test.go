@@ -169,6 +169,29 @@ func TestADeletedEventIsTheLastStateAtTheNewRevision(t *testing.T) {
 	require.Equal(t, "2", events[1].Entry.Object.GetResourceVersion(), "the entry is nobody's to change")
 }
 
+// An event is there a moment before its revision is complete. A watcher that has it does not go back before it: a bookmark
+// of the revision before would have its client see the event once more.
+func TestARevisionThatWasReachedStaysReached(t *testing.T) {
+	h := newHistory("configmaps")
+	w, _ := h.c.watchNow("")
+	obj, key := configMap("n", "a", "1"), Key(h.row, "n", "a")
+	stored, err := encode(h.row, obj)
+	require.NoError(t, err)
+	h.c.put(newEntry(h.row, key, stored, 1, obj)) // and nobody has advanced yet
+	late, snapshot := h.c.watchNow("")
+	require.EqualValues(t, 1, snapshot.Revision)
+	events, revision, err := w.Take()
+	require.NoError(t, err)
+	require.Len(t, events, 1)
+	require.EqualValues(t, 1, revision)
+	for _, watcher := range []*Watcher{w, late} {
+		events, revision, err = watcher.Take()
+		require.NoError(t, err)
+		require.Empty(t, events)
+		require.EqualValues(t, 1, revision)
+	}
+}
+
 // One that does not fetch its events is cut off; the others go on.
 func TestAWatcherThatFallsBehindIsCutOff(t *testing.T) {
 	h := newHistory("configmaps")

@@ -66,6 +66,7 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 		revision int64 // the ModRevision that the key must still have; 0: there must be none
 		value    []byte
 		then     []clientv3.Op
+		own      *written // nil for a deletion
 	)
 	if c.old != nil {
 		key, revision = c.old.Key, c.old.Revision
@@ -82,7 +83,21 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 			return c.old, nil // nothing would change: no revision, no event, no journal entry
 		}
 		then = append(then, clientv3.OpPut(key, string(value)))
-		own := &written{value: value, obj: c.obj.DeepCopyObject().(resources.Object)}
+		own = &written{value: value, obj: c.obj}
+	}
+	conditions, claiming, otherwise := conditionsOf(row, c, key, revision)
+	then = append(then, claiming...)
+	if c.entry != nil && !row.Quiet && !s.Unrecorded {
+		op, err := s.journal.op(c.entry)
+		if err != nil {
+			return nil, err
+		}
+		then = append(then, op)
+		if own != nil {
+			own.recorded = recorded{op.ValueBytes(), c.entry}
+		}
+	}
+	if own != nil {
 		s.written.Store(key, own)
 		defer func() { // the watch loop takes it when the write arrives; a write that failed does not arrive
 			if err != nil {
@@ -90,21 +105,12 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 			}
 		}()
 	}
-	conditions, claiming, otherwise := conditionsOf(row, c, key, revision)
-	then = append(then, claiming...)
-	if c.entry != nil && !row.Quiet {
-		op, err := s.journal.op(c.entry)
-		if err != nil {
-			return nil, err
-		}
-		then = append(then, op)
-	}
 	response, err := s.Client.Txn(ctx).If(conditions...).Then(then...).Else(otherwise...).Commit()
 	if err != nil {
 		s.noteFull(err)
 		if found := s.crossed(ctx, key, value, revision, err); found > 0 {
 			s.wrote(found)
-			return s.result(row, c, key, value, found), nil
+			return own.result(row, key, found), nil
 		}
 		return nil, fmt.Errorf("writing %s to etcd: %w", key, err)
 	}
@@ -112,15 +118,18 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 		return nil, s.refused(row, c, key, response)
 	}
 	s.wrote(response.Header.Revision)
-	return s.result(row, c, key, value, response.Header.Revision), nil
+	if row.Awaited {
+		_ = s.wait(ctx, response.Header.Revision) // it is written; whether it is seen yet is no error
+	}
+	return own.result(row, key, response.Header.Revision), nil
 }
 
 // result is what write returns once the change is in etcd.
-func (s *Store) result(row *resources.Resource, c change, key string, value []byte, revision int64) *Entry {
-	if c.obj == nil {
+func (w *written) result(row *resources.Resource, key string, revision int64) *Entry {
+	if w == nil { // a deletion
 		return nil
 	}
-	return newEntry(row, key, value, revision, c.obj)
+	return w.at(row, key, revision)
 }
 
 // conditionsOf are the transaction's conditions, what it does about claims, and what it reads when a condition fails: the

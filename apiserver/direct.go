@@ -1,0 +1,200 @@
+package apiserver
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+// Direct is the way to the server for what runs in its process: a request goes to the handler that serves the network, as the
+// user whom the certificate names, without sockets, TLS and HTTP/2. The certificate is checked as in a handshake.
+func (s *Server) Direct(certificate *x509.Certificate) (http.RoundTripper, error) {
+	chains, err := certificate.Verify(x509.VerifyOptions{
+		Roots: s.TLS.ClientCAs, CurrentTime: s.Clock.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("checking the certificate of %s: %w", certificate.Subject.CommonName, err)
+	}
+	return &direct{server: s, tls: &tls.ConnectionState{HandshakeComplete: true, VerifiedChains: chains,
+		PeerCertificates: []*x509.Certificate{certificate}}}, nil
+}
+
+// direct is an http.RoundTripper.
+type direct struct {
+	server *Server
+	tls    *tls.ConnectionState
+}
+
+// RoundTrip returns when the answer begins. The handler's context ends with the client's, and when the body is closed.
+func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	select {
+	case <-d.server.stopping:
+		if req.Body != nil {
+			_ = req.Body.Close() // nobody reads it
+		}
+		return nil, fmt.Errorf("asking the API server of this process: %w", http.ErrServerClosed)
+	default:
+	}
+	ctx, cancel := context.WithCancel(req.Context())
+	in := req.Clone(ctx)
+	in.TLS, in.RequestURI = d.tls, req.URL.RequestURI()
+	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/2.0", 2, 0
+	if in.Host == "" {
+		in.Host = req.URL.Host
+	}
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	out := newDirectAnswer(ctx, cancel)
+	go func() {
+		defer in.Body.Close() //nolint:errcheck // it was read, or nobody wants it
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // as in finish
+				d.server.Logger.Error("an answer broke off", "component", "apiserver", "path", req.URL.Path, "panic", p)
+			}
+			out.end()
+		}()
+		d.server.handler.ServeHTTP(out, in)
+		out.done = true
+	}()
+	select {
+	case <-out.begun:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if out.code == 0 {
+		cancel()
+		return nil, io.ErrUnexpectedEOF
+	}
+	response := &http.Response{
+		Status: strconv.Itoa(out.code) + " " + http.StatusText(out.code), StatusCode: out.code,
+		Proto: in.Proto, ProtoMajor: in.ProtoMajor, Header: out.sent, Body: out, ContentLength: -1, Request: req,
+	}
+	if n, err := strconv.ParseInt(out.sent.Get("Content-Length"), 10, 64); err == nil {
+		response.ContentLength = n
+	}
+	return response, nil
+}
+
+// heldBack is how much of an answer may wait for the client to read it. A piece that is larger waits alone.
+const heldBack = 64 << 10
+
+// directAnswer is an answer from both sides: the handler's http.ResponseWriter, and the body that the client reads.
+type directAnswer struct {
+	ctx    context.Context // of the handler
+	cancel context.CancelFunc
+	header http.Header // the handler's
+	begun  chan struct{}
+	code   int         // set before begun is closed; 0: the handler broke off before it answered
+	sent   http.Header // set before begun is closed
+	ended  chan struct{}
+	done   bool // set before ended is closed: the handler came to its end
+
+	mu    sync.Mutex
+	held  []byte        // written and not taken by the reader; guarded by mu
+	taken []byte        // the reader's: what it took last, and
+	rest  []byte        // what of that is not read yet
+	more  chan struct{} // has something when there is more to take
+	room  chan struct{} // has something when there is room again
+}
+
+func newDirectAnswer(ctx context.Context, cancel context.CancelFunc) *directAnswer {
+	return &directAnswer{ctx: ctx, cancel: cancel, header: http.Header{}, begun: make(chan struct{}), ended: make(chan struct{}),
+		more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+// Header, WriteHeader and Write are http.ResponseWriter's.
+func (a *directAnswer) Header() http.Header { return a.header }
+
+func (a *directAnswer) WriteHeader(code int) {
+	if a.code != 0 || code < http.StatusOK { // what is said before the answer is for who waits for it on a wire
+		return
+	}
+	a.code, a.sent = code, maps.Clone(a.header)
+	close(a.begun)
+}
+
+func (a *directAnswer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	for {
+		a.mu.Lock()
+		full := len(a.held) > 0 && len(a.held)+len(b) > heldBack
+		if !full {
+			a.held = append(a.held, b...)
+		}
+		a.mu.Unlock()
+		if !full {
+			return len(b), nil
+		}
+		signal(a.more)
+		select {
+		case <-a.room:
+		case <-a.ctx.Done():
+			return 0, a.ctx.Err()
+		}
+	}
+}
+
+// FlushError is what http.ResponseController looks for: the client may read what was written.
+func (a *directAnswer) FlushError() error {
+	a.WriteHeader(http.StatusOK)
+	signal(a.more)
+	return a.ctx.Err()
+}
+
+// end lets the client read the rest.
+func (a *directAnswer) end() {
+	if a.done {
+		a.WriteHeader(http.StatusOK)
+	} else if a.code == 0 {
+		close(a.begun)
+	}
+	close(a.ended)
+}
+
+// Read and Close are the body's.
+func (a *directAnswer) Read(b []byte) (int, error) {
+	for len(a.rest) == 0 {
+		over := false
+		select {
+		case <-a.more:
+		case <-a.ended:
+			over = true
+		case <-a.ctx.Done():
+			return 0, a.ctx.Err()
+		}
+		a.mu.Lock()
+		a.rest, a.held, a.taken = a.held, a.taken[:0], a.held
+		a.mu.Unlock()
+		signal(a.room)
+		switch {
+		case len(a.rest) > 0 || !over:
+		case a.done:
+			return 0, io.EOF
+		default:
+			return 0, io.ErrUnexpectedEOF
+		}
+	}
+	n := copy(b, a.rest)
+	a.rest = a.rest[n:]
+	return n, nil
+}
+
+func (a *directAnswer) Close() error {
+	a.cancel()
+	return nil
+}
+
+// signal tells whoever waits, or will.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it is told already
+	}
+}

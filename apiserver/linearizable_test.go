@@ -1,0 +1,274 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+)
+
+var linearSeed = flag.Uint64("linear-seed", 0, "seed of the linearizability tests; 0 takes a new one")
+
+// How much is asked of the servers, and for how long each of them runs.
+const (
+	linearClients = 8
+	linearNames   = 6 // objects that all clients write
+	linearServers = 5 // one after the other
+	linearAtLeast = 150 * time.Millisecond
+	linearSpread  = 300 * time.Millisecond
+	linearHurry   = 3 * time.Millisecond // of clients who do not wait for the answer; see settle for whose that is
+	// checkPatience bounds the search for an order; one that is there is found at once.
+	checkPatience = 10 * time.Second
+)
+
+// Whatever clients do at the same time, and however often the server ends and starts again: there is an order of all
+// operations, each between its call and its answer, in which they mean what the documentation says.
+func TestLinearizableAcrossRestarts(t *testing.T) {
+	h := newLinearHistory(t)
+	dir := t.TempDir()
+	ts := startOn(t, dir)
+	ts.namespace(t, "shop")
+	for range linearServers - 1 {
+		h.serve(ts)
+		h.runs()
+		ts.stop()
+		ts = startOn(t, dir)
+	}
+	h.serve(ts)
+	h.runs()
+	h.check()
+}
+
+// The same with two servers that share an etcd, of which neither knows what the other writes.
+func TestLinearizableWithTwoServers(t *testing.T) {
+	h := newLinearHistory(t)
+	first := start(t)
+	shared := &Etcd{Client: first.etcd.Client} // not embedded: others write to it
+	a := serveFrom(t, shared, func(o *Options) { o.Name = "a" })
+	b := serveFrom(t, shared, func(o *Options) { o.Name = "b" })
+	a.namespace(t, "shop")
+	h.serve(a, b)
+	for range 3 {
+		h.runs()
+	}
+	h.check()
+}
+
+// linearHistory is what several clients ask and are told.
+type linearHistory struct {
+	t      *testing.T
+	seed   uint64
+	random *rand.Rand
+	began  time.Time
+	done   context.Context
+	end    context.CancelFunc
+	load   sync.WaitGroup
+
+	mu         sync.Mutex
+	changed    *sync.Cond                       // of servers, or done
+	servers    []*testServer                    // guarded by mu
+	operations map[string][]porcupine.Operation // by name; guarded by mu
+}
+
+// newLinearHistory starts the clients. They wait for a server.
+func newLinearHistory(t *testing.T) *linearHistory {
+	h := &linearHistory{t: t, seed: *linearSeed, began: time.Now(), operations: map[string][]porcupine.Operation{}}
+	if h.seed == 0 {
+		h.seed = rand.Uint64()
+	}
+	t.Logf("seed: -linear-seed %d", h.seed)
+	h.random = rand.New(rand.NewPCG(h.seed, 0))
+	h.changed = sync.NewCond(&h.mu)
+	h.done, h.end = context.WithCancel(t.Context())
+	context.AfterFunc(h.done, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.changed.Broadcast()
+	})
+	for i := range linearClients {
+		c := &linearClient{h: h, id: i, random: rand.New(rand.NewPCG(h.seed, uint64(i+1))), versions: map[string]int64{}}
+		h.load.Go(c.run)
+	}
+	t.Cleanup(func() {
+		h.end()
+		h.load.Wait()
+	})
+	return h
+}
+
+// serve tells the clients whom to ask from now on.
+func (h *linearHistory) serve(servers ...*testServer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.servers = servers
+	h.changed.Broadcast()
+}
+
+// runs returns when the servers have run for a while.
+func (h *linearHistory) runs() {
+	<-time.After(linearAtLeast + time.Duration(h.random.Int64N(int64(linearSpread))))
+}
+
+// server is one of the present servers, but for the one that was lost; nil at the end.
+func (h *linearHistory) server(lost *testServer, draw *rand.Rand) *testServer {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.done.Err() == nil {
+		if n := len(h.servers); n > 0 && h.servers[0] != lost {
+			return h.servers[draw.IntN(n)]
+		}
+		h.changed.Wait()
+	}
+	return nil
+}
+
+// check ends the clients and looks for the order.
+func (h *linearHistory) check() {
+	h.end()
+	h.load.Wait()
+	total, unknown, undecided := 0, 0, 0
+	for name, history := range h.operations {
+		for _, o := range history {
+			if total++; o.Output.(outcome).unknown {
+				unknown++
+			}
+		}
+		settle(history)
+		switch porcupine.CheckOperationsTimeout(oneConfigMap, history, checkPatience) {
+		case porcupine.Unknown:
+			undecided++
+		case porcupine.Illegal:
+			for _, o := range history {
+				h.t.Logf("client %d, %d to %d µs: %s", o.ClientId, o.Call/1000, o.Return/1000,
+					oneConfigMap.DescribeOperation(o.Input, o.Output))
+			}
+			h.t.Errorf("the operations on %s have no order", name)
+		}
+	}
+	h.t.Logf("%d operations, %d of them with an unknown outcome; %d objects of %d not decided", total, unknown, undecided,
+		len(h.operations))
+	require.Greater(h.t, total, linearClients)
+	require.Less(h.t, undecided, (len(h.operations)+1)/2, "the search takes too long")
+}
+
+// linearClient asks one thing after the other.
+type linearClient struct {
+	h        *linearHistory
+	id       int
+	random   *rand.Rand
+	sequence int
+	versions map[string]int64 // the newest that it was told, by name
+}
+
+func (c *linearClient) run() {
+	var lost *testServer
+	for {
+		server := c.h.server(lost, c.random)
+		if server == nil {
+			return
+		}
+		name := fmt.Sprintf("m%d", c.random.IntN(linearNames))
+		a := c.draw(name)
+		ctx, cancel := c.h.t.Context(), context.CancelFunc(func() {})
+		if (a.was != 0 || a.verb == "get") && c.random.IntN(10) == 0 {
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(c.random.Int64N(int64(linearHurry))))
+		}
+		operation := porcupine.Operation{ClientId: c.id, Input: a, Call: time.Since(c.h.began).Nanoseconds()}
+		o, gone, err := a.ask(ctx, server.client.CoreV1().RESTClient(), name)
+		operation.Output, operation.Return = o, time.Since(c.h.began).Nanoseconds()
+		if gone && ctx.Err() == nil {
+			lost = server
+		}
+		cancel()
+		if err != nil {
+			c.h.t.Errorf("%+v of %s: %v", a, name, err)
+			return
+		}
+		if o.unknown {
+			operation.Return = math.MaxInt64
+		}
+		if o.version != 0 {
+			c.versions[name] = o.version
+		}
+		if !o.unknown || a.verb != "get" { // a read that was not answered says nothing
+			c.h.mu.Lock()
+			c.h.operations[name] = append(c.h.operations[name], operation)
+			c.h.mu.Unlock()
+		}
+	}
+}
+
+// draw is what to ask next.
+func (c *linearClient) draw(name string) asked {
+	c.sequence++
+	value := fmt.Sprintf("%d.%d", c.id, c.sequence)
+	was := c.versions[name]
+	switch n := c.random.IntN(10); {
+	case n < 4:
+		return asked{verb: "get"}
+	case n < 5 && c.random.IntN(2) == 0:
+		return asked{verb: "delete"}
+	case n < 5:
+		return asked{verb: "delete", was: was}
+	case n < 7 || was == 0:
+		return asked{verb: "create", value: value}
+	}
+	return asked{verb: "update", value: value, was: was}
+}
+
+// ask makes the request, once: what client-go does again after an error would be two operations. gone says that there was no
+// answer. An error is an answer that no server may give.
+func (a asked) ask(ctx context.Context, client rest.Interface, name string) (o outcome, gone bool, err error) {
+	object := configMap(name, "v", a.value)
+	var request *rest.Request
+	switch a.verb {
+	case "create":
+		request = client.Post().Body(object)
+	case "update":
+		object.ResourceVersion = strconv.FormatInt(a.was, 10)
+		request = client.Put().Name(name).Body(object)
+	case "delete":
+		options := &metav1.DeleteOptions{}
+		if a.was != 0 {
+			options.Preconditions = &metav1.Preconditions{ResourceVersion: ptr.To(strconv.FormatInt(a.was, 10))}
+		}
+		request = client.Delete().Name(name).Body(options)
+	case "get":
+		request = client.Get().Name(name)
+	}
+	result := request.Namespace("shop").Resource("configmaps").MaxRetries(0).Do(ctx)
+	err = result.Error()
+	status := apierrors.APIStatus(nil)
+	switch answered := errors.As(err, &status); {
+	case err != nil && !answered:
+		return outcome{unknown: true}, true, nil
+	case answered && status.Status().Code >= 500:
+		return outcome{unknown: true}, false, nil
+	case apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err), apierrors.IsConflict(err):
+		return outcome{refused: status.Status().Reason}, false, nil
+	case err != nil:
+		return outcome{}, false, err
+	case a.verb == "delete":
+		return outcome{}, false, nil
+	}
+	var answer corev1.ConfigMap
+	if err := result.Into(&answer); err != nil {
+		return outcome{}, false, err
+	}
+	version, err := strconv.ParseInt(answer.ResourceVersion, 10, 64)
+	return outcome{value: answer.Data["v"], version: version}, false, err
+}

@@ -1,0 +1,166 @@
+package resources
+
+import (
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
+)
+
+func certificateSigningRequests() *Resource {
+	return &Resource{
+		Kind:          certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"),
+		Plural:        "certificatesigningrequests",
+		ShortNames:    []string{"csr"},
+		ClusterScoped: true,
+		New:           func() Object { return &certificatesv1.CertificateSigningRequest{} },
+		NewList:       func() runtime.Object { return &certificatesv1.CertificateSigningRequestList{} },
+		Idle:          "no controller signs it once it is approved, or removes it when it is old",
+		Subresources:  []Subresource{approval(), status(applySigned, validateSigned)},
+		Prepare:       pair(prepareCertificateRequest),
+		Stamp:         stamp(stampCertificateRequest),
+		Validate:      check(validateCertificateRequest),
+		Name:          func(string, bool) []string { return nil }, // any name will do, as upstream
+		Fields: of(func(r *certificatesv1.CertificateSigningRequest) fields.Set {
+			return fields.Set{"spec.signerName": r.Spec.SignerName}
+		}),
+		Columns: certificateRequestColumns(),
+		Cells:   cells(certificateRequestCells),
+	}
+}
+
+// prepareCertificateRequest keeps what was asked for: what is approved is what is signed.
+func prepareCertificateRequest(r, old *certificatesv1.CertificateSigningRequest) {
+	if old != nil {
+		r.Spec = *old.Spec.DeepCopy()
+		return
+	}
+	r.Status = certificatesv1.CertificateSigningRequestStatus{}
+}
+
+// stampCertificateRequest notes who asks, whatever they say of it, and when conditions were written and changed, unless
+// their writer says so.
+func stampCertificateRequest(r, old *certificatesv1.CertificateSigningRequest, w Write) {
+	if old == nil {
+		r.Spec.Username, r.Spec.UID, r.Spec.Groups, r.Spec.Extra = w.User.Name, w.User.UID, w.User.Groups, nil
+		for key, values := range w.User.Extra {
+			if r.Spec.Extra == nil {
+				r.Spec.Extra = map[string]certificatesv1.ExtraValue{}
+			}
+			r.Spec.Extra[key] = values
+		}
+		return
+	}
+	for i := range r.Status.Conditions {
+		c := &r.Status.Conditions[i]
+		if c.LastUpdateTime.IsZero() {
+			c.LastUpdateTime = w.Now
+		}
+		if !c.LastTransitionTime.IsZero() {
+			continue
+		}
+		c.LastTransitionTime = w.Now
+		for _, was := range old.Status.Conditions {
+			if was.Type == c.Type && was.Status == c.Status && !was.LastTransitionTime.IsZero() {
+				c.LastTransitionTime = was.LastTransitionTime
+			}
+		}
+	}
+}
+
+// decided are the conditions that approval writes, and nothing else.
+func decided(t certificatesv1.RequestConditionType) bool {
+	return t == certificatesv1.CertificateApproved || t == certificatesv1.CertificateDenied
+}
+
+// applySigned writes what a signer says: the certificate and its conditions. The decision stays.
+func applySigned(r, body *certificatesv1.CertificateSigningRequest) {
+	kept := r.Status.Conditions
+	r.Status = body.Status
+	r.Status.Conditions = withDecision(kept, body.Status.Conditions)
+}
+
+// withDecision are the written conditions, with the decision as it was. One that the writer adds stays, for validation
+// to refuse.
+func withDecision(kept, written []certificatesv1.CertificateSigningRequestCondition,
+) []certificatesv1.CertificateSigningRequestCondition {
+	var out []certificatesv1.CertificateSigningRequestCondition
+	there := map[certificatesv1.RequestConditionType]bool{}
+	for _, c := range kept {
+		if decided(c.Type) {
+			out, there[c.Type] = append(out, c), true
+		}
+	}
+	for _, c := range written {
+		if !there[c.Type] || !decided(c.Type) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// approval is the subresource of those who decide: it writes the conditions and nothing else.
+func approval() Subresource {
+	return Subresource{
+		Name:  "approval",
+		Verbs: readWrite,
+		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
+		Apply: func(obj Object, body runtime.Object) error {
+			r, ok := obj.(*certificatesv1.CertificateSigningRequest)
+			from, is := body.(*certificatesv1.CertificateSigningRequest)
+			if !ok || !is {
+				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a %T belongs", body, obj))
+			}
+			r.Status.Conditions = from.Status.Conditions
+			return nil
+		},
+		Validate: check(validateDecision),
+	}
+}
+
+func certificateRequestColumns() []metav1.TableColumnDefinition {
+	spec := certificatesv1.CertificateSigningRequestSpec{}.SwaggerDoc()
+	return []metav1.TableColumnDefinition{
+		nameColumn(0),
+		ageColumn(),
+		column("SignerName", "string", 0, spec["signerName"]),
+		column("Requestor", "string", 0, spec["username"]),
+		column("RequestedDuration", "string", 0, spec["expirationSeconds"]),
+		column("Condition", "string", 0, certificatesv1.CertificateSigningRequestStatus{}.SwaggerDoc()["conditions"]),
+	}
+}
+
+func certificateRequestCells(r *certificatesv1.CertificateSigningRequest, now time.Time) []any {
+	lasts := none
+	if seconds := r.Spec.ExpirationSeconds; seconds != nil {
+		lasts = duration.HumanDuration(time.Duration(*seconds) * time.Second)
+	}
+	return []any{r.Name, age(r.CreationTimestamp, now), r.Spec.SignerName, r.Spec.Username, lasts, decision(r)}
+}
+
+// decision is how far the request has got: "Approved,Issued".
+func decision(r *certificatesv1.CertificateSigningRequest) string {
+	has := map[certificatesv1.RequestConditionType]bool{}
+	for _, c := range r.Status.Conditions {
+		has[c.Type] = true
+	}
+	state := "Pending"
+	switch {
+	case has[certificatesv1.CertificateDenied]:
+		state = "Denied"
+	case has[certificatesv1.CertificateApproved]:
+		state = "Approved"
+	}
+	if has[certificatesv1.CertificateFailed] {
+		state += ",Failed"
+	}
+	if len(r.Status.Certificate) > 0 {
+		state += ",Issued"
+	}
+	return state
+}

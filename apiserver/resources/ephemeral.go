@@ -1,0 +1,105 @@
+package resources
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/diff"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// ephemeralContainers is the subresource by which containers are added to a pod that runs, as `kubectl debug` does. It
+// shows the whole pod, and writes nothing but its ephemeral containers.
+func ephemeralContainers() Subresource {
+	return Subresource{
+		Name:  "ephemeralcontainers",
+		Verbs: readWrite,
+		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
+		Apply: func(obj Object, body runtime.Object) error {
+			from, ok := body.(*corev1.Pod)
+			if !ok {
+				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a %T belongs", body, obj))
+			}
+			obj.(*corev1.Pod).Spec.EphemeralContainers = from.Spec.EphemeralContainers
+			return nil
+		},
+		Validate: check(validateEphemeralUpdate),
+	}
+}
+
+// mirrorPod marks the pods that stand for a node's static pods.
+const mirrorPod = "kubernetes.io/config.mirror"
+
+// validateEphemeralUpdate lets ephemeral containers be added, and none be changed or removed. Their order is free: a patch
+// does not keep it.
+func validateEphemeralUpdate(pod, old *corev1.Pod) field.ErrorList {
+	if _, ok := old.Annotations[mirrorPod]; ok {
+		return field.ErrorList{field.Forbidden(field.NewPath(""), "static pods do not support ephemeral containers")}
+	}
+	path := field.NewPath("spec", "ephemeralContainers")
+	errs := validatePodSpec(field.NewPath("spec"), &pod.Spec)
+	now := map[string]*corev1.EphemeralContainer{}
+	for i := range pod.Spec.EphemeralContainers {
+		now[pod.Spec.EphemeralContainers[i].Name] = &pod.Spec.EphemeralContainers[i]
+	}
+	for _, was := range old.Spec.EphemeralContainers {
+		if is := now[was.Name]; is == nil {
+			errs = append(errs, field.Forbidden(path,
+				fmt.Sprintf("existing ephemeral containers %q may not be removed\n", was.Name)))
+		} else if !apiequality.Semantic.DeepEqual(was, *is) {
+			errs = append(errs, field.Forbidden(path,
+				fmt.Sprintf("existing ephemeral containers %q may not be changed\n%s", was.Name, diff.Diff(was, *is))))
+		}
+	}
+	return errs
+}
+
+// ephemeralFields are what an ephemeral container may say. Nothing may count on it, so it has no ports, probes or hooks;
+// the pod has its place already, so it asks for no resources.
+var ephemeralFields = sets.New("Name", "Image", "Command", "Args", "WorkingDir", "EnvFrom", "Env", "VolumeMounts",
+	"VolumeDevices", "TerminationMessagePath", "TerminationMessagePolicy", "ImagePullPolicy", "SecurityContext", "Stdin",
+	"StdinOnce", "TTY")
+
+// validateEphemeralContainers checks spec.ephemeralContainers. Their names are unique among all the pod's containers.
+func validateEphemeralContainers(path *field.Path, spec *corev1.PodSpec, pod podScope) field.ErrorList {
+	var errs field.ErrorList
+	const refused = "cannot be set for an Ephemeral Container"
+	names, targets := unique{}, sets.New[string]()
+	forEachContainer(spec, func(c *corev1.Container) {
+		names[c.Name] = true
+		targets.Insert(c.Name)
+	})
+	for i := range spec.EphemeralContainers {
+		e, at := &spec.EphemeralContainers[i], path.Index(i)
+		c := (*corev1.Container)(&e.EphemeralContainerCommon)
+		errs = append(errs, validateContainer(at, c, pod)...)
+		errs = append(errs, validateImageSpaceOf(at, c)...)
+		errs = append(errs, names.add(at.Child("name"), e.Name)...)
+		if target := e.TargetContainerName; target != "" && !targets.Has(target) {
+			errs = append(errs, field.NotFound(at.Child("targetContainerName"), target))
+		}
+		common := reflect.ValueOf(e.EphemeralContainerCommon)
+		for j := range common.NumField() {
+			name := common.Type().Field(j).Name
+			if !ephemeralFields.Has(name) && !reflect.DeepEqual(common.Field(j).Interface(),
+				reflect.Zero(common.Type().Field(j).Type).Interface()) {
+				errs = append(errs, field.Forbidden(at.Child(strings.ToLower(name[:1])+name[1:]), refused))
+			}
+		}
+		for j, m := range e.VolumeMounts {
+			if m.SubPath != "" {
+				errs = append(errs, field.Forbidden(at.Child("volumeMounts").Index(j).Child("subPath"), refused))
+			}
+			if m.SubPathExpr != "" {
+				errs = append(errs, field.Forbidden(at.Child("volumeMounts").Index(j).Child("subPathExpr"), refused))
+			}
+		}
+	}
+	return errs
+}

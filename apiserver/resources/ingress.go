@@ -1,0 +1,96 @@
+package resources
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+)
+
+// ingresses is the row of ingresses; their checks stand in ingress_validate.go.
+func ingresses() *Resource {
+	return &Resource{
+		Kind:       networkingv1.SchemeGroupVersion.WithKind("Ingress"),
+		Plural:     "ingresses",
+		ShortNames: []string{"ing"},
+		New:        func() Object { return &networkingv1.Ingress{} },
+		NewList:    func() runtime.Object { return &networkingv1.IngressList{} },
+		Generation: true,
+		Subresources: []Subresource{
+			status(func(i, body *networkingv1.Ingress) { i.Status = body.Status }, validateIngressStatus),
+		},
+		Validate: check(validateIngress),
+		Warn:     warn(warnIngress),
+		Idle:     "no controller answers requests for it, and it gets no address",
+		Columns:  ingressColumns(),
+		Cells:    cells(ingressCells),
+	}
+}
+
+// ingressClassAnnotation named the class before spec.ingressClassName did.
+const ingressClassAnnotation = "kubernetes.io/ingress.class"
+
+func warnIngress(i, old *networkingv1.Ingress) []string {
+	_, annotated := i.Annotations[ingressClassAnnotation]
+	if old != nil || !annotated || i.Spec.IngressClassName != nil {
+		return nil
+	}
+	return []string{
+		fmt.Sprintf("annotation %q is deprecated, please use 'spec.ingressClassName' instead", ingressClassAnnotation),
+	}
+}
+
+func ingressColumns() []metav1.TableColumnDefinition {
+	return []metav1.TableColumnDefinition{
+		nameColumn(0),
+		column("Class", "string", 0, "The name of the IngressClass whose controller serves this ingress"),
+		column("Hosts", "string", 0, "The hosts that the rules are for; * is any"),
+		column("Address", "string", 0, "Where the ingress is reached, by address or by name"),
+		column("Ports", "string", 0, "The ports that are open: 443 as well where TLS is configured"),
+		ageColumn(),
+	}
+}
+
+// ingressCells shows the addresses whole, where upstream cuts them at 16 characters unless -o wide asked for more.
+func ingressCells(i *networkingv1.Ingress, now time.Time) []any {
+	var addresses []string
+	for _, point := range i.Status.LoadBalancer.Ingress {
+		if point.IP != "" {
+			addresses = append(addresses, point.IP)
+		} else if point.Hostname != "" {
+			addresses = append(addresses, point.Hostname)
+		}
+	}
+	slices.Sort(addresses)
+	ports := "80"
+	if len(i.Spec.TLS) > 0 {
+		ports = "80, 443"
+	}
+	return []any{
+		i.Name, ptr.Deref(i.Spec.IngressClassName, none), ingressHosts(i.Spec.Rules),
+		strings.Join(slices.Compact(addresses), ","), ports, age(i.CreationTimestamp, now),
+	}
+}
+
+// ingressHosts shows the first three hosts. Rules beyond them are counted, those without a host included.
+func ingressHosts(rules []networkingv1.IngressRule) string {
+	const shown = 3
+	var hosts []string
+	for _, rule := range rules {
+		if len(hosts) == shown {
+			return fmt.Sprintf("%s + %d more...", strings.Join(hosts, ","), len(rules)-shown)
+		}
+		if rule.Host != "" {
+			hosts = append(hosts, rule.Host)
+		}
+	}
+	if len(hosts) == 0 {
+		return "*"
+	}
+	return strings.Join(hosts, ",")
+}

@@ -1,0 +1,140 @@
+package resources
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/diff"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func validatePersistentVolume(pv, old *corev1.PersistentVolume) field.ErrorList {
+	at, spec := field.NewPath("spec"), &pv.Spec
+	errs := validateAccessModes(at.Child("accessModes"), spec.AccessModes, "")
+	errs = append(errs, validateCapacity(at.Child("capacity"), spec.Capacity)...)
+	errs = append(errs, oneOf(at.Child("persistentVolumeReclaimPolicy"), spec.PersistentVolumeReclaimPolicy,
+		corev1.PersistentVolumeReclaimDelete, corev1.PersistentVolumeReclaimRecycle, corev1.PersistentVolumeReclaimRetain)...)
+	if a := spec.NodeAffinity; a != nil && a.Required == nil {
+		errs = append(errs, field.Required(at.Child("nodeAffinity", "required"), "must specify required node constraints"))
+	} else if a != nil {
+		errs = append(errs, validateNodeSelector(at.Child("nodeAffinity", "required"), a.Required)...)
+	}
+	errs = append(errs, validateSource(at, spec)...)
+	if spec.HostPath != nil && path.Clean(spec.HostPath.Path) == "/" &&
+		spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRecycle {
+		errs = append(errs, field.Forbidden(at.Child("persistentVolumeReclaimPolicy"),
+			"may not be 'recycle' for a hostPath mount of '/'"))
+	}
+	if spec.StorageClassName != "" {
+		errs = append(errs, dnsSubdomain(at.Child("storageClassName"), spec.StorageClassName)...)
+	}
+	errs = append(errs, validateVolumeMode(at.Child("volumeMode"), spec.VolumeMode)...)
+	errs = append(errs, validateAttributesClass(at, spec)...)
+	if old != nil {
+		errs = append(errs, validateVolumeUpdate(at, spec, &old.Spec)...)
+	}
+	return errs
+}
+
+// validateAccessModes takes at least one mode, and the mode of a single pod alone.
+func validateAccessModes(at *field.Path, modes []corev1.PersistentVolumeAccessMode, none string) field.ErrorList {
+	if len(modes) == 0 {
+		return field.ErrorList{field.Required(at, none)}
+	}
+	known := []corev1.PersistentVolumeAccessMode{
+		corev1.ReadOnlyMany, corev1.ReadWriteMany, corev1.ReadWriteOnce, corev1.ReadWriteOncePod,
+	}
+	var errs field.ErrorList
+	single, others := false, false
+	for _, mode := range modes {
+		switch {
+		case !slices.Contains(known, mode):
+			errs = append(errs, field.NotSupported(at, mode, known))
+		case mode == corev1.ReadWriteOncePod:
+			single = true
+		default:
+			others = true
+		}
+	}
+	if single && others {
+		errs = append(errs, field.Forbidden(at, "may not use ReadWriteOncePod with other access modes"))
+	}
+	return errs
+}
+
+// validateCapacity takes storage alone.
+func validateCapacity(at *field.Path, capacity corev1.ResourceList) field.ErrorList {
+	var errs field.ErrorList
+	if len(capacity) == 0 {
+		errs = append(errs, field.Required(at, ""))
+	}
+	if _, ok := capacity[corev1.ResourceStorage]; !ok || len(capacity) > 1 {
+		errs = append(errs, field.NotSupported(at, capacity, []corev1.ResourceName{corev1.ResourceStorage}))
+	}
+	for _, name := range sortedKeys(capacity) {
+		quantity := capacity[name]
+		errs = append(errs, basicQuantity(at.Key(string(name)), quantity)...)
+		errs = append(errs, positive(at.Key(string(name)), quantity)...)
+	}
+	return errs
+}
+
+// basicQuantity is upstream's check of an amount whose meaning it does not know.
+func basicQuantity(at *field.Path, quantity resource.Quantity) field.ErrorList {
+	if quantity.Value() < 0 {
+		return field.ErrorList{field.Invalid(at, quantity.Value(), "must be a valid resource quantity")}
+	}
+	return nil
+}
+
+func validateVolumeMode(at *field.Path, mode *corev1.PersistentVolumeMode) field.ErrorList {
+	known := []corev1.PersistentVolumeMode{corev1.PersistentVolumeBlock, corev1.PersistentVolumeFilesystem}
+	if mode != nil && !slices.Contains(known, *mode) {
+		return field.ErrorList{field.NotSupported(at, *mode, known)}
+	}
+	return nil
+}
+
+func validateAttributesClass(at *field.Path, spec *corev1.PersistentVolumeSpec) field.ErrorList {
+	if spec.VolumeAttributesClassName == nil {
+		return nil
+	}
+	class, name := at.Child("volumeAttributesClassName"), *spec.VolumeAttributesClassName
+	var errs field.ErrorList
+	if name == "" {
+		errs = append(errs, field.Required(class, "an empty string is disallowed"))
+	} else {
+		errs = append(errs, dnsSubdomain(class, name)...)
+	}
+	if spec.CSI == nil {
+		errs = append(errs, field.Required(at.Child("csi"), "has to be specified when using volumeAttributesClassName"))
+	}
+	return errs
+}
+
+// validateVolumeUpdate keeps where the data is, and what it is. The paths without "spec" are upstream's.
+func validateVolumeUpdate(at *field.Path, spec, old *corev1.PersistentVolumeSpec) field.ErrorList {
+	var errs field.ErrorList
+	source := spec.PersistentVolumeSource.DeepCopy()
+	if source.CSI != nil && old.CSI != nil && old.CSI.ControllerExpandSecretRef == nil {
+		source.CSI.ControllerExpandSecretRef = nil // it may be added
+	}
+	if !equality.Semantic.DeepEqual(source, &old.PersistentVolumeSource) {
+		errs = append(errs, field.Forbidden(at.Child("persistentvolumesource"),
+			fmt.Sprintf("spec.persistentvolumesource is immutable after creation\n%v",
+				diff.Diff(&old.PersistentVolumeSource, source))))
+	}
+	errs = append(errs, immutable(field.NewPath("volumeMode"), spec.VolumeMode, old.VolumeMode)...)
+	if old.NodeAffinity != nil {
+		errs = append(errs, immutable(field.NewPath("nodeAffinity"), spec.NodeAffinity, old.NodeAffinity)...)
+	}
+	if old.VolumeAttributesClassName != nil && spec.VolumeAttributesClassName == nil {
+		errs = append(errs, field.Forbidden(at.Child("volumeAttributesClassName"),
+			"update from non-nil value to nil is forbidden"))
+	}
+	return errs
+}

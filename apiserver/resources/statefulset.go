@@ -1,0 +1,124 @@
+package resources
+
+import (
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+)
+
+func statefulSets() *Resource {
+	return &Resource{
+		Kind:       appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
+		Plural:     "statefulsets",
+		ShortNames: []string{"sts"},
+		Categories: []string{"all"},
+		New:        func() Object { return &appsv1.StatefulSet{} },
+		NewList:    func() runtime.Object { return &appsv1.StatefulSetList{} },
+		Generation: true,
+		Subresources: []Subresource{
+			scaleStatefulSet(),
+			status(func(set, body *appsv1.StatefulSet) { set.Status = body.Status }, validateStatefulSetStatus),
+		},
+		Default:  each(defaultStatefulSet),
+		Validate: check(validateStatefulSet),
+		// The names of the pods are made of it, and are host names.
+		Name:    validation.NameIsDNSLabel,
+		Warn:    warn(warnStatefulSet),
+		Idle:    "no controller makes pods and claims of it",
+		Columns: statefulSetColumns(),
+		Cells:   cells(statefulSetCells),
+	}
+}
+
+// defaultStatefulSet fills in upstream's apps/v1 defaults: one replica, pods made and replaced one after the other, ten
+// old revisions, and claims that outlive their pods.
+func defaultStatefulSet(set *appsv1.StatefulSet) {
+	spec := &set.Spec
+	if spec.PodManagementPolicy == "" {
+		spec.PodManagementPolicy = appsv1.OrderedReadyPodManagement
+	}
+	defaultStatefulSetStrategy(&spec.UpdateStrategy)
+	if spec.PersistentVolumeClaimRetentionPolicy == nil {
+		spec.PersistentVolumeClaimRetentionPolicy = &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{}
+	}
+	if policy := spec.PersistentVolumeClaimRetentionPolicy; policy.WhenDeleted == "" {
+		policy.WhenDeleted = appsv1.RetainPersistentVolumeClaimRetentionPolicyType
+	}
+	if policy := spec.PersistentVolumeClaimRetentionPolicy; policy.WhenScaled == "" {
+		policy.WhenScaled = appsv1.RetainPersistentVolumeClaimRetentionPolicyType
+	}
+	if spec.Replicas == nil {
+		spec.Replicas = ptr.To(int32(1))
+	}
+	if spec.RevisionHistoryLimit == nil {
+		spec.RevisionHistoryLimit = ptr.To(int32(10))
+	}
+	defaultTemplate(&spec.Template)
+	for i := range spec.VolumeClaimTemplates {
+		defaultClaimTemplate(&spec.VolumeClaimTemplates[i])
+	}
+}
+
+// defaultStatefulSetStrategy makes the details of a rolling update only for whoever names no strategy at all: upstream
+// leaves them out of one that is named without them.
+func defaultStatefulSetStrategy(s *appsv1.StatefulSetUpdateStrategy) {
+	if s.Type == "" {
+		s.Type = appsv1.RollingUpdateStatefulSetStrategyType
+		if s.RollingUpdate == nil {
+			s.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{}
+		}
+	}
+	if s.Type != appsv1.RollingUpdateStatefulSetStrategyType || s.RollingUpdate == nil {
+		return
+	}
+	if s.RollingUpdate.Partition == nil {
+		s.RollingUpdate.Partition = ptr.To(int32(0))
+	}
+	if s.RollingUpdate.MaxUnavailable == nil {
+		s.RollingUpdate.MaxUnavailable = ptr.To(intstr.FromInt32(1))
+	}
+}
+
+// warnStatefulSet warns of the claims once: they never change.
+func warnStatefulSet(set, old *appsv1.StatefulSet) []string {
+	var warnings []string
+	if old == nil {
+		warnings = warnTemplate(&set.Spec.Template, nil)
+		for i := range set.Spec.VolumeClaimTemplates {
+			at := field.NewPath("spec", "volumeClaimTemplates").Index(i)
+			warnings = append(warnings, warnClaimTemplate(at, &set.Spec.VolumeClaimTemplates[i])...)
+		}
+	} else {
+		warnings = warnTemplate(&set.Spec.Template, &old.Spec.Template)
+	}
+	changed := old == nil || !apiequality.Semantic.DeepEqual(set.Spec, old.Spec)
+	if changed && ptr.Deref(set.Spec.RevisionHistoryLimit, 0) < 0 {
+		warnings = append(warnings, "spec.revisionHistoryLimit: a negative value retains all historical revisions; "+
+			"a value >= 0 is recommended")
+	}
+	return warnings
+}
+
+func statefulSetColumns() []metav1.TableColumnDefinition {
+	return append([]metav1.TableColumnDefinition{
+		nameColumn(0),
+		column("Ready", "string", 0, "Number of the pod with ready state"),
+		ageColumn(),
+	}, templateColumns("")[:2]...)
+}
+
+func statefulSetCells(set *appsv1.StatefulSet, now time.Time) []any {
+	names, images := containerCells(set.Spec.Template.Spec.Containers)
+	return []any{
+		set.Name, fmt.Sprintf("%d/%d", set.Status.ReadyReplicas, ptr.Deref(set.Spec.Replicas, 0)),
+		age(set.CreationTimestamp, now), names, images,
+	}
+}
