@@ -92,24 +92,56 @@ func (a *amounts) extendedNames() []corev1.ResourceName {
 // requests is what a pod asks for: the sum of its containers or the largest of its init containers, whichever is
 // more, with sidecars and overhead. A placed pod counts with what its node has really given it.
 func requests(pod *corev1.Pod, placed bool) amounts {
-	options := resourcehelpers.PodResourcesOptions{UseStatusResources: placed}
-	a := newAmounts(resourcehelpers.PodRequests(pod, options))
+	var a amounts
+	if c := lone(pod, placed); c != nil {
+		a = newAmounts(c.Resources.Requests)
+	} else {
+		a = newAmounts(resourcehelpers.PodRequests(pod, resourcehelpers.PodResourcesOptions{UseStatusResources: placed}))
+	}
 	a.pods = 1
 	return a
 }
 
 // scoredRequests is what a pod asks for when nodes are scored: with the defaults for containers that ask for nothing.
 func scoredRequests(pod *corev1.Pod, placed bool) amounts {
-	options := resourcehelpers.PodResourcesOptions{
-		UseStatusResources: placed,
-		NonMissingContainerRequests: corev1.ResourceList{
-			corev1.ResourceCPU:    *resource.NewMilliQuantity(defaultMilliCPU, resource.DecimalSI),
-			corev1.ResourceMemory: *resource.NewQuantity(defaultMemory, resource.BinarySI),
-		},
+	var a amounts
+	if c := lone(pod, placed); c != nil {
+		a = newAmounts(c.Resources.Requests)
+		if _, asks := c.Resources.Requests[corev1.ResourceCPU]; !asks {
+			a.milliCPU = defaultMilliCPU
+		}
+		if _, asks := c.Resources.Requests[corev1.ResourceMemory]; !asks {
+			a.memory = defaultMemory
+		}
+	} else {
+		a = newAmounts(resourcehelpers.PodRequests(pod, resourcehelpers.PodResourcesOptions{
+			UseStatusResources: placed,
+			NonMissingContainerRequests: corev1.ResourceList{
+				corev1.ResourceCPU:    *resource.NewMilliQuantity(defaultMilliCPU, resource.DecimalSI),
+				corev1.ResourceMemory: *resource.NewQuantity(defaultMemory, resource.BinarySI),
+			},
+		}))
 	}
-	a := newAmounts(resourcehelpers.PodRequests(pod, options))
 	a.pods = 1
 	return a
+}
+
+// lone is the one container whose requests are all that the pod asks for, as of most pods: there is nothing to add up or
+// to compare then, which takes upstream's helper a dozen maps. It is nil where there is more to it.
+func lone(pod *corev1.Pod, placed bool) *corev1.Container {
+	spec := &pod.Spec
+	if len(spec.Containers) != 1 || len(spec.InitContainers) > 0 || spec.Overhead != nil || spec.Resources != nil {
+		return nil
+	}
+	if placed && (resourcehelpers.IsPodResizeInfeasible(pod) || slices.ContainsFunc(pod.Status.ContainerStatuses, givenResources)) {
+		return nil
+	}
+	return &spec.Containers[0]
+}
+
+// givenResources reports whether the status says what the container was really given.
+func givenResources(c corev1.ContainerStatus) bool {
+	return c.Resources != nil || c.AllocatedResources != nil
 }
 
 // hostPort is a port of the node's own that a container takes.

@@ -1,9 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
-	"testing"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,58 +56,4 @@ func place(s *Snapshot, pod *corev1.Pod, node string) {
 	placed := pod.DeepCopy()
 	placed.Spec.NodeName = node
 	s.AddPod(placed)
-}
-
-// BenchmarkSchedule decides about one more pod of a ReplicaSet, and places it: the nodes are half full at the start,
-// and a pod leaves for each that comes.
-func BenchmarkSchedule(b *testing.B) {
-	for _, count := range []int{100, 1000, 5000} {
-		b.Run(fmt.Sprintf("nodes=%d", count), func(b *testing.B) { benchmarkSchedule(b, count) })
-	}
-}
-
-func benchmarkSchedule(b *testing.B, count int) {
-	snapshot, profile := NewSnapshot(), DefaultProfile()
-	for i := range count {
-		labels := map[string]string{corev1.LabelTopologyZone: fmt.Sprintf("zone-%d", i%3)}
-		snapshot.SetNode(testNode(fmt.Sprintf("node-%d", i), nodeResources("8", "32Gi"), labels))
-	}
-	var placed []*corev1.Pod
-	next := 0
-	put := func() {
-		pod := testPod(fmt.Sprintf("web-%d", next), resources("500m", "1Gi"))
-		next++
-		d := Schedule(profile, snapshot, pod)
-		if d.Node == "" {
-			b.Fatal(d.Message)
-		}
-		bound := *pod
-		bound.Spec.NodeName = d.Node
-		snapshot.AddPod(&bound)
-		placed = append(placed, &bound)
-	}
-	for range 2 * count {
-		put()
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		put()
-		snapshot.RemovePod(placed[0])
-		placed = placed[1:]
-	}
-}
-
-// BenchmarkScheduleNewShape decides about a pod unlike all before it, so that every node is asked.
-func BenchmarkScheduleNewShape(b *testing.B) {
-	snapshot, profile := NewSnapshot(), DefaultProfile()
-	for i := range 5000 {
-		snapshot.SetNode(testNode(fmt.Sprintf("node-%d", i), nodeResources("8", "32Gi"), nil))
-	}
-	i := 0
-	for b.Loop() {
-		i++
-		pod := testPod("web", resources("100m", "1Gi"))
-		pod.Namespace = fmt.Sprintf("ns-%d", i)
-		Schedule(profile, snapshot, pod)
-	}
 }

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -19,6 +20,10 @@ type Configuration struct {
 	Profiles map[string]*Profile
 	// InitialBackoff and MaxBackoff bound how long a pod rests after an attempt that failed.
 	InitialBackoff, MaxBackoff time.Duration
+	// Extenders have a say in every profile, in this order.
+	Extenders []*extender
+	// LeaderElection is for several schedulers at work on one cluster: see [Candidate].
+	LeaderElection LeaderElection
 }
 
 // DefaultConfiguration is upstream's default.
@@ -27,6 +32,7 @@ func DefaultConfiguration() *Configuration {
 		Profiles:       map[string]*Profile{DefaultSchedulerName: DefaultProfile()},
 		InitialBackoff: time.Second,
 		MaxBackoff:     10 * time.Second,
+		LeaderElection: defaultElection(),
 	}
 }
 
@@ -67,10 +73,11 @@ func parseConfiguration(data []byte) (*Configuration, error) {
 
 func newConfiguration(file *kubeschedulerv1.KubeSchedulerConfiguration) (*Configuration, error) {
 	c := DefaultConfiguration()
-	if elect := file.LeaderElection.LeaderElect; elect != nil && !*elect {
-		file.LeaderElection.LeaderElect = nil // one scheduler that elects no leader is what this is
+	if err := onlySet(file, "", "TypeMeta", "Profiles", "PodInitialBackoffSeconds", "PodMaxBackoffSeconds",
+		"Extenders", "LeaderElection"); err != nil {
+		return nil, err
 	}
-	if err := onlySet(file, "", "TypeMeta", "Profiles", "PodInitialBackoffSeconds", "PodMaxBackoffSeconds"); err != nil {
+	if err := c.setElection(file); err != nil {
 		return nil, err
 	}
 	if s := file.PodInitialBackoffSeconds; s != nil {
@@ -99,7 +106,31 @@ func newConfiguration(file *kubeschedulerv1.KubeSchedulerConfiguration) (*Config
 		}
 		c.Profiles[p.Name] = p
 	}
-	return c, nil
+	return c, c.setExtenders(file.Extenders)
+}
+
+func (c *Configuration) setExtenders(files []kubeschedulerv1.Extender) error {
+	binds := false
+	for i, file := range files {
+		path := fmt.Sprintf("extenders[%d]", i)
+		e, err := newExtender(path, file)
+		if err != nil {
+			return err
+		}
+		if e.BindVerb != "" && binds {
+			return fmt.Errorf("%s.bindVerb: only one extender may bind", path)
+		}
+		binds = binds || e.BindVerb != ""
+		c.Extenders = append(c.Extenders, e)
+		for _, r := range e.ManagedResources {
+			for _, p := range c.Profiles {
+				if r.IgnoredByScheduler {
+					p.IgnoredResources = append(slices.Clone(p.IgnoredResources), r.Name)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func newProfile(path string, file *kubeschedulerv1.KubeSchedulerProfile) (*Profile, error) {
@@ -129,26 +160,31 @@ func newProfile(path string, file *kubeschedulerv1.KubeSchedulerProfile) (*Profi
 // setPlugins applies the sets of plugins. In each, "disabled" is taken first, so that a plugin may be disabled and
 // enabled again with another weight.
 func (p *Profile) setPlugins(path string, file *kubeschedulerv1.Plugins) error {
-	if err := onlySet(file, path, "Filter", "Score", "MultiPoint"); err != nil {
+	if err := onlySet(file, path, "PreEnqueue", "QueueSort", "Filter", "PostFilter", "Score",
+		"Bind", "MultiPoint"); err != nil {
+		return err
+	}
+	if err := keepAlways(path, file); err != nil {
 		return err
 	}
 	sets := []struct {
-		name          string
-		set           kubeschedulerv1.PluginSet
-		filter, score bool
+		name                string
+		set                 kubeschedulerv1.PluginSet
+		filter, post, score bool
 	}{
-		{"multiPoint", file.MultiPoint, true, true},
-		{"filter", file.Filter, true, false},
-		{"score", file.Score, false, true},
+		{"multiPoint", file.MultiPoint, true, true, true},
+		{"filter", file.Filter, true, false, false},
+		{"postFilter", file.PostFilter, false, true, false},
+		{"score", file.Score, false, false, true},
 	}
 	for _, s := range sets {
 		for i, plugin := range s.set.Disabled {
-			if err := p.disable(plugin.Name, s.filter, s.score); err != nil {
+			if err := p.disable(plugin.Name, s.filter, s.post, s.score); err != nil {
 				return fmt.Errorf("%s%s.disabled[%d]: %w", path, s.name, i, err)
 			}
 		}
 		for i, plugin := range s.set.Enabled {
-			if err := p.enable(plugin, s.filter, s.score); err != nil {
+			if err := p.enable(plugin, s.filter, s.post, s.score); err != nil {
 				return fmt.Errorf("%s%s.enabled[%d]: %w", path, s.name, i, err)
 			}
 		}
@@ -156,8 +192,36 @@ func (p *Profile) setPlugins(path string, file *kubeschedulerv1.Plugins) error {
 	return nil
 }
 
-func (p *Profile) disable(name string, filter, score bool) error {
+// always are the plugins that this scheduler cannot do without, by the extension point where they act. A file may name
+// them among those enabled, as it does where it disables all and lists its own.
+var always = map[string]string{
+	"SchedulingGates": "preEnqueue",
+	"PrioritySort":    "queueSort",
+	"DefaultBinder":   "bind",
+}
+
+// keepAlways reports a file that disables one of these, or names another plugin where they act.
+func keepAlways(path string, file *kubeschedulerv1.Plugins) error {
+	for point, set := range map[string]kubeschedulerv1.PluginSet{
+		"preEnqueue": file.PreEnqueue, "queueSort": file.QueueSort, "bind": file.Bind,
+	} {
+		enabled := len(set.Disabled) == 0
+		for i, plugin := range set.Enabled {
+			if err := known(plugin.Name, false, false, false); always[plugin.Name] != point {
+				return fmt.Errorf("%s%s.enabled[%d]: %w", path, point, i, err)
+			}
+			enabled = true
+		}
+		if !enabled {
+			return fmt.Errorf("%s%s.disabled: this scheduler does not do without its plugin", path, point)
+		}
+	}
+	return nil
+}
+
+func (p *Profile) disable(name string, filter, post, score bool) error {
 	if name == "*" {
+		p.Preempts = p.Preempts && !post
 		if filter {
 			p.Filters = map[string]bool{}
 		}
@@ -166,8 +230,14 @@ func (p *Profile) disable(name string, filter, score bool) error {
 		}
 		return nil
 	}
-	if err := known(name, filter, score); err != nil {
+	if always[name] != "" {
+		return fmt.Errorf("this scheduler does not do without plugin %q", name)
+	}
+	if err := known(name, filter, post, score); err != nil {
 		return err
+	}
+	if name == DefaultPreemption {
+		p.Preempts = false
 	}
 	if filter {
 		delete(p.Filters, name)
@@ -178,9 +248,15 @@ func (p *Profile) disable(name string, filter, score bool) error {
 	return nil
 }
 
-func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, score bool) error {
-	if err := known(plugin.Name, filter, score); err != nil {
+func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, post, score bool) error {
+	if filter && score && always[plugin.Name] != "" {
+		return nil // at multiPoint
+	}
+	if err := known(plugin.Name, filter, post, score); err != nil {
 		return err
+	}
+	if plugin.Name == DefaultPreemption {
+		p.Preempts = true
 	}
 	if filter && isFilter(plugin.Name) {
 		p.Filters[plugin.Name] = true
@@ -200,12 +276,12 @@ func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, score bool) erro
 }
 
 // known reports a plugin that is not here, or that does nothing at the extension point.
-func known(name string, filter, score bool) error {
+func known(name string, filter, post, score bool) error {
 	_, scored := defaultWeight(name)
-	if filter && isFilter(name) || score && scored {
+	if filter && isFilter(name) || score && scored || post && name == DefaultPreemption {
 		return nil
 	}
-	if isFilter(name) || scored {
+	if isFilter(name) || scored || name == DefaultPreemption || always[name] != "" {
 		return fmt.Errorf("plugin %q does nothing at this extension point", name)
 	}
 	return fmt.Errorf("there is no plugin %q; there are %v", name, pluginNames())
@@ -225,7 +301,7 @@ func defaultWeight(name string) (int64, bool) {
 }
 
 func pluginNames() []string {
-	var names []string
+	names := append(slices.Collect(maps.Keys(always)), DefaultPreemption)
 	for _, f := range filters() {
 		names = append(names, f.name)
 	}

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 )
 
 // setArgs applies one plugin's args.
 func (p *Profile) setArgs(path string, plugin kubeschedulerv1.PluginConfig) error {
-	if err := known(plugin.Name, true, true); err != nil {
+	if err := known(plugin.Name, true, true, true); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	at := path + ".args."
@@ -22,30 +23,39 @@ func (p *Profile) setArgs(path string, plugin kubeschedulerv1.PluginConfig) erro
 		return p.setBalanced(at, args)
 	case *kubeschedulerv1.PodTopologySpreadArgs:
 		return p.setSpread(at, args)
+	case *kubeschedulerv1.InterPodAffinityArgs:
+		return p.setInterPodAffinity(at, args)
+	case *kubeschedulerv1.DefaultPreemptionArgs:
+		return p.setPreemption(at, args)
 	case *kubeschedulerv1.NodeAffinityArgs:
-		return onlySet(args, at, "TypeMeta")
+		return p.setAddedAffinity(at, args)
 	}
 	return fmt.Errorf("%s: plugin %q takes no args", path, plugin.Name)
 }
 
 func (p *Profile) setFit(path string, args *kubeschedulerv1.NodeResourcesFitArgs) error {
-	if err := onlySet(args, path, "TypeMeta", "ScoringStrategy"); err != nil {
-		return err
+	for i, group := range args.IgnoredResourceGroups {
+		if strings.Contains(group, "/") {
+			return fmt.Errorf("%signoredResourceGroups[%d]: %q must not contain '/'", path, i, group)
+		}
 	}
+	p.IgnoredResources, p.IgnoredResourceGroups = args.IgnoredResources, args.IgnoredResourceGroups
 	if args.ScoringStrategy == nil {
 		return nil
 	}
 	path += "scoringStrategy."
 	strategy := args.ScoringStrategy.DeepCopy()
-	if err := onlySet(strategy, path, "Type", "Resources"); err != nil {
-		return err
-	}
 	switch strategy.Type {
 	case "":
 		strategy.Type = kubeschedulerv1.LeastAllocated
 	case kubeschedulerv1.LeastAllocated, kubeschedulerv1.MostAllocated:
+	case kubeschedulerv1.RequestedToCapacityRatio:
+		if err := checkRatio(path+"requestedToCapacityRatio", strategy.RequestedToCapacityRatio); err != nil {
+			return err
+		}
 	default:
-		return fmt.Errorf("%stype: %q is not one of LeastAllocated and MostAllocated", path, strategy.Type)
+		return fmt.Errorf("%stype: %q is not one of LeastAllocated, MostAllocated and RequestedToCapacityRatio",
+			path, strategy.Type)
 	}
 	if len(strategy.Resources) == 0 {
 		strategy.Resources = p.Fit.Resources
@@ -61,6 +71,44 @@ func (p *Profile) setFit(path string, args *kubeschedulerv1.NodeResourcesFitArgs
 	}
 	p.Fit = *strategy
 	return checkNames(path, strategy.Resources)
+}
+
+func checkRatio(path string, ratio *kubeschedulerv1.RequestedToCapacityRatioParam) error {
+	if ratio == nil || len(ratio.Shape) == 0 {
+		return fmt.Errorf("%s.shape: at least one point must be specified", path)
+	}
+	for i, point := range ratio.Shape {
+		at := fmt.Sprintf("%s.shape[%d].", path, i)
+		switch {
+		case point.Utilization < 0 || point.Utilization > 100:
+			return fmt.Errorf("%sutilization: %d is not between 0 and 100", at, point.Utilization)
+		case point.Score < 0 || point.Score > 10:
+			return fmt.Errorf("%sscore: %d is not between 0 and 10", at, point.Score)
+		case i > 0 && point.Utilization <= ratio.Shape[i-1].Utilization:
+			return fmt.Errorf("%sutilization: values must be sorted in increasing order", at)
+		}
+	}
+	return nil
+}
+
+func (p *Profile) setAddedAffinity(path string, args *kubeschedulerv1.NodeAffinityArgs) error {
+	added := args.AddedAffinity
+	if added == nil {
+		return nil
+	}
+	path += "addedAffinity."
+	var err error
+	if required := added.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
+		if p.AddedAffinity.required, err = nodeaffinity.NewNodeSelector(required); err != nil {
+			return fmt.Errorf("%srequiredDuringSchedulingIgnoredDuringExecution: %w", path, err)
+		}
+	}
+	if preferred := added.PreferredDuringSchedulingIgnoredDuringExecution; len(preferred) > 0 {
+		if p.AddedAffinity.preferred, err = nodeaffinity.NewPreferredSchedulingTerms(preferred); err != nil {
+			return fmt.Errorf("%spreferredDuringSchedulingIgnoredDuringExecution: %w", path, err)
+		}
+	}
+	return nil
 }
 
 func (p *Profile) setBalanced(path string, args *kubeschedulerv1.NodeResourcesBalancedAllocationArgs) error {
@@ -114,6 +162,36 @@ func (p *Profile) setSpread(path string, args *kubeschedulerv1.PodTopologySpread
 		}
 	}
 	p.Spread, p.SystemSpread = args.DefaultConstraints, false
+	return nil
+}
+
+func (p *Profile) setInterPodAffinity(path string, args *kubeschedulerv1.InterPodAffinityArgs) error {
+	p.IgnorePreferredTermsOfExistingPods = args.IgnorePreferredTermsOfExistingPods
+	if weight := args.HardPodAffinityWeight; weight != nil {
+		if *weight < 0 || *weight > 100 {
+			return fmt.Errorf("%shardPodAffinityWeight: %d is not between 0 and 100", path, *weight)
+		}
+		p.HardPodAffinityWeight = *weight
+	}
+	return nil
+}
+
+func (p *Profile) setPreemption(path string, args *kubeschedulerv1.DefaultPreemptionArgs) error {
+	if n := args.MinCandidateNodesPercentage; n != nil {
+		if *n < 0 || *n > 100 {
+			return fmt.Errorf("%sminCandidateNodesPercentage: %d is not between 0 and 100", path, *n)
+		}
+		p.MinCandidateNodesPercentage = *n
+	}
+	if n := args.MinCandidateNodesAbsolute; n != nil {
+		if *n < 0 {
+			return fmt.Errorf("%sminCandidateNodesAbsolute: %d is negative", path, *n)
+		}
+		p.MinCandidateNodesAbsolute = *n
+	}
+	if p.MinCandidateNodesPercentage == 0 && p.MinCandidateNodesAbsolute == 0 {
+		return fmt.Errorf("%sminCandidateNodesPercentage and minCandidateNodesAbsolute cannot both be 0", path)
+	}
 	return nil
 }
 

@@ -1,9 +1,8 @@
 package scheduler
 
 import (
-	"context"
-
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 )
@@ -14,7 +13,8 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 		node := obj.(*corev1.Node)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.wake(s.snapshot.SetNode(node), node.Name, node.ResourceVersion)
+		happened := s.snapshot.SetNode(node)
+		s.wake(event{happened, s.snapshot.existing(node.Name), nil}, node.ResourceVersion)
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
@@ -26,19 +26,14 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.wake(s.snapshot.RemoveNode(node), node.Name, node.ResourceVersion)
+			s.wake(event{change: s.snapshot.RemoveNode(node)}, node.ResourceVersion)
 		},
 	}
 }
 
 // podEvents keep the snapshot's pods and the queue up to date.
-func (s *Scheduler) podEvents(ctx context.Context) cache.ResourceEventHandler {
-	set := func(obj any) {
-		pod := obj.(*corev1.Pod)
-		if report := s.setPod(pod); report != nil {
-			s.write(func() { report(ctx) })
-		}
-	}
+func (s *Scheduler) podEvents() cache.ResourceEventHandler {
+	set := func(obj any) { s.setPod(obj.(*corev1.Pod)) }
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
 		UpdateFunc: func(_, obj any) { set(obj) },
@@ -50,39 +45,35 @@ func (s *Scheduler) podEvents(ctx context.Context) cache.ResourceEventHandler {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.forget(pod)
-			s.wake(s.snapshot.RemovePod(pod), pod.Spec.NodeName, pod.ResourceVersion)
+			s.wakePod(s.snapshot.RemovePod(pod), pod)
 		},
 	}
 }
 
-// setPod takes in a pod's newest version, and returns what there is to write about it.
-func (s *Scheduler) setPod(pod *corev1.Pod) (report func(context.Context)) {
+// setPod takes in a pod's newest version. (That it waits for its gates, the API server has said when it was created.)
+func (s *Scheduler) setPod(pod *corev1.Pod) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if pod.Spec.NodeName != "" || ended(pod) {
 		s.forget(pod)
-		s.wake(s.snapshot.AddPod(pod), pod.Spec.NodeName, pod.ResourceVersion)
-		return nil
+		s.wakePod(s.snapshot.AddPod(pod), pod)
+		return
 	}
 	s.snapshot.PodsRevision = max(s.snapshot.PodsRevision, revision(pod))
+	s.setNominated(pod)
 	if _, ok := s.assumed[pod.UID]; ok {
-		return nil // its binding is under way
+		return // its binding is under way
 	}
 	profile := s.configuration.Profiles[pod.Spec.SchedulerName]
-	if profile == nil || pod.DeletionTimestamp != nil {
+	if profile == nil || pod.DeletionTimestamp != nil || len(pod.Spec.SchedulingGates) > 0 {
 		s.queue.remove(pod.UID)
-		return nil
-	}
-	if len(pod.Spec.SchedulingGates) > 0 {
-		s.queue.remove(pod.UID)
-		return s.reportGated(pod)
+		return
 	}
 	if _, known := s.queue.pods[pod.UID]; !known {
 		s.causes.Add(pod.UID, pod.ResourceVersion)
 	}
 	s.queue.add(profile, pod, s.clock.Now())
 	s.signal()
-	return nil
 }
 
 // forget drops what was remembered of a pod that needs no node any more.
@@ -90,6 +81,20 @@ func (s *Scheduler) forget(pod *corev1.Pod) {
 	s.queue.remove(pod.UID)
 	delete(s.assumed, pod.UID)
 	s.causes.Take(pod.UID)
+	s.unnominate(pod.UID, pod.ResourceVersion)
+}
+
+// setNominated takes in which node the pod was nominated for. While that is being written, an older version of the pod
+// says nothing new.
+func (s *Scheduler) setNominated(pod *corev1.Pod) {
+	item := s.queue.pods[pod.UID]
+	switch _, assumed := s.assumed[pod.UID]; {
+	case assumed || item != nil && item.held:
+	case pod.Status.NominatedNodeName == "" || pod.DeletionTimestamp != nil:
+		s.unnominate(pod.UID, pod.ResourceVersion)
+	default:
+		s.snapshot.Nominate(pod, pod.Status.NominatedNodeName)
+	}
 }
 
 // deleted is the object of a deletion, also where the watch missed it.
@@ -101,17 +106,48 @@ func deleted[T any](obj any) (T, bool) {
 	return object, ok
 }
 
-// slim drops from nodes and pods what no decision reads, before they are kept in memory.
+// changes are the events of a kind that the snapshot only keeps, and that may help parked pods.
+func changes[T metav1.Object](s *Scheduler, set, remove func(T) Change) cache.ResourceEventHandler {
+	take := func(object T, f func(T) Change) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.wake(event{change: f(object)}, object.GetResourceVersion())
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { take(obj.(T), set) },
+		UpdateFunc: func(_, obj any) { take(obj.(T), set) },
+		DeleteFunc: func(obj any) {
+			if object, ok := deleted[T](obj); ok {
+				take(object, remove)
+			}
+		},
+	}
+}
+
+// transform is what is done to objects before they are kept: extenders get them whole.
+func (s *Scheduler) transform() cache.TransformFunc {
+	if len(s.configuration.Extenders) > 0 {
+		return func(obj any) (any, error) { return obj, nil }
+	}
+	return slim
+}
+
+// slim drops from objects what no decision reads, before they are kept in memory.
 func slim(obj any) (any, error) {
 	switch obj := obj.(type) {
 	case *corev1.Node:
 		slimMeta(&obj.ObjectMeta)
-		obj.Status = corev1.NodeStatus{Allocatable: obj.Status.Allocatable}
+		obj.Status = corev1.NodeStatus{Allocatable: obj.Status.Allocatable, Images: obj.Status.Images}
+	case *corev1.Namespace:
+		slimMeta(&obj.ObjectMeta)
+	case *policyv1.PodDisruptionBudget:
+		slimMeta(&obj.ObjectMeta)
 	case *corev1.Pod:
 		slimMeta(&obj.ObjectMeta)
 		slimContainers(obj.Spec.Containers)
 		slimContainers(obj.Spec.InitContainers)
-		obj.Spec.EphemeralContainers, obj.Spec.Volumes = nil, nil
+		obj.Spec.EphemeralContainers = nil
+		obj.Spec.Volumes = slimVolumes(obj.Spec.Volumes)
 		slimStatus(&obj.Status)
 	}
 	return obj, nil
@@ -121,18 +157,36 @@ func slimMeta(meta *metav1.ObjectMeta) {
 	meta.ManagedFields, meta.Annotations, meta.Finalizers = nil, nil, nil
 }
 
+// slimVolumes keep the claims.
+func slimVolumes(volumes []corev1.Volume) []corev1.Volume {
+	var kept []corev1.Volume
+	for _, v := range volumes {
+		switch {
+		case v.PersistentVolumeClaim != nil:
+			kept = append(kept, v)
+		case v.Ephemeral != nil:
+			v.Ephemeral = &corev1.EphemeralVolumeSource{}
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
 func slimContainers(containers []corev1.Container) {
 	for i, c := range containers {
 		containers[i] = corev1.Container{
-			Name: c.Name, Ports: c.Ports, Resources: c.Resources, RestartPolicy: c.RestartPolicy,
+			Name: c.Name, Image: c.Image, Ports: c.Ports, Resources: c.Resources, RestartPolicy: c.RestartPolicy,
 		}
 	}
 }
 
 func slimStatus(status *corev1.PodStatus) {
-	kept := corev1.PodStatus{Phase: status.Phase, Resources: status.Resources}
+	kept := corev1.PodStatus{
+		Phase: status.Phase, StartTime: status.StartTime, NominatedNodeName: status.NominatedNodeName,
+		Resources: status.Resources,
+	}
 	for _, c := range status.Conditions {
-		if c.Type == corev1.PodScheduled || c.Type == corev1.PodResizePending {
+		if c.Type == corev1.PodScheduled || c.Type == corev1.PodResizePending || c.Type == corev1.DisruptionTarget {
 			kept.Conditions = append(kept.Conditions, c)
 		}
 	}
@@ -145,7 +199,7 @@ func slimStatus(status *corev1.PodStatus) {
 func slimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	var kept []corev1.ContainerStatus
 	for _, c := range statuses {
-		if c.Resources != nil || c.AllocatedResources != nil {
+		if givenResources(c) {
 			kept = append(kept, corev1.ContainerStatus{
 				Name: c.Name, Resources: c.Resources, AllocatedResources: c.AllocatedResources,
 			})

@@ -9,6 +9,9 @@ type Explanation struct {
 	Decision Decision
 	// Nodes are all nodes by name.
 	Nodes []NodeExplanation
+
+	// preemptions are those that Decision.Preemption was chosen from.
+	preemptions []*Preemption
 }
 
 // NodeExplanation is one node's line of the table.
@@ -30,14 +33,24 @@ type PluginScore struct {
 
 // Explain decides as Schedule does, asking every filter of every node, and keeps all answers.
 func Explain(p *Profile, snapshot *Snapshot, pod *corev1.Pod) Explanation {
-	s, nodes := newShape(p, pod), snapshot.Nodes()
+	return explain(p, snapshot, pod, nil)
+}
+
+// explain decides with what extenders said; nil where none was asked.
+func explain(p *Profile, snapshot *Snapshot, pod *corev1.Pod, said *opinions) Explanation {
+	s, nodes := newShape(p, snapshot, pod), snapshot.Nodes()
 	groups := make([]*group, len(nodes)) // each node by itself
 	for i, n := range nodes {
-		groups[i] = &group{verdict: judge(p, s, n, nil), size: 1, members: newSlots(len(nodes))}
+		groups[i] = &group{verdict: judge(p, s, n, alone{}, pod.UID), size: 1, members: newSlots(len(nodes))}
 		groups[i].members.add(i)
 	}
-	standings := rank(p, s, groups)
-	e := Explanation{Decision: decide(p, s, snapshot, groups, standings, pod.UID)}
+	d := decider{view: view{shape: s, groups: groups, snapshot: snapshot}, profile: p, nodes: nodes, pod: pod}
+	standings := rank(p, d.view)
+	if said != nil {
+		said.apply(nodes, standings)
+	}
+	e := Explanation{Decision: d.decide(standings)}
+	e.preemptions = d.found
 	for i, n := range nodes {
 		e.Nodes = append(e.Nodes, explainNode(p, s, n, standings[i]))
 	}

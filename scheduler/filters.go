@@ -17,6 +17,8 @@ type Rejection struct {
 	Reasons []string `json:"reasons"`
 	// Unresolvable: evicting pods from the node would not help.
 	Unresolvable bool `json:"unresolvable,omitempty"`
+	// OfPod: the no is to the pod, whatever the node; upstream's message counts no nodes then.
+	OfPod bool `json:"ofPod,omitempty"`
 }
 
 // key tells rejections apart.
@@ -35,20 +37,32 @@ func (r *Rejection) key() string {
 // cluster that can turn its no into a yes.
 type filter struct {
 	name  string
-	check func(*shape, *NodeInfo) *Rejection // nil for PodTopologySpread, which asks about all nodes at once
+	check func(*shape, *NodeInfo) *Rejection // nil for a plugin that asks about all nodes at once
 	helps Change
+	// hint looks closer at a pod that came, went or changed; nil where each may help.
+	hint func(*shape, Change, *corev1.Pod) bool
 }
 
 // filters are asked in this order, upstream's, and the first no counts.
 func filters() []filter {
 	return []filter{
-		{NodeUnschedulable, checkNodeUnschedulable, nodeAdded | nodeTaints},
-		{NodeName, checkNodeName, nodeAdded},
-		{TaintToleration, checkTaintToleration, nodeAdded | nodeTaints},
-		{NodeAffinity, checkNodeAffinity, nodeAdded | nodeLabels},
-		{NodePorts, checkNodePorts, nodeAdded | podRemoved},
-		{NodeResourcesFit, checkNodeResourcesFit, nodeAdded | nodeAllocatable | podRemoved},
-		{PodTopologySpread, nil, nodeAdded | nodeRemoved | nodeLabels | nodeTaints | podRemoved | podPlaced},
+		{name: NodeUnschedulable, check: checkNodeUnschedulable, helps: nodeAdded | nodeTaints},
+		{name: NodeName, check: checkNodeName, helps: nodeAdded},
+		{name: TaintToleration, check: checkTaintToleration, helps: nodeAdded | nodeTaints},
+		{name: NodeAffinity, check: checkNodeAffinity, helps: nodeAdded | nodeLabels},
+		{name: NodePorts, check: checkNodePorts, helps: nodeAdded | podRemoved},
+		{name: NodeResourcesFit, check: checkNodeResourcesFit, helps: nodeAdded | nodeAllocatable | podRemoved},
+		{name: VolumeRestrictions, check: checkVolumeRestrictions, helps: nodeAdded | podRemoved | volumesChanged},
+		{name: VolumeBinding, check: checkVolumeBinding, helps: nodeAdded | nodeLabels | volumesChanged},
+		{
+			name:  PodTopologySpread,
+			helps: nodeAdded | nodeRemoved | nodeLabels | nodeTaints | podRemoved | podPlaced,
+		},
+		{
+			name:  InterPodAffinity,
+			helps: nodeAdded | nodeRemoved | nodeLabels | podRemoved | podPlaced | namespacesLabelled,
+			hint:  hintAffinity,
+		},
 	}
 }
 
@@ -98,8 +112,11 @@ func tolerated(tolerations []corev1.Toleration, taint *corev1.Taint) bool {
 	return schedulinghelpers.TolerationsTolerateTaint(klog.Logger{}, tolerations, taint, true)
 }
 
-// checkNodeAffinity: nodeSelector, and the required terms of node affinity.
+// checkNodeAffinity: what the configuration adds, nodeSelector, and the required terms of node affinity.
 func checkNodeAffinity(s *shape, n *NodeInfo) *Rejection {
+	if s.added != nil && !s.added.Match(n.Node) {
+		return reject(NodeAffinity, true, "node(s) didn't match scheduler-enforced node affinity")
+	}
 	if match, err := s.required.Match(n.Node); match && err == nil {
 		return nil
 	}

@@ -6,43 +6,32 @@ import (
 	"strings"
 )
 
-// message says why the pod fits nowhere, as upstream does: "0/3 nodes are available: 1 Too many pods, 2 Insufficient
-// cpu." followed by what preemption found.
-func message(s *shape, snapshot *Snapshot, groups []*group, standings []standing, d Decision) string {
-	if d.Nodes == 0 {
-		return "no nodes available to schedule pods"
+// explainFailure says why the pod fits nowhere, as upstream does: "0/3 nodes are available: 1 Too many pods, 2
+// Insufficient cpu." Then it tries to make room, and adds why that does not help, where it does not.
+func (d *decider) explainFailure(made *Decision, standings []standing) {
+	if made.Nodes == 0 {
+		made.Message = "no nodes available to schedule pods"
+		return
 	}
 	reasons := map[string]int{}
-	for _, r := range d.Rejections {
+	for _, r := range made.Rejections {
 		for _, reason := range r.Reasons {
 			reasons[reason] += r.Nodes
 		}
 	}
-	return histogram(d.Nodes, reasons) + " preemption: " + preemption(s, snapshot, groups, standings, d)
-}
-
-// preemption says what evicting pods would bring. This scheduler evicts none, so where a pod of lower priority could
-// make room it says that, and not that there was none.
-func preemption(s *shape, snapshot *Snapshot, groups []*group, standings []standing, d Decision) string {
-	if !s.preempts {
-		return "not eligible due to preemptionPolicy=Never."
+	made.Message = histogram(made.Nodes, reasons)
+	if r := d.shape.volumes.refused; r != nil {
+		made.Message = fmt.Sprintf("0/%d nodes are available: %s.", made.Nodes, r.Reasons[0])
 	}
-	nodes := snapshot.Nodes()
-	reasons := map[string]int{}
-	for g, group := range groups {
-		if standings[g].rejection.Unresolvable {
-			reasons["Preemption is not helpful for scheduling"] += group.size
-			continue
-		}
-		for slot := range group.members.all {
-			if nodes[slot].hasLower(s.priority) {
-				reasons["node(s) had pods of lower priority, and minik evicts none of them"]++
-			} else {
-				reasons["No preemption victims found for incoming pod"]++
-			}
-		}
+	if !d.profile.Preempts {
+		return
 	}
-	return histogram(d.Nodes, reasons)
+	found, why, stays := preempt(d, standings)
+	made.Preemption = found
+	if found == nil {
+		made.Message += " preemption: " + why
+		made.Withdrawn = !stays && d.snapshot.nominations[d.pod.UID] != ""
+	}
 }
 
 func histogram(nodes int, reasons map[string]int) string {

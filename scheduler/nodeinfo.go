@@ -16,6 +16,8 @@ type NodeInfo struct {
 	Node *corev1.Node // nil for a node that only pods speak of
 
 	pods        map[types.UID]*podInfo
+	nominated   map[types.UID]*podInfo // that wait for room here
+	images      map[string]int64       // sizes in bytes
 	allocatable amounts
 	requested   amounts          // what pods asked for: filters
 	scored      amounts          // the same with defaults for pods that asked for nothing: scores
@@ -38,6 +40,8 @@ type podInfo struct {
 	ports      []hostPort
 	priority   int32
 	controller types.UID // of the owner that controls it; empty for a pod of its own
+	terms      []*term   // of its affinity to other pods
+	claims     []string  // that its volumes name
 }
 
 // take adds what the pod takes of the node, sign times.
@@ -73,6 +77,7 @@ func newPodInfo(pod *corev1.Pod) *podInfo {
 		ports:     hostPorts(pod),
 		priority:  schedulinghelpers.PodPriority(pod),
 	}
+	p.claims, _ = podClaims(pod)
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		p.controller = owner.UID
 	}

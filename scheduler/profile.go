@@ -1,7 +1,10 @@
 package scheduler
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 )
 
@@ -15,6 +18,11 @@ const (
 	NodeResourcesFit                = "NodeResourcesFit"
 	NodeResourcesBalancedAllocation = "NodeResourcesBalancedAllocation"
 	PodTopologySpread               = "PodTopologySpread"
+	InterPodAffinity                = "InterPodAffinity"
+	ImageLocality                   = "ImageLocality"
+	VolumeRestrictions              = "VolumeRestrictions"
+	VolumeBinding                   = "VolumeBinding"
+	DefaultPreemption               = "DefaultPreemption"
 )
 
 // Profile is how the pods of one schedulerName are scheduled. It does not change once it is in use.
@@ -25,8 +33,13 @@ type Profile struct {
 	Filters map[string]bool
 	// Weights multiply the scores of the plugins; a plugin without weight is not asked.
 	Weights map[string]int64
-	// Fit is what NodeResourcesFit scores by: LeastAllocated or MostAllocated, over the resources it names.
+	// Fit is what NodeResourcesFit scores by: LeastAllocated, MostAllocated or RequestedToCapacityRatio, over the
+	// resources it names.
 	Fit kubeschedulerv1.ScoringStrategy
+	// IgnoredResources and IgnoredResourceGroups, the part before the slash, are none of NodeResourcesFit's filter.
+	IgnoredResources, IgnoredResourceGroups []string
+	// AddedAffinity is what NodeAffinity asks of nodes for every pod, beside what the pod asks.
+	AddedAffinity addedAffinity
 	// Balanced are the resources that NodeResourcesBalancedAllocation compares.
 	Balanced []kubeschedulerv1.ResourceSpec
 	// Spread are the constraints of pods that state none, counted over the pods of the same controller.
@@ -34,8 +47,24 @@ type Profile struct {
 	// SystemSpread: Spread is upstream's default, which scores nodes without the labels as well.
 	SystemSpread bool
 
+	// HardPodAffinityWeight is what a placed pod's required affinity is worth as a preference.
+	HardPodAffinityWeight int32
+	// IgnorePreferredTermsOfExistingPods leaves pods that prefer nothing to the other plugins' scores.
+	IgnorePreferredTermsOfExistingPods bool
+
+	// Preempts: DefaultPreemption is enabled. It looks for nodes until it has found so many candidates, or this share of
+	// those where eviction may help.
+	Preempts                                               bool
+	MinCandidateNodesPercentage, MinCandidateNodesAbsolute int32
+
 	filters []filter
 	scores  [scoreCount]score
+}
+
+// addedAffinity is node affinity that the configuration adds.
+type addedAffinity struct {
+	required  *nodeaffinity.NodeSelector
+	preferred *nodeaffinity.PreferredSchedulingTerms
 }
 
 // DefaultSchedulerName is what the API server writes into pods that name no scheduler.
@@ -57,6 +86,10 @@ func DefaultProfile() *Profile {
 		},
 		Balanced:     cpuAndMemory,
 		SystemSpread: true,
+
+		HardPodAffinityWeight: 1,
+
+		Preempts: true, MinCandidateNodesPercentage: 10, MinCandidateNodesAbsolute: 100,
 		Spread: []corev1.TopologySpreadConstraint{
 			{TopologyKey: corev1.LabelHostname, MaxSkew: 3, WhenUnsatisfiable: corev1.ScheduleAnyway},
 			{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 5, WhenUnsatisfiable: corev1.ScheduleAnyway},
@@ -85,16 +118,28 @@ func (p *Profile) complete() *Profile {
 	return p
 }
 
-// helps reports whether the change may turn the no of one of the plugins into a yes.
-func (p *Profile) helps(plugins []string, c Change) bool {
-	for _, f := range p.filters {
-		for _, plugin := range plugins {
-			if f.name == plugin && f.helps&c != 0 {
-				return true
-			}
+// helps reports whether what happened may turn the no of one of the plugins into a yes.
+func (p *Profile) helps(plugins []string, s *shape, e event) bool {
+	if slices.Contains(plugins, extenderPlugin) {
+		return true
+	}
+	for i := range p.filters {
+		f := &p.filters[i]
+		if f.helps&e.change == 0 || !slices.Contains(plugins, f.name) {
+			continue
+		}
+		if f.hint == nil || e.pod == nil || f.hint(s, e.change, e.pod) {
+			return true
 		}
 	}
-	return len(plugins) == 0 && c&nodeAdded != 0
+	return len(plugins) == 0 && e.change&nodeAdded != 0
+}
+
+// event is a change with what changed.
+type event struct {
+	change Change
+	node   *NodeInfo   // the node, or that of the pod; nil where it is gone
+	pod    *corev1.Pod // the pod that was placed, removed or changed; nil for a change of something else
 }
 
 // Change is what happened to the cluster, as far as it may help a pod that did not fit.
@@ -108,4 +153,7 @@ const (
 	nodeLabels
 	podPlaced // or a placed pod's labels changed
 	podRemoved
+	namespacesLabelled // one came, went or changed its labels
+	volumesChanged     // a claim, a volume or a class
+	nodeImagesChanged  // which helps nobody, and changes scores
 )

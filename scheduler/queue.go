@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"bytes"
 	"container/heap"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,10 +41,13 @@ type queuedPod struct {
 	attempts int       // decisions so far
 	until    time.Time // the end of the back-off
 	plugins  []string  // who rejected it; what they wait for wakes it
-	shape    *shape    // what is asked of a node that changed, before it is woken; nil where nodes are not all it takes
+	shape    *shape    // what is asked of a node or pod that changed, before it is woken
 	parked   time.Time // since when, if it is parked
 	message  string    // the last that was reported of it
 	reported time.Time
+	// held: room is being made for the pod, and it stays parked until that is written; helped: it would have been woken
+	// meanwhile.
+	held, helped bool
 
 	heap  *podHeap // where it is; nil where parked or being worked on
 	index int
@@ -80,7 +85,7 @@ func (q *queue) add(p *Profile, pod *corev1.Pod, now time.Time) {
 		q.move(item, &q.active)
 		return
 	}
-	changed := shapeKey(p, item.pod) != shapeKey(p, pod)
+	changed := !bytes.Equal(podKey(p, item.pod), podKey(p, pod)) || !maps.Equal(item.pod.Labels, pod.Labels)
 	item.pod = pod
 	if changed && q.parked[pod.UID] != nil {
 		q.wakeUp(item, now)
@@ -117,12 +122,9 @@ func (q *queue) pop(now time.Time) *queuedPod {
 	return item
 }
 
-// park puts back a pod that fits nowhere. Where it depends on spreading, a change to any node may help it.
+// park puts back a pod that fits nowhere.
 func (q *queue) park(item *queuedPod, plugins []string, s *shape, now time.Time) {
 	item.plugins, item.parked, item.shape = plugins, now, s
-	if len(s.spread.hard) > 0 {
-		item.shape = nil
-	}
 	item.until = now.Add(q.delay(item.attempts))
 	q.pods[item.pod.UID], q.parked[item.pod.UID] = item, item
 }
@@ -143,22 +145,23 @@ func (q *queue) delay(attempts int) time.Duration {
 	return min(delay, q.most)
 }
 
-// wake moves on the parked pods that the change to the node may help, and returns them. Every node rejected them, so
-// one that still does is no help; pods of one shape ask it once. The node is nil where it is gone.
-func (q *queue) wake(happened Change, node *NodeInfo, now time.Time) []types.UID {
+// wake moves on the parked pods that the event may help, and returns them. Every node rejected them, so one that still
+// does is no help, unless nodes are judged by their neighbours as well, or pods can be evicted from it now; pods of one
+// shape ask it once.
+func (q *queue) wake(e event, now time.Time) []types.UID {
 	var woken []types.UID
-	if happened == 0 {
+	if e.change == 0 {
 		return nil
 	}
 	rejected := map[*shape]bool{}
 	for uid, item := range q.parked {
-		if !item.profile.helps(item.plugins, happened) {
+		if !item.profile.helps(item.plugins, item.shape, e) {
 			continue
 		}
-		if item.shape != nil && node != nil {
+		if e.node != nil && !item.shape.compares() {
 			no, asked := rejected[item.shape]
 			if !asked {
-				no = firstRejection(item.profile, item.shape, node) != nil
+				no = refuses(item.profile, item.shape, e.node)
 				rejected[item.shape] = no
 			}
 			if no {
@@ -171,6 +174,16 @@ func (q *queue) wake(happened Change, node *NodeInfo, now time.Time) []types.UID
 	return woken
 }
 
+// refuses reports whether the node is no help to a pod of the shape, by itself or with pods evicted from it.
+func refuses(p *Profile, s *shape, n *NodeInfo) bool {
+	rejection := firstRejection(p, s, n)
+	if rejection == nil {
+		return false
+	}
+	evicts := p.Preempts && s.preempts && !rejection.Unresolvable && n.hasLower(s.priority)
+	return !evicts
+}
+
 // flush moves on the pods that have been parked for too long.
 func (q *queue) flush(now time.Time) {
 	for _, item := range q.parked {
@@ -180,7 +193,38 @@ func (q *queue) flush(now time.Time) {
 	}
 }
 
+// tryAgain moves on the pod if it is parked.
+func (q *queue) tryAgain(uid types.UID, now time.Time) {
+	if item := q.parked[uid]; item != nil {
+		q.wakeUp(item, now)
+	}
+}
+
+// hold keeps a pod from being decided about again until what there is to write about it is written: an older report
+// must not come after a newer binding.
+func (q *queue) hold(item *queuedPod) {
+	item.held = true
+	q.pods[item.pod.UID] = item
+}
+
+// release lets a pod be woken that was held, and does so if there was reason to. It reports whether the pod still waits.
+func (q *queue) release(item *queuedPod, now time.Time) bool {
+	helped := item.helped
+	item.held, item.helped = false, false
+	if q.pods[item.pod.UID] != item {
+		return false
+	}
+	if helped {
+		q.wakeUp(item, now)
+	}
+	return true
+}
+
 func (q *queue) wakeUp(item *queuedPod, now time.Time) {
+	if item.held {
+		item.helped = true
+		return
+	}
 	delete(q.parked, item.pod.UID)
 	if item.until.After(now) {
 		q.move(item, &q.backoff)

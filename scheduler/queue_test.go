@@ -62,14 +62,14 @@ func TestQueueWakesForWhatHelps(t *testing.T) {
 	q.add(p, queued("tainted", 0), noon.Add(1))
 	q.park(q.pop(noon), []string{NodeResourcesFit}, anyNode, noon)
 	q.park(q.pop(noon), []string{TaintToleration}, anyNode, noon)
-	require.Empty(t, q.wake(podPlaced|nodeLabels, nil, noon))
+	require.Empty(t, q.wake(event{change: podPlaced | nodeLabels}, noon))
 	require.Nil(t, q.pop(noon.Add(time.Hour)))
 
-	require.Len(t, q.wake(podRemoved, nil, noon), 1)
+	require.Len(t, q.wake(event{change: podRemoved}, noon), 1)
 	q.add(p, queued("fresh", -5), noon)
 	require.Equal(t, "fresh", popName(q, noon), "active pods go before those that back off")
 	require.Equal(t, "full", popName(q, noon), "there is nothing else to do")
-	require.Len(t, q.wake(nodeTaints, nil, noon), 1)
+	require.Len(t, q.wake(event{change: nodeTaints}, noon), 1)
 	q.add(p, queued("fresh", -5), noon)
 	require.Equal(t, "tainted", popName(q, noon.Add(2*time.Second)), "rested, so it goes by priority")
 }
@@ -110,7 +110,7 @@ func TestQueueAsksTheNodeThatChanged(t *testing.T) {
 	q := newQueue(time.Second, 10*time.Second)
 	pod := testPod("a", resources("2", "1Gi"))
 	q.add(p, pod, noon)
-	q.park(q.pop(noon), []string{NodeResourcesFit}, newShape(p, pod), noon)
-	require.Empty(t, q.wake(nodeAllocatable, snapshot.existing("small"), noon))
-	require.Len(t, q.wake(nodeAllocatable, snapshot.existing("large"), noon), 1)
+	q.park(q.pop(noon), []string{NodeResourcesFit}, newShape(p, snapshot, pod), noon)
+	require.Empty(t, q.wake(event{nodeAllocatable, snapshot.existing("small"), nil}, noon))
+	require.Len(t, q.wake(event{nodeAllocatable, snapshot.existing("large"), nil}, noon), 1)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
@@ -18,6 +19,10 @@ import (
 type reference struct {
 	nodes []*corev1.Node // by name
 	pods  []*corev1.Pod  // those with a node
+
+	namespaces map[string]map[string]string // their labels
+	nominated  []*corev1.Pod                // by status.nominatedNodeName
+	budgets    []*policyv1.PodDisruptionBudget
 }
 
 type referenceAnswer struct {
@@ -25,7 +30,8 @@ type referenceAnswer struct {
 	score    int64
 	feasible int
 	tied     int
-	message  string // up to the word "preemption"
+	message  string
+	victims  string // node and pods, where the pod preempts
 }
 
 func (r *reference) schedule(pod *corev1.Pod) referenceAnswer {
@@ -33,7 +39,10 @@ func (r *reference) schedule(pod *corev1.Pod) referenceAnswer {
 	reasons := map[string]int{}
 	var fit []*corev1.Node
 	for _, node := range r.nodes {
-		failed := r.rejects(pod, node)
+		failed := r.rejectsNominated(pod, node)
+		if failed == nil && pod.Status.NominatedNodeName == node.Name {
+			return referenceAnswer{node: node.Name, feasible: 1, tied: 1}
+		}
 		for _, reason := range failed {
 			reasons[reason]++
 		}
@@ -42,7 +51,7 @@ func (r *reference) schedule(pod *corev1.Pod) referenceAnswer {
 		}
 	}
 	if len(fit) == 0 {
-		return referenceAnswer{message: referenceMessage(len(r.nodes), reasons)}
+		return r.failure(pod, referenceMessage(len(r.nodes), reasons))
 	}
 	totals := r.totals(pod, fit)
 	best := slices.Max(totals)
@@ -55,6 +64,21 @@ func (r *reference) schedule(pod *corev1.Pod) referenceAnswer {
 	return referenceAnswer{
 		node: tied[int(hash(pod.UID)%uint64(len(tied)))], score: best, feasible: len(fit), tied: len(tied),
 	}
+}
+
+func (r *reference) failure(pod *corev1.Pod, message string) referenceAnswer {
+	if len(r.nodes) == 0 {
+		return referenceAnswer{message: message}
+	}
+	found, why := r.preempt(pod, func(equals int) int { return int(hash(pod.UID) % uint64(equals)) })
+	if found == nil {
+		return referenceAnswer{message: message + " preemption: " + why}
+	}
+	answer := referenceAnswer{message: message, victims: fmt.Sprint(found.node, found.violations)}
+	for _, p := range found.pods {
+		answer.victims += " " + p.Name
+	}
+	return answer
 }
 
 func referenceMessage(nodes int, reasons map[string]int) string {
@@ -113,7 +137,10 @@ func (r *reference) rejects(pod *corev1.Pod, node *corev1.Node) []string {
 	if lacking != nil {
 		return lacking
 	}
-	return r.rejectsSpread(pod, node)
+	if spread := r.rejectsSpread(pod, node); spread != nil {
+		return spread
+	}
+	return r.rejectsAffinity(pod, node)
 }
 
 func referenceTolerates(pod *corev1.Pod, taint *corev1.Taint) bool {
@@ -233,13 +260,13 @@ func (r *reference) totals(pod *corev1.Pod, fit []*corev1.Node) []int64 {
 				taints[i]++
 			}
 		}
-		if a := pod.Spec.Affinity; a != nil {
+		if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
 			terms, _ := nodeaffinity.NewPreferredSchedulingTerms(
 				a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
 			preferred[i] = terms.Score(node)
 		}
 	}
-	spread := r.spreadScores(pod, fit)
+	spread, near := r.spreadScores(pod, fit), r.affinityScores(pod, fit)
 	for i, node := range fit {
 		var sum, balanced int64
 		with, without := 0.0, 0.0
@@ -265,9 +292,31 @@ func (r *reference) totals(pod *corev1.Pod, fit []*corev1.Node) []int64 {
 		if most := slices.Max(preferred); most > 0 {
 			affinity = 100 * preferred[i] / most
 		}
-		totals[i] = 3*taint + 2*affinity + sum/2 + balanced + 2*spread[i]
+		totals[i] = 3*taint + 2*affinity + sum/2 + balanced + 2*spread[i] + 2*near[i] + r.imageScore(pod, node)
 	}
 	return totals
+}
+
+// imageScore: 23 MiB are worth nothing, 1000 MiB 100; a rare image counts less.
+func (r *reference) imageScore(pod *corev1.Pod, node *corev1.Node) int64 {
+	const mib = 1 << 20
+	var sum int64
+	for _, c := range pod.Spec.Containers {
+		var size, nodes int64
+		for _, n := range r.nodes {
+			for _, image := range n.Status.Images {
+				if slices.Contains(image.Names, c.Image) {
+					nodes++
+					if n.Name == node.Name {
+						size = image.SizeBytes
+					}
+				}
+			}
+		}
+		sum += int64(float64(size) * (float64(nodes) / float64(len(r.nodes))))
+	}
+	most := int64(len(pod.Spec.Containers)) * 1000 * mib
+	return 100 * (min(max(sum, 23*mib), most) - 23*mib) / (most - 23*mib)
 }
 
 func (r *reference) spreadScores(pod *corev1.Pod, fit []*corev1.Node) []int64 {

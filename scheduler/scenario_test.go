@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -18,10 +22,16 @@ var rewrite = flag.Bool("rewrite", false, "write the answers into testdata inste
 
 // scenario is one file testdata/*.yaml: a cluster, a pod, and how to schedule; its answer is beside it in *.txt.
 type scenario struct {
-	Configuration json.RawMessage `json:"configuration"`
-	Nodes         []*corev1.Node  `json:"nodes"`
-	Placed        []*corev1.Pod   `json:"placed"`
-	Pod           *corev1.Pod     `json:"pod"`
+	Configuration json.RawMessage                 `json:"configuration"`
+	Namespaces    []*corev1.Namespace             `json:"namespaces"`
+	Nodes         []*corev1.Node                  `json:"nodes"`
+	Placed        []*corev1.Pod                   `json:"placed"`
+	Nominated     []*corev1.Pod                   `json:"nominated"` // for status.nominatedNodeName
+	Budgets       []*policyv1.PodDisruptionBudget `json:"budgets"`
+	Claims        []*corev1.PersistentVolumeClaim `json:"claims"`
+	Volumes       []*corev1.PersistentVolume      `json:"volumes"`
+	Classes       []*storagev1.StorageClass       `json:"classes"`
+	Pod           *corev1.Pod                     `json:"pod"`
 }
 
 func TestScenarios(t *testing.T) {
@@ -55,13 +65,9 @@ func (s *scenario) answer(t *testing.T) string {
 		require.NoError(t, err)
 		profile = configuration.Profiles[DefaultSchedulerName]
 	}
-	snapshot := NewSnapshot()
-	for _, node := range s.Nodes {
-		snapshot.SetNode(node)
-	}
-	for _, pod := range s.Placed {
-		snapshot.AddPod(pod)
-	}
+	world := World{Nodes: s.Nodes, Pods: slices.Concat(s.Placed, s.Nominated), Namespaces: s.Namespaces, Budgets: s.Budgets,
+		Claims: s.Claims, Volumes: s.Volumes, Classes: s.Classes}
+	snapshot := world.Snapshot(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "of none of them"}})
 	e := Explain(profile, snapshot, s.Pod)
 	require.Equal(t, e.Decision, Schedule(profile, snapshot, s.Pod), "Schedule and Explain")
 

@@ -23,6 +23,12 @@ type Decision struct {
 	Rejections []RejectionCount
 	// Message says in upstream's words why the pod fits nowhere; empty where it fits.
 	Message string
+	// Nominated: the winner is the node that the pod was nominated for, and no other was asked to score.
+	Nominated bool
+	// Preemption is how to make room for a pod that fits nowhere; nil where there is no way.
+	Preemption *Preemption
+	// Withdrawn: no room can be made any more on the node that the pod was nominated for.
+	Withdrawn bool
 }
 
 // NodeScore is a node with its weighted sum of scores.
@@ -42,8 +48,13 @@ const bestCount = 5
 
 // Reason is the decision as one sentence.
 func (d Decision) Reason() string {
-	if d.Node == "" {
+	switch {
+	case d.Preemption != nil:
+		return d.Message + " The pod " + d.Preemption.Reason()
+	case d.Node == "":
 		return d.Message
+	case d.Nominated:
+		return d.Node + " has the room that was made for the pod"
 	}
 	sentence := fmt.Sprintf("%s scores %d, %d of %d nodes fit", d.Node, d.Best[0].Score, d.Feasible, d.Nodes)
 	switch {
@@ -69,15 +80,30 @@ func (d Decision) Plugins() []string {
 // Schedule decides where the pod goes. The answer depends on nothing but the three values; the snapshot remembers
 // what was worked out, so that the next pod of the same shape costs only the nodes that changed in between.
 func Schedule(p *Profile, snapshot *Snapshot, pod *corev1.Pod) Decision {
-	s, groups := snapshot.tables.groups(p, snapshot, pod)
-	return decide(p, s, snapshot, groups, rank(p, s, groups), pod.UID)
+	d := decider{view: snapshot.tables.view(p, snapshot, pod), profile: p, nodes: snapshot.Nodes(), pod: pod}
+	d.separate()
+	return d.decide(rank(p, d.view))
 }
 
 // verdict is what one node says to a pod's shape, looking at itself alone.
 type verdict struct {
 	rejection *Rejection
-	raws      raws // zero where rejected
-	facts     []fact
+	raws      raws    // zero where rejected
+	facts     []fact  // for each constraint of spreading
+	near      []fact  // for each tally of affinity
+	images    []int64 // the sizes of the pod's images that the node has
+	// crowd is what the node would say with the pods on it that are nominated for it, where filters compare nodes; nil
+	// where none is. Filters that look at one node have been asked for it.
+	crowd *verdict
+}
+
+// view is all nodes as a pod sees them.
+type view struct {
+	shape  *shape
+	groups []*group
+	alone  alone
+
+	snapshot *Snapshot
 }
 
 // group is all nodes with the same verdict. Whatever is decided by comparing nodes is decided by comparing groups.
@@ -97,11 +123,23 @@ type standing struct {
 }
 
 // judge asks the node everything that it can answer alone: the filters in order until one says no, then the raw
-// scores.
-func judge(p *Profile, s *shape, n *NodeInfo, alone []bool) verdict {
-	v := verdict{facts: factsOf(s, n, alone)}
-	if v.rejection = firstRejection(p, s, n); v.rejection != nil {
+// scores. Pods nominated for the node, other than uid, take their room there if they do not come after the pod.
+func judge(p *Profile, s *shape, n *NodeInfo, alone alone, uid types.UID) verdict {
+	v := verdict{facts: factsOf(s, n, alone.spread), near: nearOf(s, n, alone.near)}
+	if crowd := n.crowded(s.priority, uid); crowd != nil {
+		v.rejection = firstRejection(p, s, crowd)
+		if s.compares() {
+			v.crowd = &verdict{facts: factsOf(s, crowd, alone.spread), near: nearOf(s, crowd, alone.near)}
+		}
+	}
+	if v.rejection == nil {
+		v.rejection = firstRejection(p, s, n)
+	}
+	if v.rejection != nil {
 		return v
+	}
+	if p.Weights[ImageLocality] > 0 {
+		v.images = imagesOf(s, n)
 	}
 	for i := range p.scores {
 		if row := &p.scores[i]; row.weight > 0 && row.raw != nil {
@@ -112,6 +150,9 @@ func judge(p *Profile, s *shape, n *NodeInfo, alone []bool) verdict {
 }
 
 func firstRejection(p *Profile, s *shape, n *NodeInfo) *Rejection {
+	if s.volumes.refused != nil {
+		return s.volumes.refused
+	}
 	if p.Filters[NodeAffinity] && s.pins != nil && !s.pins.Has(n.Node.Name) {
 		return notPinned()
 	}
@@ -131,15 +172,22 @@ func notPinned() *Rejection {
 	return reject(NodeAffinity, true, "node(s) didn't satisfy plugin(s) [NodeAffinity]")
 }
 
-// rank compares the groups: last of the filters, PodTopologySpread; then the scores, normalized over all that are
-// left.
-func rank(p *Profile, s *shape, groups []*group) []standing {
+// rank compares the groups: last of the filters, PodTopologySpread and InterPodAffinity; then the scores, normalized
+// over all that are left.
+func rank(p *Profile, v view) []standing {
+	s, groups := v.shape, v.groups
 	standings := make([]standing, len(groups))
 	for g, group := range groups {
 		standings[g] = standing{rejection: group.rejection, raws: group.raws, scores: group.raws}
 	}
-	if p.Filters[PodTopologySpread] {
-		filterSpread(&s.spread, groups, standings)
+	compare(p, s, groups, standings)
+	for g, group := range groups {
+		if group.crowd == nil || group.size == 0 || group.rejection != nil {
+			continue
+		}
+		if r := newTrial(p, v, g, "").compare(*group.crowd); r != nil { // upstream asks for the crowd first
+			standings[g].rejection = r
+		}
 	}
 	for i := range p.scores {
 		if p.scores[i].weight == 0 {
@@ -150,12 +198,24 @@ func rank(p *Profile, s *shape, groups []*group) []standing {
 			normalize(standings, i, p.scores[i].normalize == toLeast)
 		case bySpread:
 			scoreSpread(&s.spread, groups, standings, i)
+		case byAffinity:
+			scoreAffinity(&s.affinity, groups, standings, i)
+		case byImages:
+			scoreImages(v, standings, i)
 		}
 		for g := range standings {
 			standings[g].total += p.scores[i].weight * standings[g].scores[i]
 		}
 	}
 	return standings
+}
+
+// compare asks the filters that compare nodes.
+func compare(p *Profile, s *shape, groups []*group, standings []standing) {
+	if p.Filters[PodTopologySpread] {
+		filterSpread(&s.spread, groups, standings)
+	}
+	filterAffinity(&s.affinity, groups, standings)
 }
 
 func normalize(standings []standing, at int, reverse bool) {
@@ -176,49 +236,109 @@ func normalize(standings []standing, at int, reverse bool) {
 	}
 }
 
-// decide picks the winner among the best, and counts.
-func decide(p *Profile, s *shape, snapshot *Snapshot, groups []*group, standings []standing, uid types.UID) Decision {
-	nodes := snapshot.Nodes()
-	d := Decision{Nodes: len(nodes)}
+// decider is all that a decision is made from.
+type decider struct {
+	view
+	profile *Profile
+	nodes   []*NodeInfo
+	pod     *corev1.Pod
+	// found are the preemptions that the decision chose from; nil where it made no room.
+	found []*Preemption
+}
+
+// decide picks the winner among the best, and counts. A pod that was nominated for a node goes there if it can.
+func (d *decider) decide(standings []standing) Decision {
+	groups, nodes := d.groups, d.nodes
+	if n := d.nominatedNode(); n != nil && standings[d.groupOf(n.slot)].rejection == nil {
+		return Decision{
+			Node: n.Node.Name, Nodes: len(nodes), Feasible: 1, Tied: 1, Best: []NodeScore{{Node: n.Node.Name}}, Nominated: true,
+		}
+	}
+	made := Decision{Nodes: len(nodes), Rejections: countRejections(groups, standings)}
 	order := make([]int, 0, len(groups)) // the groups that fit, best first
 	for g, group := range groups {
 		if group.size > 0 && standings[g].rejection == nil {
 			order = append(order, g)
-			d.Feasible += group.size
+			made.Feasible += group.size
 		}
 	}
-	d.Rejections = countRejections(groups, standings)
 	if len(order) == 0 {
-		d.Message = message(s, snapshot, groups, standings, d)
-		return d
+		d.explainFailure(&made, standings)
+		return made
 	}
+	d.choose(&made, order, standings)
+	return made
+}
+
+// nominatedNode is where the pod was nominated; nil where it was not, or the node is gone.
+func (d *decider) nominatedNode() *NodeInfo {
+	return d.snapshot.existing(d.snapshot.nominations[d.pod.UID])
+}
+
+// separate makes the node that the pod was nominated for a group by itself: there the pod is not its own rival, which
+// it is for other pods of its shape.
+func (d *decider) separate() {
+	n := d.nominatedNode()
+	if n == nil {
+		return
+	}
+	at := d.groupOf(n.slot)
+	rest := *d.groups[at]
+	rest.members, rest.size = slices.Clone(rest.members), rest.size-1
+	if rest.members.has(n.slot) {
+		rest.members.remove(n.slot)
+	}
+	own := &group{
+		verdict: judge(d.profile, d.shape, n, d.alone, d.pod.UID), size: 1, members: newSlots(len(d.nodes)),
+	}
+	own.members.add(n.slot)
+	d.groups = slices.Clone(d.groups)
+	if rest.size == 0 {
+		d.groups[at] = own
+		return
+	}
+	d.groups[at] = &rest
+	d.groups = append(d.groups, own)
+}
+
+// trial asks the node again with other pods.
+func (d *decider) trial(n *NodeInfo) *trial {
+	return newTrial(d.profile, d.view, d.groupOf(n.slot), d.pod.UID)
+}
+
+// groupOf finds the node's group; of a pod for named nodes, all others are in the first, which names no members.
+func (d *decider) groupOf(slot int) int {
+	return max(0, slices.IndexFunc(d.groups, func(g *group) bool { return g.members.has(slot) }))
+}
+
+// choose picks the winner among the groups that fit, and the next best.
+func (d *decider) choose(made *Decision, order []int, standings []standing) {
 	slices.SortFunc(order, func(a, b int) int { return int(standings[b].total - standings[a].total) })
 
 	winner := -1
-	for len(order) > 0 && len(d.Best) < bestCount {
+	for len(order) > 0 && len(made.Best) < bestCount {
 		score := standings[order[0]].total
 		equals := 1
 		for equals < len(order) && standings[order[equals]].total == score {
 			equals++
 		}
-		tied := union(groups, order[:equals])
+		tied := union(d.groups, order[:equals])
 		if winner < 0 {
-			d.Tied = tied.count()
-			winner = tied.nth(int(hash(uid) % uint64(d.Tied)))
-			d.Node = nodes[winner].Node.Name
-			d.Best = append(d.Best, NodeScore{d.Node, score})
+			made.Tied = tied.count()
+			winner = tied.nth(int(hash(d.pod.UID) % uint64(made.Tied)))
+			made.Node = d.nodes[winner].Node.Name
+			made.Best = append(made.Best, NodeScore{made.Node, score})
 		}
 		for slot := range tied.all {
-			if len(d.Best) == bestCount {
+			if len(made.Best) == bestCount {
 				break
 			}
 			if slot != winner {
-				d.Best = append(d.Best, NodeScore{nodes[slot].Node.Name, score})
+				made.Best = append(made.Best, NodeScore{d.nodes[slot].Node.Name, score})
 			}
 		}
 		order = order[equals:]
 	}
-	return d
 }
 
 func countRejections(groups []*group, standings []standing) []RejectionCount {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
@@ -47,6 +49,8 @@ type Scheduler struct {
 	logger        *slog.Logger
 	clock         clock.WithTicker
 	configuration *Configuration
+	gates         *control.Gates
+	gate          *control.Gate
 	pods          corelisters.PodLister
 	// instance tells the decisions of this run from those of another.
 	instance string
@@ -60,6 +64,14 @@ type Scheduler struct {
 	queue    *queue
 	assumed  map[types.UID]assumption
 	sequence uint64 // of the last decision that assumed a pod
+	deciding bool   // extenders are asked about a pod, which is not in the queue meanwhile
+	missed   []missed
+}
+
+// missed is what happened while a pod was decided about, and the version that it came with.
+type missed struct {
+	event           event
+	resourceVersion string
 }
 
 // assumption is a pod that counts as placed although no event has shown it on its node yet.
@@ -70,11 +82,18 @@ type assumption struct {
 
 // New makes a scheduler that speaks to the API server that config names. It starts nothing.
 func New(config *rest.Config, options Options) (*Scheduler, error) {
-	client, err := kubernetes.NewForConfig(journal.Config(config, Component))
+	config = journal.Config(config, Component)
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making the scheduler's client: %w", err)
 	}
-	return newScheduler(client, options), nil
+	s := newScheduler(client, options)
+	if s.gates, err = control.NewGates(config, s.clock, s.logger); err != nil {
+		return nil, fmt.Errorf("making the scheduler's gate: %w", err)
+	}
+	s.gate = s.gates.Of(held)
+	s.gate.Backlog(s.behind)
+	return s, nil
 }
 
 func newScheduler(client kubernetes.Interface, options Options) *Scheduler {
@@ -104,26 +123,60 @@ func newScheduler(client kubernetes.Interface, options Options) *Scheduler {
 
 // Run schedules until ctx ends, and returns when every goroutine it started has.
 func (s *Scheduler) Run(ctx context.Context) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(s.client, 0, informers.WithTransform(slim))
-	nodes, err := factory.Core().V1().Nodes().Informer().AddEventHandler(s.nodeEvents())
-	if err != nil {
-		return fmt.Errorf("watching nodes: %w", err)
-	}
+	factory := informers.NewSharedInformerFactoryWithOptions(s.client, 0, informers.WithTransform(s.transform()))
 	s.pods = factory.Core().V1().Pods().Lister()
-	pods, err := factory.Core().V1().Pods().Informer().AddEventHandler(s.podEvents(ctx))
+	synced, err := s.watch(ctx, factory)
 	if err != nil {
-		return fmt.Errorf("watching pods: %w", err)
+		return err
 	}
 	factory.StartWithContext(ctx)
+	gates, stopGates := context.WithCancel(ctx)
+	s.write(func() {
+		if err := s.gates.Run(gates); err != nil {
+			s.logger.Error("nobody can hold the scheduler", "error", err)
+		}
+	})
 	defer func() {
 		factory.Shutdown()
+		stopGates()
 		_ = s.writers.Wait() // writers report their errors themselves
+		for _, e := range s.configuration.Extenders {
+			e.client.CloseIdleConnections()
+		}
 	}()
-	if !cache.WaitFor(ctx, "", nodes.HasSyncedChecker(), pods.HasSyncedChecker()) {
+	if !cache.WaitFor(ctx, "", synced...) {
 		return nil
 	}
 	s.loop(ctx)
 	return nil
+}
+
+// watch has every kind that decisions read taken into the snapshot.
+func (s *Scheduler) watch(ctx context.Context, factory informers.SharedInformerFactory) ([]cache.DoneChecker, error) {
+	core, storage, snapshot := factory.Core().V1(), factory.Storage().V1(), s.snapshot
+	var synced []cache.DoneChecker
+	for _, kind := range []struct {
+		name     string
+		informer cache.SharedIndexInformer
+		handler  cache.ResourceEventHandler
+	}{
+		{"nodes", core.Nodes().Informer(), s.nodeEvents()},
+		{"pods", core.Pods().Informer(), s.podEvents()},
+		{"namespaces", core.Namespaces().Informer(), changes(s, snapshot.SetNamespace, snapshot.RemoveNamespace)},
+		{"PodDisruptionBudgets", factory.Policy().V1().PodDisruptionBudgets().Informer(),
+			changes(s, snapshot.SetBudget, snapshot.RemoveBudget)},
+		{"PersistentVolumeClaims", core.PersistentVolumeClaims().Informer(),
+			changes(s, snapshot.SetClaim, snapshot.RemoveClaim)},
+		{"PersistentVolumes", core.PersistentVolumes().Informer(), changes(s, snapshot.SetVolume, snapshot.RemoveVolume)},
+		{"StorageClasses", storage.StorageClasses().Informer(), changes(s, snapshot.SetClass, snapshot.RemoveClass)},
+	} {
+		registered, err := kind.informer.AddEventHandler(kind.handler)
+		if err != nil {
+			return nil, fmt.Errorf("watching %s: %w", kind.name, err)
+		}
+		synced = append(synced, registered.HasSyncedChecker())
+	}
+	return synced, nil
 }
 
 // loop decides as long as a pod is ready, and then waits for one.
@@ -160,34 +213,135 @@ func (s *Scheduler) timer() (<-chan time.Time, func()) {
 	return timer.C(), func() { timer.Stop() }
 }
 
-// scheduleNext decides about the next pod and hands the outcome to a writer. It reports whether there was one.
+// scheduleNext decides about the next pod and hands the outcome to a writer, as soon as nobody holds the scheduler. It
+// reports whether there was one.
 func (s *Scheduler) scheduleNext(ctx context.Context) bool {
+	s.mu.Lock()
+	idle := s.queue.idle(s.clock.Now())
+	s.mu.Unlock()
+	if idle {
+		return false
+	}
+	pass, ok := s.gate.Enter(ctx, func() string {
+		first, _ := s.waiting()
+		return first
+	})
+	if !ok {
+		return false
+	}
 	s.mu.Lock()
 	item := s.queue.pop(s.clock.Now())
 	if item == nil {
 		s.mu.Unlock()
+		pass.Done(func() string { return "no pod was left to decide about" })
 		return false
 	}
 	cause := s.causes.Take(item.pod.UID)
 	ctx = journal.WithCause(ctx, cause)
-	decision := Schedule(item.profile, s.snapshot, item.pod)
-	ctx = journal.WithReason(ctx, decision.Reason())
-	if decision.Node == "" {
-		shape := s.snapshot.tables.shapeOf(item.profile, item.pod)
-		s.queue.park(item, decision.Plugins(), shape, s.clock.Now())
-		s.causes.Return(item.pod.UID, cause)
-		report := s.reportUnschedulable(item, decision.Message)
+	s.missed = nil
+	decision, err := s.decide(ctx, item)
+	if s.overtaken(item.pod) {
 		s.mu.Unlock()
-		if report != nil {
-			s.write(func() { report(ctx) })
-		}
+		pass.Done(func() string { return "the pod changed meanwhile" })
 		return true
 	}
-	annotation := s.record(decision)
-	s.assume(item.pod, decision.Node)
+	if err != nil {
+		s.queue.hold(item)
+		pod := item.pod // the item may get a newer one once the lock is free
+		s.mu.Unlock()
+		s.write(func() {
+			s.failed(journal.WithReason(ctx, err.Error()), item, pod, cause, err)
+			pass.Done(err.Error)
+		})
+		return true
+	}
+	ctx = journal.WithReason(ctx, decision.Reason())
+	if decision.Node == "" {
+		shape := s.snapshot.tables.shapeOf(item.profile, s.snapshot, item.pod)
+		s.queue.park(item, decision.Plugins(), shape, s.clock.Now())
+		s.causes.Return(item.pod.UID, cause)
+		reports, pod := s.report(item, decision), item.pod
+		if reports != nil {
+			s.queue.hold(item)
+		}
+		s.replay()
+		s.mu.Unlock()
+		done := func() { pass.Done(func() string { return decided(pod, decision) }) }
+		if reports == nil {
+			done()
+			return true
+		}
+		s.write(func() {
+			for _, report := range reports {
+				report(ctx)
+			}
+			s.release(item, false)
+			done()
+		})
+		return true
+	}
+	annotation, pod := s.record(decision), item.pod
+	s.assume(pod, decision.Node)
 	s.mu.Unlock()
-	s.write(func() { s.bind(ctx, item, decision, annotation, cause) })
+	s.write(func() {
+		s.bind(ctx, item, decision, annotation, cause)
+		pass.Done(func() string { return decided(pod, decision) })
+	})
 	return true
+}
+
+// decide decides; the lock is held, but for the time that extenders take.
+func (s *Scheduler) decide(ctx context.Context, item *queuedPod) (Decision, error) {
+	if slices.ContainsFunc(s.configuration.Extenders, func(e *extender) bool { return e.wants(item.pod) }) {
+		return s.decideWithExtenders(ctx, item)
+	}
+	return Schedule(item.profile, s.snapshot, item.pod), nil
+}
+
+// overtaken reports whether the pod changed while extenders were asked: then it is in the queue again, or gone.
+func (s *Scheduler) overtaken(pod *corev1.Pod) bool {
+	if len(s.configuration.Extenders) == 0 {
+		return false
+	}
+	latest, err := s.pods.Pods(pod.Namespace).Get(pod.Name)
+	return err != nil || latest.UID != pod.UID || latest.Spec.NodeName != "" || latest.DeletionTimestamp != nil ||
+		s.queue.pods[pod.UID] != nil
+}
+
+// failed says that an attempt ended in an error, and then lets the pod rest.
+func (s *Scheduler) failed(ctx context.Context, item *queuedPod, pod *corev1.Pod, cause journal.Cause, err error) {
+	s.logger.Warn("pod not scheduled", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
+	s.causes.Return(pod.UID, cause)
+	s.reportError(ctx, pod, err.Error())
+	s.release(item, true)
+}
+
+// release lets the pod be decided about again, now that what there was to write about it is written; after an error once
+// it has rested.
+func (s *Scheduler) release(item *queuedPod, failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.clock.Now(); s.queue.release(item, now) && failed {
+		s.queue.retry(item, now)
+	}
+	s.signal()
+}
+
+// report is what there is to write about a pod that fits nowhere.
+func (s *Scheduler) report(item *queuedPod, d Decision) []func(context.Context) {
+	var all []func(context.Context)
+	if report := s.reportUnschedulable(item, d.Message); report != nil {
+		all = append(all, report)
+	}
+	switch {
+	case d.Preemption != nil:
+		all = append(all, s.preempt(item, d.Preemption))
+	case d.Withdrawn:
+		pod := item.pod
+		s.unnominate(pod.UID, pod.ResourceVersion)
+		all = append(all, func(ctx context.Context) { s.setNomination(ctx, pod, "") })
+	}
+	return all
 }
 
 // write runs f beside the loop.
@@ -204,7 +358,7 @@ func (s *Scheduler) assume(pod *corev1.Pod, node string) {
 	placed.Spec.NodeName = node
 	s.sequence++
 	s.assumed[pod.UID] = assumption{sequence: s.sequence, pod: &placed}
-	s.wake(s.snapshot.AddPod(&placed), node, pod.ResourceVersion)
+	s.wakePod(s.snapshot.AddPod(&placed), &placed)
 }
 
 // bindFailed takes back the assumption and lets the pod rest, unless it is gone or placed by now.
@@ -217,7 +371,7 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 		return
 	}
 	delete(s.assumed, uid)
-	s.wake(s.snapshot.RemovePod(a.pod), a.pod.Spec.NodeName, item.pod.ResourceVersion)
+	s.wakePod(s.snapshot.RemovePod(a.pod), a.pod)
 	latest, err := s.pods.Pods(item.pod.Namespace).Get(item.pod.Name)
 	if err != nil || latest.UID != uid || latest.Spec.NodeName != "" || latest.DeletionTimestamp != nil {
 		return
@@ -228,9 +382,35 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 	s.signal()
 }
 
-// wake moves on the pods that the change to the node may help, and notes what caused it.
-func (s *Scheduler) wake(happened Change, node, resourceVersion string) {
-	woken := s.queue.wake(happened, s.snapshot.existing(node), s.clock.Now())
+// wakePod moves on the pods that the change to a placed pod may help.
+func (s *Scheduler) wakePod(happened Change, pod *corev1.Pod) {
+	s.wake(event{happened, s.snapshot.existing(pod.Spec.NodeName), pod}, pod.ResourceVersion)
+}
+
+// unlocked does what takes long without the lock, and keeps what happens meanwhile for replay.
+func (s *Scheduler) unlocked(f func()) {
+	s.deciding = true
+	s.mu.Unlock()
+	f()
+	s.mu.Lock()
+	s.deciding = false
+}
+
+// replay tells the pod that has just been parked what happened while it was decided about.
+func (s *Scheduler) replay() {
+	missed := s.missed
+	s.missed = nil
+	for _, m := range missed {
+		s.wake(m.event, m.resourceVersion)
+	}
+}
+
+// wake moves on the pods that the event may help, and notes what caused it.
+func (s *Scheduler) wake(e event, resourceVersion string) {
+	if s.deciding && e.change != 0 {
+		s.missed = append(s.missed, missed{e, resourceVersion})
+	}
+	woken := s.queue.wake(e, s.clock.Now())
 	for _, uid := range woken {
 		s.causes.Add(uid, resourceVersion)
 	}

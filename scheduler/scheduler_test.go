@@ -15,7 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	clientcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	clienttesting "k8s.io/client-go/testing"
 	clocktesting "k8s.io/utils/clock/testing"
 )
@@ -23,25 +25,90 @@ import (
 // fixture is a scheduler at work on a client that keeps objects in memory and binds as the API server does.
 type fixture struct {
 	*testing.T
-	client *fake.Clientset
-	clock  *clocktesting.FakeClock
-	refuse atomic.Bool // bindings fail
+	client    *fake.Clientset
+	scheduler *Scheduler
+	// beforePatch is called before a pod is patched, where it is set.
+	beforePatch func()
+	clock       *clocktesting.FakeClock
+	refuse      atomic.Bool // bindings fail
+	keep        atomic.Bool // deletions fail
 }
 
-func start(t *testing.T, objects ...runtime.Object) *fixture {
+func start(t *testing.T, objects ...runtime.Object) *fixture { return startWith(t, nil, objects...) }
+
+func startWith(t *testing.T, configuration *Configuration, objects ...runtime.Object) *fixture {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	f := &fixture{T: t, client: fake.NewClientset(objects...), clock: clocktesting.NewFakeClock(noon)}
 	f.client.PrependReactor("create", "pods", f.bind)
+	f.client.PrependReactor("delete", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return f.keep.Load(), nil, errors.New("etcd is full")
+	})
 	ctx, cancel := context.WithCancel(t.Context())
-	s := newScheduler(f.client, Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: f.clock})
+	s := newScheduler(slowClient{f.client, f}, Options{
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: f.clock, Configuration: configuration,
+	})
+	f.scheduler = s
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)
 	})
+	f.eventually(f.watched)
 	return f
+}
+
+// watched reports whether all watches stand. An object that comes between a list and its watch is handed out by the fake
+// client without a copy, and the scheduler changes what it gets.
+func (f *fixture) watched() bool {
+	watches := 0
+	for _, a := range f.client.Actions() {
+		if a.GetVerb() == "watch" {
+			watches++
+		}
+	}
+	return watches >= 7
+}
+
+// slowClient is the fixture's client, whose patches can be made to wait. (A reactor that waits stops the whole client.)
+type slowClient struct {
+	*fake.Clientset
+	f *fixture
+}
+
+type slowCore struct {
+	clientcorev1.CoreV1Interface
+	f *fixture
+}
+
+type slowPods struct {
+	clientcorev1.PodInterface
+	f *fixture
+}
+
+func (c slowClient) CoreV1() clientcorev1.CoreV1Interface {
+	return slowCore{c.Clientset.CoreV1(), c.f}
+}
+
+func (c slowCore) Pods(namespace string) clientcorev1.PodInterface {
+	return slowPods{c.CoreV1Interface.Pods(namespace), c.f}
+}
+
+func (p slowPods) Patch(
+	ctx context.Context, name string, kind types.PatchType, patch []byte, options metav1.PatchOptions, sub ...string,
+) (*corev1.Pod, error) {
+	if p.f.beforePatch != nil {
+		p.f.beforePatch()
+	}
+	return p.PodInterface.Patch(ctx, name, kind, patch, options, sub...)
+}
+
+// knows reports whether the scheduler has seen the node, or a pod on it.
+func (f *fixture) knows(node string) bool {
+	f.scheduler.mu.Lock()
+	defer f.scheduler.mu.Unlock()
+	return f.scheduler.snapshot.nodes[node] != nil
 }
 
 func (f *fixture) bind(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -166,9 +233,6 @@ func TestGatedAndForeignPodsAreLeftAlone(t *testing.T) {
 	gated := testPod("gated", nil)
 	gated.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/quota"}}
 	f.create(gated)
-	f.eventually(func() bool {
-		return scheduledCondition(f.pod("gated")).Reason == corev1.PodReasonSchedulingGated
-	})
 	f.create(testPod("after", nil))
 	f.eventually(func() bool { return f.pod("after").Spec.NodeName != "" })
 	require.Empty(t, f.pod("foreign").Spec.NodeName)
@@ -179,6 +243,25 @@ func TestGatedAndForeignPodsAreLeftAlone(t *testing.T) {
 	_, err := f.client.CoreV1().Pods("default").Update(t.Context(), open, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	f.eventually(func() bool { return f.pod("gated").Spec.NodeName == "node-1" })
+}
+
+// What is said of a pod that fits nowhere is written before the pod is decided about again: it must not come after the
+// binding, and say of a pod with a node that it has none.
+func TestAReportIsWrittenBeforeTheNextDecision(t *testing.T) {
+	f := start(t, testNode("node-1", nodeResources("1", "4Gi"), nil))
+	reported, written := make(chan struct{}), make(chan struct{})
+	f.beforePatch = func() {
+		close(reported)
+		<-written
+	}
+	f.create(testPod("web", resources("2", "1Gi")))
+	<-reported
+	f.addNode(testNode("node-2", nodeResources("4", "4Gi"), nil))
+	f.create(testPod("witness", resources("2", "1Gi"))) // comes later, and fits there only
+	f.eventually(func() bool { return f.pod("witness").Spec.NodeName == "node-2" })
+	require.Empty(t, f.pod("web").Spec.NodeName)
+	close(written)
+	f.eventually(func() bool { return f.pod("web").Spec.NodeName == "node-2" })
 }
 
 // Many pods at once: each is bound, and no node holds more than it has.

@@ -14,10 +14,12 @@ const maxScore = 100
 type normalization int
 
 const (
-	asIs     normalization = iota // raw scores are in range already
-	toMost                        // the highest raw score becomes maxScore
-	toLeast                       // a raw score of 0 becomes maxScore, the highest becomes 0
-	bySpread                      // PodTopologySpread looks at all nodes at once: see spread.go
+	asIs       normalization = iota // raw scores are in range already
+	toMost                          // the highest raw score becomes maxScore
+	toLeast                         // a raw score of 0 becomes maxScore, the highest becomes 0
+	bySpread                        // PodTopologySpread looks at all nodes at once: see spread.go
+	byAffinity                      // InterPodAffinity does as well: see affinity.go
+	byImages                        // ImageLocality looks at how many nodes have an image: see images.go
 )
 
 // score is one row of the table of scores.
@@ -36,10 +38,12 @@ func scores() [scoreCount]score {
 		{NodeResourcesFit, 1, scoreNodeResourcesFit, asIs},
 		{NodeResourcesBalancedAllocation, 1, scoreBalancedAllocation, asIs},
 		{PodTopologySpread, 2, nil, bySpread},
+		{InterPodAffinity, 2, nil, byAffinity},
+		{ImageLocality, 1, nil, byImages},
 	}
 }
 
-const scoreCount = 5
+const scoreCount = 7
 
 // raws are one node's raw scores, in the order of scores.
 type raws [scoreCount]int64
@@ -57,15 +61,20 @@ func scoreTaintToleration(_ *Profile, s *shape, n *NodeInfo) int64 {
 }
 
 // scoreNodeAffinity adds up the weights of the preferred terms that the node matches.
-func scoreNodeAffinity(_ *Profile, s *shape, n *NodeInfo) int64 {
-	if s.preferred == nil {
-		return 0
+func scoreNodeAffinity(p *Profile, s *shape, n *NodeInfo) int64 {
+	var sum int64
+	if s.preferred != nil {
+		sum += s.preferred.Score(n.Node)
 	}
-	return s.preferred.Score(n.Node)
+	if p.AddedAffinity.preferred != nil {
+		sum += p.AddedAffinity.preferred.Score(n.Node)
+	}
+	return sum
 }
 
 // scoreNodeResourcesFit is the weighted mean, over the strategy's resources, of what would be left (LeastAllocated)
-// or taken (MostAllocated) with the pod on the node, as a share of what there is, from 0 to 100.
+// or taken (MostAllocated) with the pod on the node, as a share of what there is, from 0 to 100; or of what a line
+// through given points makes of the share that is taken (RequestedToCapacityRatio).
 func scoreNodeResourcesFit(p *Profile, s *shape, n *NodeInfo) int64 {
 	var sum, weights int64
 	for _, r := range p.Fit.Resources {
@@ -77,6 +86,10 @@ func scoreNodeResourcesFit(p *Profile, s *shape, n *NodeInfo) int64 {
 		taken := n.scored.of(name) + wanted
 		var share int64
 		switch {
+		case p.Fit.Type == kubeschedulerv1.RequestedToCapacityRatio:
+			if share = ratioScore(p.Fit.RequestedToCapacityRatio.Shape, taken, allocatable); share == 0 {
+				continue
+			}
 		case p.Fit.Type == kubeschedulerv1.MostAllocated:
 			share = min(taken, allocatable) * maxScore / allocatable
 		case taken <= allocatable:
@@ -88,7 +101,32 @@ func scoreNodeResourcesFit(p *Profile, s *shape, n *NodeInfo) int64 {
 	if weights == 0 {
 		return 0
 	}
+	if p.Fit.Type == kubeschedulerv1.RequestedToCapacityRatio {
+		return int64(math.Round(float64(sum) / float64(weights)))
+	}
 	return sum / weights
+}
+
+// ratioScore is the height of the line through the points, whose scores are tenths of maxScore, at the share in
+// percent that is taken. Beyond the first and the last point it is level.
+func ratioScore(points []kubeschedulerv1.UtilizationShapePoint, taken, allocatable int64) int64 {
+	const scale = maxScore / 10
+	at := int64(100)
+	if taken <= allocatable {
+		at = taken * 100 / allocatable
+	}
+	for i, p := range points {
+		x, y := int64(p.Utilization), int64(p.Score)*scale
+		if at > x {
+			continue
+		}
+		if i == 0 {
+			return y
+		}
+		x0, y0 := int64(points[i-1].Utilization), int64(points[i-1].Score)*scale
+		return y0 + (y-y0)*(at-x0)/(x-x0)
+	}
+	return int64(points[len(points)-1].Score) * scale
 }
 
 // extended reports whether the resource is not one of the node's own kinds: a pod that asks for none of it is not

@@ -2,7 +2,9 @@ package scheduler
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,10 +32,14 @@ type shape struct {
 	preempts   bool // spec.preemptionPolicy allows it
 	controller types.UID
 	spread     spread
+	affinity   affinity
+	images     []string
+	volumes    volumes
+	added      *nodeaffinity.NodeSelector // what the profile requires of nodes; nil for nothing
 }
 
-// newShape reads the pod as the profile looks at it.
-func newShape(p *Profile, pod *corev1.Pod) *shape {
+// newShape reads the pod as the profile looks at it, with what the snapshot's placed pods say of it.
+func newShape(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 	s := &shape{
 		namespace: pod.Namespace,
 		nodeName:  pod.Spec.NodeName,
@@ -46,7 +52,8 @@ func newShape(p *Profile, pod *corev1.Pod) *shape {
 		priority:  schedulinghelpers.PodPriority(pod),
 		preempts:  pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever,
 	}
-	s.extended = s.requests.extendedNames()
+	s.extended = slices.DeleteFunc(s.requests.extendedNames(), p.ignores)
+	s.images, s.added = podImages(pod), p.AddedAffinity.required
 	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
 		s.controller = owner.UID
 	}
@@ -61,8 +68,19 @@ func newShape(p *Profile, pod *corev1.Pod) *shape {
 		}
 	}
 	s.spread = newSpread(p, pod, s.controller)
+	s.affinity = newAffinity(p, snapshot, pod)
+	s.volumes = newVolumes(p, snapshot, pod)
 	return s
 }
+
+// ignores reports whether NodeResourcesFit leaves the resource to others.
+func (p *Profile) ignores(name corev1.ResourceName) bool {
+	group, _, _ := strings.Cut(string(name), "/")
+	return slices.Contains(p.IgnoredResources, string(name)) || slices.Contains(p.IgnoredResourceGroups, group)
+}
+
+// compares reports whether some filter judges a node by others.
+func (s *shape) compares() bool { return len(s.spread.hard) > 0 || s.affinity.filters }
 
 // pins are the nodes named by required affinity of the form that DaemonSets use: each term has a matchFields
 // requirement metadata.name In. Nil where some term leaves the node open.
@@ -93,8 +111,24 @@ func pins(pod *corev1.Pod) sets.Set[string] {
 }
 
 // shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape,
-// because it is asked for with every pod.
-func shapeKey(p *Profile, pod *corev1.Pod) string {
+// because it is asked for with every pod. Of the pod's labels it has only what they do: the pods of a StatefulSet,
+// each labelled with its name, have one shape.
+func shapeKey(p *Profile, snapshot *Snapshot, pod *corev1.Pod) string {
+	b := podKey(p, pod)
+	for _, t := range snapshot.terms.matching(p, pod, snapshot.namespaces) {
+		b = append(strconv.AppendUint(b, t.id, 10), ';')
+	}
+	for _, w := range writtenTerms(pod) {
+		if w.NamespaceSelector != nil { // the namespaces that it selects are part of the shape
+			b = append(strconv.AppendUint(b, snapshot.namespacesAt, 10), 'n')
+			break
+		}
+	}
+	return string(appendVolumes(b, p, snapshot, pod))
+}
+
+// podKey is the part of the shape's key that the pod alone decides.
+func podKey(p *Profile, pod *corev1.Pod) []byte {
 	b := make([]byte, 0, 512)
 	word := func(s string) {
 		b = strconv.AppendInt(b, int64(len(s)), 10)
@@ -118,6 +152,11 @@ func shapeKey(p *Profile, pod *corev1.Pod) string {
 		word(string(port.protocol))
 		b = strconv.AppendInt(b, int64(port.port), 10)
 	}
+	if p.Weights[ImageLocality] > 0 {
+		for _, image := range podImages(pod) {
+			word(image)
+		}
+	}
 	b = append(b, 't')
 	for i := range pod.Spec.Tolerations {
 		t := &pod.Spec.Tolerations[i]
@@ -137,7 +176,15 @@ func shapeKey(p *Profile, pod *corev1.Pod) string {
 		b = appendJSON(b, pod.Spec.TopologySpreadConstraints)
 		b = appendJSON(b, pod.Labels)
 	}
-	return string(b)
+	needy := false
+	for _, w := range writtenTerms(pod) {
+		word(w.name(pod))
+		needy = needy || w.kind == needs
+	}
+	if needy { // whether the pod itself is meant
+		b = appendJSON(b, pod.Labels)
+	}
+	return append(b, '|')
 }
 
 func appendAmounts(b []byte, a amounts) []byte {

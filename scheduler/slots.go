@@ -13,6 +13,10 @@ func newSlots(nodes int) slots { return make(slots, (nodes+63)/64) }
 func (s slots) add(slot int)    { s[slot/64] |= 1 << (slot % 64) }
 func (s slots) remove(slot int) { s[slot/64] &^= 1 << (slot % 64) }
 
+func (s slots) has(slot int) bool {
+	return slot/64 < len(s) && s[slot/64]&(1<<(slot%64)) != 0
+}
+
 func (s slots) count() int {
 	count := 0
 	for _, word := range s {

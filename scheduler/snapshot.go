@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -19,6 +20,9 @@ type Snapshot struct {
 	sorted []*NodeInfo          // the nodes that exist, by name; valid unless unsorted
 	places map[types.UID]string // where each placed pod is: its node's name
 
+	nominations map[types.UID]string // where pods wait for room that is being made for them
+	budgets     budgets
+
 	// clock advances with every change. Each node keeps the time of its last change, and changed lists the nodes newest
 	// change first, so that whoever remembers a time finds what is newer without looking at the rest.
 	clock    uint64
@@ -26,6 +30,20 @@ type Snapshot struct {
 	unsorted bool
 	// epoch is the clock when a node came, went, or changed its labels: then domains and slots mean something else.
 	epoch uint64
+
+	// namespaces are the labels of all namespaces, which terms select them by, as of namespacesAt.
+	namespaces   namespaceLabels
+	namespacesAt uint64
+	// terms are what the placed pods say of others.
+	terms placedTerms
+
+	// What the claims of pods are about, and on which nodes how many pods use each claim.
+	claims     map[types.NamespacedName]*corev1.PersistentVolumeClaim
+	volumes    map[string]*corev1.PersistentVolume
+	classes    map[string]*storagev1.StorageClass
+	claimUsers map[types.NamespacedName]map[string]int
+
+	imageNodes map[string]int // on how many nodes each image is
 
 	// alone remembers for label keys whether no two nodes have the same value, as of aloneEpoch.
 	alone      map[string]bool
@@ -40,7 +58,14 @@ type Snapshot struct {
 
 // NewSnapshot is an empty cluster.
 func NewSnapshot() *Snapshot {
-	s := &Snapshot{nodes: map[string]*NodeInfo{}, places: map[types.UID]string{}}
+	s := &Snapshot{
+		nodes: map[string]*NodeInfo{}, places: map[types.UID]string{}, namespaces: namespaceLabels{},
+		nominations: map[types.UID]string{}, budgets: budgets{}, imageNodes: map[string]int{},
+		claims:     map[types.NamespacedName]*corev1.PersistentVolumeClaim{},
+		volumes:    map[string]*corev1.PersistentVolume{},
+		classes:    map[string]*storagev1.StorageClass{},
+		claimUsers: map[types.NamespacedName]map[string]int{},
+	}
 	s.changed.newer, s.changed.older = &s.changed, &s.changed
 	return s
 }
@@ -56,6 +81,9 @@ func (s *Snapshot) SetNode(node *corev1.Node) Change {
 		return 0
 	}
 	n.allocatable = newAmounts(node.Status.Allocatable)
+	if happened&(nodeAdded|nodeImagesChanged) != 0 {
+		s.setImages(n, nodeImages(node))
+	}
 	s.touch(n)
 	if old == nil {
 		s.unsorted = true
@@ -82,6 +110,9 @@ func nodeChange(old, new *corev1.Node) Change {
 	if !equality.Semantic.DeepEqual(old.Status.Allocatable, new.Status.Allocatable) {
 		happened |= nodeAllocatable
 	}
+	if !equality.Semantic.DeepEqual(old.Status.Images, new.Status.Images) {
+		happened |= nodeImagesChanged
+	}
 	return happened
 }
 
@@ -93,6 +124,7 @@ func (s *Snapshot) RemoveNode(node *corev1.Node) Change {
 		return 0
 	}
 	n.Node = nil
+	s.setImages(n, nil)
 	s.clock++
 	s.epoch, s.unsorted = s.clock, true
 	s.unlink(n)
@@ -104,10 +136,11 @@ func (s *Snapshot) RemoveNode(node *corev1.Node) Change {
 // nothing, and is removed. It returns what that changes for pods that did not fit.
 func (s *Snapshot) AddPod(pod *corev1.Pod) Change {
 	s.PodsRevision = max(s.PodsRevision, revision(pod))
+	happened := s.Unnominate(pod.UID)
 	if pod.Spec.NodeName == "" || ended(pod) {
-		return s.removePod(pod.UID)
+		return happened | s.removePod(pod.UID)
 	}
-	happened := podPlaced
+	happened |= podPlaced
 	if place, ok := s.places[pod.UID]; ok && place != pod.Spec.NodeName {
 		happened |= s.removePod(pod.UID)
 	}
@@ -119,14 +152,18 @@ func (s *Snapshot) AddPod(pod *corev1.Pod) Change {
 			return 0
 		}
 		n.take(old, -1)
-		happened |= podRemoved // it may need less, or no longer count
+		s.useClaims(old, pod.Spec.NodeName, -1)
+		defer s.terms.release(old.terms) // once the new ones are taken: most are the same
+		happened |= podRemoved           // it may need less, or no longer count
 	}
+	info.terms = s.terms.take(pod)
 	if n.pods == nil {
 		n.pods = map[types.UID]*podInfo{}
 	}
 	n.pods[pod.UID] = info
 	s.places[pod.UID] = pod.Spec.NodeName
 	n.take(info, 1)
+	s.useClaims(info, pod.Spec.NodeName, 1)
 	s.touch(n)
 	return happened
 }
@@ -134,7 +171,7 @@ func (s *Snapshot) AddPod(pod *corev1.Pod) Change {
 // RemovePod takes a pod away.
 func (s *Snapshot) RemovePod(pod *corev1.Pod) Change {
 	s.PodsRevision = max(s.PodsRevision, revision(pod))
-	return s.removePod(pod.UID)
+	return s.Unnominate(pod.UID) | s.removePod(pod.UID)
 }
 
 func (s *Snapshot) removePod(uid types.UID) Change {
@@ -145,6 +182,8 @@ func (s *Snapshot) removePod(uid types.UID) Change {
 	delete(s.places, uid)
 	n := s.nodes[place]
 	n.take(n.pods[uid], -1)
+	s.useClaims(n.pods[uid], place, -1)
+	s.terms.release(n.pods[uid].terms)
 	delete(n.pods, uid)
 	s.touch(n)
 	s.forget(place, n)
@@ -171,7 +210,7 @@ func (s *Snapshot) node(name string) *NodeInfo {
 
 // forget drops a node that neither exists nor is spoken of.
 func (s *Snapshot) forget(name string, n *NodeInfo) {
-	if n.Node == nil && len(n.pods) == 0 {
+	if n.Node == nil && len(n.pods) == 0 && len(n.nominated) == 0 {
 		delete(s.nodes, name)
 	}
 }

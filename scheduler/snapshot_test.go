@@ -85,10 +85,10 @@ func TestSlimKeepsWhatDecisionsRead(t *testing.T) {
 	pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "A", Value: "B"}}
 	pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{HostPort: 80}}
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady}, {Type: corev1.PodScheduled}}
-	key := shapeKey(DefaultProfile(), pod)
+	key := shapeKey(DefaultProfile(), NewSnapshot(), pod)
 	_, err := slim(pod)
 	require.NoError(t, err)
-	require.Equal(t, key, shapeKey(DefaultProfile(), pod))
+	require.Equal(t, key, shapeKey(DefaultProfile(), NewSnapshot(), pod))
 	require.Nil(t, pod.Annotations)
 	require.Nil(t, pod.Spec.Containers[0].Env)
 	require.Len(t, pod.Status.Conditions, 1)

@@ -4,13 +4,12 @@ import (
 	"encoding/binary"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// PodTopologySpread is the one plugin here that cannot judge a node by itself: a node is as good as its domain,
+// PodTopologySpread cannot judge a node by itself, and nor can InterPodAffinity: a node is as good as its domain,
 // which is all nodes with the same value of a label, compared with the other domains. So it works in two steps. Each
 // node states its facts (factsOf); then all facts together give the verdicts (filterSpread) and the scores
 // (scoreSpread).
@@ -77,26 +76,15 @@ func newConstraint(t *corev1.TopologySpreadConstraint, pod *corev1.Pod) constrai
 	if t.NodeTaintsPolicy != nil {
 		c.honorTaints = *t.NodeTaintsPolicy == corev1.NodeInclusionPolicyHonor
 	}
-	selector, err := metav1.LabelSelectorAsSelector(t.LabelSelector)
-	if err != nil { // the API server refuses such a selector
-		selector = labels.Nothing()
-	}
-	for _, key := range t.MatchLabelKeys {
-		if value, ok := pod.Labels[key]; ok {
-			if r, err := labels.NewRequirement(key, selection.In, []string{value}); err == nil {
-				selector = selector.Add(*r)
-			}
-		}
-	}
-	c.selector = selector
-	c.matchesSelf = selector.Matches(labels.Set(pod.Labels))
+	c.selector = addLabelKeys(readSelector(t.LabelSelector), t.MatchLabelKeys, selection.In, pod)
+	c.matchesSelf = c.selector.Matches(labels.Set(pod.Labels))
 	return c
 }
 
 // factsOf are the node's facts, hard constraints first. alone says for which constraints no two nodes share a domain;
 // nil means for none.
 func factsOf(s *shape, n *NodeInfo, alone []bool) []fact {
-	total := len(s.spread.hard) + len(s.spread.soft)
+	total := s.spread.len()
 	if total == 0 {
 		return nil
 	}
@@ -114,6 +102,8 @@ func factsOf(s *shape, n *NodeInfo, alone []bool) []fact {
 	}
 	return facts
 }
+
+func (s *spread) len() int { return len(s.hard) + len(s.soft) }
 
 func (s *spread) at(i int) *constraint {
 	if i < len(s.hard) {

@@ -22,7 +22,7 @@ type table struct {
 	rows    []*group           // the group of each slot
 	groups  []*group           // those with members
 	index   map[outcome]*group // the same, by verdict
-	alone   []bool             // for each constraint, whether no two nodes share a domain
+	alone   alone
 	lastUse uint64
 }
 
@@ -33,29 +33,29 @@ type outcome struct {
 	facts     string
 }
 
-// groups are all nodes, grouped by what they say to the pod's shape.
-func (t *tables) groups(p *Profile, snapshot *Snapshot, pod *corev1.Pod) (*shape, []*group) {
-	if s := newPinned(p, pod); s != nil {
-		return s, pinnedGroups(p, s, snapshot)
+// view is all nodes, grouped by what they say to the pod's shape.
+func (t *tables) view(p *Profile, snapshot *Snapshot, pod *corev1.Pod) view {
+	if s := newPinned(p, snapshot, pod); s != nil {
+		return view{shape: s, groups: pinnedGroups(p, s, snapshot), snapshot: snapshot}
 	}
-	key := shapeKey(p, pod)
+	key := shapeKey(p, snapshot, pod)
 	found, ok := t.byShape[key]
 	if !ok {
-		found = &table{shape: newShape(p, pod)}
+		found = &table{shape: newShape(p, snapshot, pod)}
 		t.remember(key, found)
 	}
 	t.uses++
 	found.lastUse = t.uses
 	found.update(p, snapshot)
-	return found.shape, found.groups
+	return view{found.shape, found.groups, found.alone, snapshot}
 }
 
 // shapeOf is the pod's shape: the same value for pods of one shape, as long as it is remembered.
-func (t *tables) shapeOf(p *Profile, pod *corev1.Pod) *shape {
-	if found, ok := t.byShape[shapeKey(p, pod)]; ok {
+func (t *tables) shapeOf(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
+	if found, ok := t.byShape[shapeKey(p, snapshot, pod)]; ok {
 		return found.shape
 	}
-	return newShape(p, pod)
+	return newShape(p, snapshot, pod)
 }
 
 func (t *tables) remember(key string, new *table) {
@@ -79,7 +79,7 @@ func (t *table) update(p *Profile, snapshot *Snapshot) {
 	nodes := snapshot.Nodes()
 	if t.rows == nil || snapshot.epoch > t.clock {
 		t.rows, t.groups, t.index = make([]*group, len(nodes)), nil, map[outcome]*group{}
-		t.alone = standAlone(&t.shape.spread, snapshot)
+		t.alone = standAlone(t.shape, snapshot)
 		for _, n := range nodes {
 			t.place(p, n)
 		}
@@ -93,7 +93,7 @@ func (t *table) update(p *Profile, snapshot *Snapshot) {
 
 // place moves the node to the group of its verdict.
 func (t *table) place(p *Profile, n *NodeInfo) {
-	v := judge(p, t.shape, n, t.alone)
+	v := judge(p, t.shape, n, t.alone, "")
 	key := v.outcome()
 	to, ok := t.index[key]
 	if !ok {
@@ -130,39 +130,57 @@ func (t *table) drop(empty *group) {
 }
 
 func (v *verdict) outcome() outcome {
-	return outcome{rejection: v.rejection.key(), raws: v.raws, facts: factsKey(v.facts)}
+	facts := factsKey(v.facts) + factsKey(v.near) + imagesKey(v.images)
+	if v.crowd != nil {
+		facts += factsKey(v.crowd.facts) + factsKey(v.crowd.near)
+	}
+	return outcome{rejection: v.rejection.key(), raws: v.raws, facts: facts}
 }
 
-// standAlone finds the constraints whose domains are one node each, such as a hostname.
-func standAlone(s *spread, snapshot *Snapshot) []bool {
-	alone := make([]bool, len(s.hard)+len(s.soft))
-	for i := range alone {
-		alone[i] = snapshot.standAlone(s.at(i).key)
+// alone says which domains are one node each, such as a hostname: for each constraint of spreading, and for each tally
+// of affinity. The zero value says none.
+type alone struct {
+	spread, near []bool
+}
+
+func standAlone(s *shape, snapshot *Snapshot) alone {
+	a := alone{make([]bool, s.spread.len()), make([]bool, len(s.affinity.tallies))}
+	for i := range a.spread {
+		a.spread[i] = snapshot.standAlone(s.spread.at(i).key)
 	}
-	return alone
+	for i := range a.near {
+		a.near[i] = snapshot.standAlone(s.affinity.tallies[i].key)
+	}
+	return a
 }
 
 // newPinned is the shape of a pod for named nodes, such as a DaemonSet's; nil for other pods, and where the nodes not
-// named matter because the pod's own constraints count their pods. Each such pod has a shape of its own, so it is not
+// named matter because constraints or affinity count their pods. Each such pod has a shape of its own, so it is not
 // remembered, and need not be: only the named nodes are asked.
-func newPinned(p *Profile, pod *corev1.Pod) *shape {
+func newPinned(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 	if !p.Filters[NodeAffinity] || len(pod.Spec.TopologySpreadConstraints) > 0 || !p.SystemSpread || pins(pod) == nil {
 		return nil
 	}
-	return newShape(p, pod)
+	if s := newShape(p, snapshot, pod); len(s.affinity.tallies) == 0 {
+		return s
+	}
+	return nil
 }
 
 func pinnedGroups(p *Profile, s *shape, snapshot *Snapshot) []*group {
 	nodes := snapshot.Nodes()
-	blank := make([]fact, len(s.spread.hard)+len(s.spread.soft))
+	blank := make([]fact, s.spread.len())
 	others := &group{verdict: verdict{rejection: notPinned(), facts: blank}, size: len(nodes)}
+	if s.volumes.refused != nil {
+		others.rejection = s.volumes.refused
+	}
 	groups := []*group{others}
 	for name := range s.pins {
 		n, ok := snapshot.nodes[name]
 		if !ok || n.Node == nil {
 			continue
 		}
-		g := &group{verdict: judge(p, s, n, nil), size: 1, members: newSlots(len(nodes))}
+		g := &group{verdict: judge(p, s, n, alone{}, ""), size: 1, members: newSlots(len(nodes))}
 		g.members.add(n.slot)
 		groups = append(groups, g)
 		others.size--

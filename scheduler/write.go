@@ -81,26 +81,57 @@ func ranges(numbers []uint64) string {
 func (s *Scheduler) bind(ctx context.Context, item *queuedPod, d Decision, annotation string, cause journal.Cause) {
 	pod := item.pod
 	logger := s.logger.With("namespace", pod.Namespace, "pod", pod.Name, "node", d.Node)
-	err := s.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
-			Annotations: map[string]string{DecisionAnnotation: annotation},
-		},
-		Target: corev1.ObjectReference{Kind: "Node", Name: d.Node},
-	}, metav1.CreateOptions{})
+	err := s.writeBinding(ctx, pod, d.Node, annotation)
 	if err == nil {
 		logger.Info("pod bound", "reason", d.Reason())
 		s.event(ctx, pod, corev1.EventTypeNormal, "Scheduled", "Binding",
 			fmt.Sprintf("Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, d.Node))
 		return
 	}
-	s.bindFailed(item, cause)
+	defer s.bindFailed(item, cause) // once it is said: a later attempt must not be overtaken by what this one says
 	if ctx.Err() != nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		logger.Debug("pod not bound", "error", err)
 		return
 	}
 	logger.Warn("pod not bound", "error", err)
-	message := "binding rejected: " + err.Error()
+	s.reportError(ctx, pod, "binding rejected: "+err.Error())
+}
+
+// writeBinding binds the pod, or has the extender do it whose task that is.
+func (s *Scheduler) writeBinding(ctx context.Context, pod *corev1.Pod, node, annotation string) error {
+	if e := binder(s.configuration.Extenders, pod); e != nil {
+		if err := e.bind(ctx, pod, node); err != nil {
+			return err
+		}
+		s.annotate(ctx, pod, annotation)
+		return nil
+	}
+	return s.client.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
+			Annotations: map[string]string{DecisionAnnotation: annotation},
+		},
+		Target: corev1.ObjectReference{Kind: "Node", Name: node},
+	}, metav1.CreateOptions{})
+}
+
+// annotate writes the record of a decision on a pod that an extender has bound, whose binding has no place for it. The pod
+// is bound by then, so that a failure costs no more than the record.
+func (s *Scheduler) annotate(ctx context.Context, pod *corev1.Pod, annotation string) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": pod.UID, "annotations": map[string]string{DecisionAnnotation: annotation},
+	}})
+	if err != nil {
+		panic("scheduler: an annotation without JSON form: " + err.Error())
+	}
+	_, err = s.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		s.logger.Warn("decision not recorded", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
+	}
+}
+
+// reportError says on the pod that an attempt ended in an error.
+func (s *Scheduler) reportError(ctx context.Context, pod *corev1.Pod, message string) {
 	s.setCondition(ctx, pod, corev1.PodReasonSchedulerError, message)
 	s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
 }
@@ -123,22 +154,6 @@ func (s *Scheduler) reportUnschedulable(item *queuedPod, message string) func(co
 	}
 }
 
-// reportGated says that the pod waits for its gates. Upstream's API server says it when it creates the pod.
-func (s *Scheduler) reportGated(pod *corev1.Pod) func(context.Context) {
-	message := "Scheduling is blocked due to non-empty scheduling gates"
-	if hasCondition(pod, corev1.PodReasonSchedulingGated, message) {
-		return nil
-	}
-	var cause journal.Causes[types.UID]
-	cause.Add(pod.UID, pod.ResourceVersion)
-	return func(ctx context.Context) {
-		ctx = journal.WithReason(journal.WithCause(ctx, cause.Take(pod.UID)),
-			fmt.Sprintf("pod has %d scheduling gates, the first is %s",
-				len(pod.Spec.SchedulingGates), pod.Spec.SchedulingGates[0].Name))
-		s.setCondition(ctx, pod, corev1.PodReasonSchedulingGated, message)
-	}
-}
-
 // setCondition writes PodScheduled=False, if the pod does not say so already.
 func (s *Scheduler) setCondition(ctx context.Context, pod *corev1.Pod, reason, message string) {
 	if hasCondition(pod, reason, message) {
@@ -150,18 +165,10 @@ func (s *Scheduler) setCondition(ctx context.Context, pod *corev1.Pod, reason, m
 			changed = c.LastTransitionTime
 		}
 	}
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": pod.UID},
-		"status": map[string]any{"conditions": []corev1.PodCondition{{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message,
-			LastTransitionTime: changed, ObservedGeneration: pod.Generation,
-		}}},
-	})
-	if err != nil {
-		panic("scheduler: a condition without JSON form: " + err.Error())
-	}
-	_, err = s.client.CoreV1().Pods(pod.Namespace).Patch(
-		ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	err := s.patchStatus(ctx, pod, map[string]any{"conditions": []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message,
+		LastTransitionTime: changed, ObservedGeneration: pod.Generation,
+	}}})
 	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		s.logger.Warn("condition not written", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
 	}

@@ -1,0 +1,36 @@
+package scheduler
+
+import "fmt"
+
+// A filter is one small file, with one function that says no, and one row in filters, with the events that may turn
+// the no into a yes. This one keeps pods off nodes that are being repaired.
+
+const repairLabel = "example.com/under-repair"
+
+func checkRepair(_ *shape, n *NodeInfo) *Rejection {
+	if _, ok := n.Node.Labels[repairLabel]; !ok {
+		return nil
+	}
+	return reject("Repair", true, "node(s) were under repair")
+}
+
+var repairRow = filter{name: "Repair", check: checkRepair, helps: nodeAdded | nodeLabels}
+
+func Example_filter() {
+	profile := DefaultProfile()
+	profile.filters = append(profile.filters, repairRow) // in the program: a row of filters()
+
+	snapshot := NewSnapshot()
+	snapshot.SetNode(testNode("node-1", nodeResources("4", "8Gi"), nil))
+	snapshot.SetNode(testNode("node-2", nodeResources("4", "8Gi"), map[string]string{repairLabel: "disk"}))
+	fmt.Println(Schedule(profile, snapshot, testPod("web", resources("1", "1Gi"))).Node)
+
+	snapshot.SetNode(testNode("node-1", nodeResources("4", "8Gi"), map[string]string{repairLabel: "fan"}))
+	d := Schedule(profile, snapshot, testPod("web", resources("1", "1Gi")))
+	fmt.Println(d.Message)
+	fmt.Println(profile.helps(d.Plugins(), nil, event{change: nodeLabels}))
+	// Output:
+	// node-1
+	// 0/2 nodes are available: 2 node(s) were under repair. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
+	// true
+}

@@ -1,0 +1,206 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
+)
+
+// DefaultPreemption makes room for a pod that fits nowhere, by evicting pods of lower priority from one node. Which
+// node, and which pods, is decided as upstream documents it:
+// kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
+
+// Preemption is whom a pod drives out, and from where.
+type Preemption struct {
+	Node string
+	// Victims are the pods to evict, most important first.
+	Victims []*corev1.Pod
+	// Violations is how many of them leave although a PodDisruptionBudget allows no further disruption.
+	Violations int
+}
+
+// Reason is the preemption as one sentence.
+func (p *Preemption) Reason() string {
+	var victims []string
+	for _, v := range p.Victims {
+		victims = append(victims, fmt.Sprintf("%s/%s of priority %d", v.Namespace, v.Name, schedulinghelpers.PodPriority(v)))
+	}
+	pods := "pods"
+	if len(victims) == 1 {
+		pods = "pod"
+	}
+	sentence := fmt.Sprintf("preempts %d %s on %s: %s", len(victims), pods, p.Node, strings.Join(victims, ", "))
+	if p.Violations > 0 {
+		sentence += fmt.Sprintf("; %d of them against a disruption budget", p.Violations)
+	}
+	return sentence
+}
+
+// preempt finds the node and its victims, or says why there are none. stays: the pod keeps the node that it was
+// nominated for before.
+func preempt(d *decider, standings []standing) (found *Preemption, why string, stays bool) {
+	if !d.shape.preempts {
+		return nil, "not eligible due to preemptionPolicy=Never.", true
+	}
+	if d.waitsForVictims(standings) {
+		return nil, "not eligible due to a terminating pod on the nominated node.", true
+	}
+	reasons := map[string]int{}
+	helpful := newSlots(len(d.nodes))
+	for g, group := range d.groups {
+		if standings[g].rejection.Unresolvable {
+			reasons["Preemption is not helpful for scheduling"] += group.size
+			continue
+		}
+		for i, word := range group.members {
+			helpful[i] |= word
+		}
+	}
+	d.found = d.candidates(helpful, reasons)
+	if len(d.found) == 0 {
+		return nil, histogram(len(d.nodes), reasons), false
+	}
+	return pick(slices.Clone(d.found), hash(d.pod.UID)), "", false
+}
+
+// waitsForVictims reports whether pods that were evicted for this one are still leaving its nominated node.
+func (d *decider) waitsForVictims(standings []standing) bool {
+	n := d.nominatedNode()
+	if n == nil || standings[d.groupOf(n.slot)].rejection.Unresolvable {
+		return false
+	}
+	for _, p := range n.pods {
+		if p.priority < d.shape.priority && p.pod.DeletionTimestamp != nil && wasPreempted(p.pod) {
+			return true
+		}
+	}
+	return false
+}
+
+func wasPreempted(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue &&
+			c.Reason == corev1.PodReasonPreemptionByScheduler
+	})
+}
+
+// candidates tries node after node, from one that the pod's UID names, until there are enough. reasons count the nodes
+// where nothing helps.
+func (d *decider) candidates(helpful slots, reasons map[string]int) []*Preemption {
+	count := helpful.count()
+	if count == 0 {
+		return nil
+	}
+	enough := max(count*int(d.profile.MinCandidateNodesPercentage)/100, int(d.profile.MinCandidateNodesAbsolute))
+	slots := slices.Collect(helpful.all)
+	offset := int(hash(d.pod.UID) % uint64(count))
+	var found []*Preemption
+	harmless := false // one of them violates no budget
+	for i := range slots {
+		if harmless && len(found) >= enough {
+			break
+		}
+		n := d.nodes[slots[(offset+i)%count]]
+		candidate, no := d.selectVictims(n)
+		for _, reason := range no {
+			reasons[reason]++
+		}
+		if candidate != nil {
+			found = append(found, candidate)
+			harmless = harmless || candidate.Violations == 0
+		}
+	}
+	return found
+}
+
+// selectVictims takes all pods of lower priority off the node, and then puts back as many as it can: those first whose
+// eviction would violate a budget, and the more important ones first.
+func (d *decider) selectVictims(n *NodeInfo) (*Preemption, []string) {
+	if !n.hasLower(d.shape.priority) {
+		return nil, []string{"No preemption victims found for incoming pod"}
+	}
+	without, trial := n.clone(), d.trial(n)
+	var lower []*podInfo
+	for _, p := range n.pods {
+		if p.priority < d.shape.priority {
+			lower = append(lower, p)
+			without.drop(p)
+		}
+	}
+	if r := trial.ask(without); r != nil {
+		return nil, r.Reasons
+	}
+	slices.SortFunc(lower, byImportance)
+	violating, others := d.snapshot.budgets.split(lower)
+	found := &Preemption{Node: n.Node.Name}
+	var victims []*podInfo
+	for i, p := range append(violating, others...) {
+		if without.put(p); trial.ask(without) == nil {
+			continue
+		}
+		without.drop(p)
+		victims = append(victims, p)
+		if i < len(violating) {
+			found.Violations++
+		}
+	}
+	if len(victims) == 0 {
+		return nil, []string{"No preemption victims found for incoming pod"}
+	}
+	slices.SortFunc(victims, byImportance)
+	for _, p := range victims {
+		found.Victims = append(found.Victims, p.pod)
+	}
+	return found, nil
+}
+
+// byImportance: higher priority, then the longer running.
+func byImportance(a, b *podInfo) int {
+	return cmp.Or(cmp.Compare(b.priority, a.priority), started(a.pod).Compare(started(b.pod)),
+		cmp.Compare(a.pod.Namespace, b.pod.Namespace), cmp.Compare(a.pod.Name, b.pod.Name))
+}
+
+// started is when the pod's node took it; a pod that it has not taken yet is younger than all others.
+func started(pod *corev1.Pod) time.Time {
+	if pod.Status.StartTime == nil {
+		return time.Unix(math.MaxInt32, 0)
+	}
+	return pod.Status.StartTime.Time
+}
+
+// pick chooses the node that loses least: fewest violated budgets, then the lowest priority of the most important
+// victim, the smallest sum of priorities, the fewest victims, the youngest of the most important victims. Among equals
+// the pod's UID picks.
+func pick(candidates []*Preemption, uid uint64) *Preemption {
+	slices.SortFunc(candidates, func(a, b *Preemption) int { return cmp.Or(byLoss(a, b), cmp.Compare(a.Node, b.Node)) })
+	equals := 1
+	for equals < len(candidates) && byLoss(candidates[0], candidates[equals]) == 0 {
+		equals++
+	}
+	return candidates[uid%uint64(equals)]
+}
+
+func byLoss(a, b *Preemption) int {
+	return cmp.Or(
+		cmp.Compare(a.Violations, b.Violations),
+		cmp.Compare(schedulinghelpers.PodPriority(a.Victims[0]), schedulinghelpers.PodPriority(b.Victims[0])),
+		cmp.Compare(a.prioritySum(), b.prioritySum()),
+		cmp.Compare(len(a.Victims), len(b.Victims)),
+		started(b.Victims[0]).Compare(started(a.Victims[0])), // victims are sorted: the first has run longest
+	)
+}
+
+// prioritySum adds up the victims' priorities, moved so that none is negative: each victim more is a loss.
+func (p *Preemption) prioritySum() int64 {
+	var sum int64
+	for _, v := range p.Victims {
+		sum += int64(schedulinghelpers.PodPriority(v)) + math.MaxInt32 + 1
+	}
+	return sum
+}
