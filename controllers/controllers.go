@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
@@ -33,6 +35,7 @@ var rows = []row{
 	{"service-lb-controller", 1, newLoadBalancerController},
 	{"node-lifecycle-controller", 8, newNodeLifecycleController},
 	{"pod-garbage-collector-controller", 1, newPodGarbageController},
+	{"disruption-controller", 4, newDisruptionController},
 	{"namespace-controller", 4, newNamespaceController},
 	{"garbage-collector-controller", 1, newGarbageCollector},
 }
@@ -45,6 +48,24 @@ type row struct {
 	new     func(env) (controller, error)
 }
 
+// Names are the controllers as one holds them: "controller/" and upstream's name without its end.
+func Names() []string {
+	var names []string
+	for _, r := range rows {
+		names = append(names, r.held())
+	}
+	return names
+}
+
+// Actor is the name by which the journal knows the controller that is held by this one.
+func Actor(held string) string {
+	return strings.TrimPrefix(held, heldPrefix) + "-controller"
+}
+
+const heldPrefix = "controller/"
+
+func (r row) held() string { return heldPrefix + strings.TrimSuffix(r.name, "-controller") }
+
 // env is what a controller is made from.
 type env struct {
 	// config speaks as this controller and carries causes and reasons; client is made from it.
@@ -55,7 +76,9 @@ type env struct {
 	events    *events
 	clock     clock.WithTicker
 	logger    *slog.Logger
-	options   Options
+	// gate is passed before each reconcile.
+	gate    *control.Gate
+	options Options
 }
 
 // Options are what the surroundings give to the controllers.
@@ -85,6 +108,7 @@ func (o Options) withDefaults() Options {
 // Manager is all controllers over one set of informers.
 type Manager struct {
 	informers informers.SharedInformerFactory
+	gates     *control.Gates
 	loops     []*loop
 	events    []*events
 }
@@ -95,16 +119,23 @@ func New(config *rest.Config, options Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the client that watches for all controllers: %w", err)
 	}
-	return newManager(config, client, options, rows, func(config *rest.Config) (kubernetes.Interface, error) {
+	options = options.withDefaults()
+	gates, err := control.NewGates(journal.Config(config, "kube-controller-manager"), options.Clock,
+		options.Logger.With("component", "kube-controller-manager"))
+	if err != nil {
+		return nil, fmt.Errorf("making the controllers' gates: %w", err)
+	}
+	return newManager(config, client, gates, options, rows, func(config *rest.Config) (kubernetes.Interface, error) {
 		return kubernetes.NewForConfig(config)
 	})
 }
 
-// newManager is New with the clients' origin left open, for tests.
-func newManager(config *rest.Config, watcher kubernetes.Interface, options Options, rows []row,
+// newManager is New with the clients' origin left open, for tests. Without gates no controller is ever held.
+func newManager(config *rest.Config, watcher kubernetes.Interface, gates *control.Gates, options Options, rows []row,
 	newClient func(*rest.Config) (kubernetes.Interface, error)) (*Manager, error) {
 	options = options.withDefaults()
 	m := &Manager{
+		gates:     gates,
 		informers: informers.NewSharedInformerFactoryWithOptions(watcher, 0, informers.WithTransform(dropManagedFields)),
 	}
 	if err := addIndexes(m.informers); err != nil {
@@ -118,16 +149,17 @@ func newManager(config *rest.Config, watcher kubernetes.Interface, options Optio
 		}
 		logger := options.Logger.With("component", r.name)
 		events := newEvents(r.name, client, options.Clock, logger)
+		gate := gates.Of(r.held())
 		controller, err := r.new(env{
 			config: config, client: client, informers: m.informers, events: events,
-			clock: options.Clock, logger: logger, options: options,
+			clock: options.Clock, logger: logger, gate: gate, options: options,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("making %s: %w", r.name, err)
 		}
 		m.events = append(m.events, events)
 		m.loops = append(m.loops, &loop{
-			name: r.name, workers: r.workers, controller: controller, clock: options.Clock, logger: logger,
+			name: r.name, workers: r.workers, controller: controller, clock: options.Clock, logger: logger, gate: gate,
 		})
 	}
 	return m, nil
@@ -149,6 +181,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	for _, e := range m.events {
 		group.Go(func() error { e.run(ctx); return nil })
 	}
+	group.Go(func() error { return m.gates.Run(ctx) })
 	// A controller reads caches that it does not watch, too: none works before all are filled.
 	for _, l := range m.loops {
 		group.Go(func() error {

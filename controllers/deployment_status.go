@@ -243,8 +243,11 @@ func describeDeploymentStatus(name string, old, status appsv1.DeploymentStatus) 
 	}
 	for _, c := range status.Conditions {
 		before := findCondition(old.Conditions, c.Type)
-		if before == nil || before.Status != c.Status || before.Reason != c.Reason || before.Message != c.Message {
+		switch {
+		case before == nil || before.Status != c.Status || before.Reason != c.Reason:
 			d.add("condition %s is %s (%s)", c.Type, c.Status, c.Reason)
+		case before.Message != c.Message:
+			d.add("condition %s says: %s", c.Type, c.Message)
 		}
 	}
 	for _, c := range old.Conditions {

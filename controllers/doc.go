@@ -24,7 +24,7 @@
 // and a change made by hand are all the same to it.
 //
 // A cache is always a little old. What keeps a ReplicaSet from making its pods twice is that it remembers its own writes
-// (expectations.go) and waits until its cache shows them.
+// (ownwrites.go) and waits until its cache shows them.
 //
 // To add a controller: a file named after its kind with a pure plan and a reconcile, and a row in controllers.go.
 //

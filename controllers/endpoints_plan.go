@@ -53,7 +53,8 @@ func planEndpoints(service *corev1.Service, pods []*corev1.Pod, current *corev1.
 	ready, notReady := countAddresses(wanted.Subsets)
 	counts := fmt.Sprintf("Service %s selects %d ready and %d not ready addresses", service.Name, ready, notReady)
 	if current == nil {
-		return endpointsPlan{Create: wanted, Reason: counts + ", has no Endpoints"}
+		return endpointsPlan{Create: wanted, Reason: counts + ", has no Endpoints: " +
+			addressStates{}.changesOr(statesOfSubsets(wanted.Subsets), "there are none")}
 	}
 	difference := endpointsDifference(current, wanted)
 	if difference == "" {
@@ -178,7 +179,8 @@ func endpointsDifference(current, wanted *corev1.Endpoints) string {
 	switch {
 	case !equality.Semantic.DeepEqual(current.Subsets, wanted.Subsets):
 		ready, notReady := countAddresses(current.Subsets)
-		return fmt.Sprintf("the Endpoints list %d and %d of other addresses, ports or pods", ready, notReady)
+		return fmt.Sprintf("the Endpoints list %d and %d: %s", ready, notReady, statesOfSubsets(current.Subsets).
+			changesOr(statesOfSubsets(wanted.Subsets), "no address changes, only its details"))
 	case !maps.Equal(current.Labels, wanted.Labels):
 		return "the Endpoints' labels differ from the Service's"
 	case over != wantOver:

@@ -92,6 +92,9 @@ func planSlices(
 	}
 	plan.Reason = fmt.Sprintf("Service %s has %d endpoints in %d EndpointSlices: %d to create, %d to update, %d to delete",
 		owner.service, total, len(current), len(plan.Create), len(plan.Update), len(plan.Delete))
+	if !plan.empty() {
+		plan.Reason += "; " + statesOfSlices(current).changesOr(statesOfGroups(groups), "no address changes, only its details")
+	}
 	return plan
 }
 

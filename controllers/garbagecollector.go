@@ -63,10 +63,18 @@ func newGarbageCollector(e env) (controller, error) {
 
 func newGarbageCollectorFor(e env, meta metadata.Interface) controller {
 	gc := &garbageCollector{metadata: meta, events: e.events, graph: newGraph(), absent: map[absentOwner]bool{}}
-	l := &loop{name: "garbage-collector-controller", workers: gcWorkers, clock: e.clock, logger: e.logger,
-		controller: controller{reconcile: gc.reconcile}}
+	l := &loop{name: "garbage-collector-controller", workers: gcWorkers, clock: e.clock, logger: e.logger, gate: e.gate,
+		controller: controller{reconcile: gc.reconcile, show: gc.show}}
 	gc.watching = newGCInformers(e, meta, gc.graph, l)
 	return controller{background: gc.watching.run}
+}
+
+// show names the object that has the UID.
+func (gc *garbageCollector) show(key string) string {
+	if known, _ := gc.graph.get(types.UID(key)); known != nil {
+		return known.String()
+	}
+	return "the object that had UID " + key
 }
 
 func (gc *garbageCollector) reconcile(ctx context.Context, key string) error {
@@ -103,7 +111,7 @@ func (gc *garbageCollector) reconcile(ctx context.Context, key string) error {
 func (gc *garbageCollector) ownerState(
 	ctx context.Context, obj *gcObject, latest *metav1.PartialObjectMetadata, ref metav1.OwnerReference,
 ) (ownerState, error) {
-	owner, _ := gc.graph.get(ref.UID)
+	owner := gc.graph.object(ref.UID)
 	if owner != nil && refersTo(obj, ref, owner) {
 		return stateOf(owner), nil
 	}

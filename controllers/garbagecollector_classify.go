@@ -84,7 +84,11 @@ func classify(obj *gcObject, owners []ownerState, dependents []*gcObject) gcActi
 	case obj.Foreground:
 		policy = metav1.DeletePropagationForeground
 	}
-	return gcAction{Verb: gcDelete, Policy: policy, Reason: counts}
+	reason := counts
+	if policy != metav1.DeletePropagationBackground {
+		reason += fmt.Sprintf("; its finalizer asks for propagation %s", policy)
+	}
+	return gcAction{Verb: gcDelete, Policy: policy, Reason: reason}
 }
 
 // classifyDeleting: an object that is being deleted goes by itself, except where one of the two finalizers asks for its

@@ -150,6 +150,13 @@ func (g *graph) get(uid types.UID) (obj *gcObject, dependents []*gcObject) {
 	return g.objects[uid], dependents
 }
 
+// object returns an object without its dependents, of which an owner may have thousands; nil where it is not known.
+func (g *graph) object(uid types.UID) *gcObject {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.objects[uid]
+}
+
 // ofResource are the UIDs of all objects of a resource.
 func (g *graph) ofResource(resource schema.GroupVersionResource) []types.UID {
 	g.mu.Lock()

@@ -122,7 +122,7 @@ func (w *gcWorld) work() {
 	}
 	var owners []ownerState
 	for _, ref := range obj.Owners {
-		owner, _ := w.graph.get(ref.UID)
+		owner := w.graph.object(ref.UID)
 		switch {
 		case owner != nil && refersTo(obj, ref, owner):
 			owners = append(owners, stateOf(owner))

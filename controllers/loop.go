@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
@@ -36,6 +37,8 @@ type controller struct {
 	// never learns which event woke it, so it is right after any number of missed or repeated events. One key is never
 	// worked on twice at once. Besides plain errors it may return requeueAfter and errBehind.
 	reconcile func(ctx context.Context, key string) error
+	// show names what a key is about, for those who hold the controller; nil shows the key itself.
+	show func(key string) string
 	// background, where there is one, runs beside the workers until ctx ends, and returns when its goroutines have. An
 	// error ends the whole manager.
 	background func(ctx context.Context) error
@@ -94,6 +97,7 @@ type loop struct {
 	controller
 	clock  clock.WithTicker
 	logger *slog.Logger
+	gate   *control.Gate
 
 	queue  workqueue.TypedRateLimitingInterface[string]
 	causes journal.Causes[string]
@@ -124,6 +128,7 @@ func (l *loop) run(ctx context.Context) error {
 	if !cache.WaitFor(ctx, "", l.synced...) {
 		return nil
 	}
+	l.gate.Backlog(l.queue.Len)
 	var workers sync.WaitGroup
 	for range l.workers {
 		workers.Go(func() {
@@ -152,8 +157,13 @@ func (l *loop) next(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return true
 	}
+	pass, ok := l.gate.Enter(ctx, func() string { return l.shown(key) })
+	if !ok {
+		return true
+	}
 	cause := l.causes.Take(key)
 	err := l.reconcile(journal.WithCause(ctx, cause), key)
+	pass.Done(func() string { return outcome(l.shown(key), err) })
 
 	var a again
 	switch {
@@ -171,6 +181,28 @@ func (l *loop) next(ctx context.Context) bool {
 		l.report(ctx, key, err)
 	}
 	return true
+}
+
+// shown is what a key is about.
+func (l *loop) shown(key string) string {
+	if l.show == nil {
+		return key
+	}
+	return l.show(key)
+}
+
+// outcome says what came of a reconcile. What it has written is in the journal, with its reasons.
+func outcome(what string, err error) string {
+	var a again
+	switch {
+	case err == nil:
+		return what + ": reconciled"
+	case errors.As(err, &a):
+		return fmt.Sprintf("%s: reconciled, and %v", what, a)
+	case errors.Is(err, errBehind):
+		return fmt.Sprintf("%s: left for later, %v", what, err)
+	}
+	return fmt.Sprintf("%s: failed and will be tried again: %v", what, err)
 }
 
 // report logs a failed attempt. A conflict is the API's way to say that the cache was a moment old: the next attempt

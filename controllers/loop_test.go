@@ -50,7 +50,7 @@ func startOn(t *testing.T, client *fake.Clientset, rows []row) *clocktesting.Fak
 	stamp(client)
 	clock := clocktesting.NewFakeClock(noon)
 	options := Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock}
-	manager, err := newManager(&rest.Config{}, client, options, rows,
+	manager, err := newManager(&rest.Config{}, client, nil, options, rows,
 		func(*rest.Config) (kubernetes.Interface, error) { return client, nil })
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

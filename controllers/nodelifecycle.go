@@ -35,11 +35,11 @@ const parallelWrites = 16
 //   - allNodes: which zones are disrupted, and which nodes get NoExecute taints;
 //   - a pod's "namespace/name": how long may it stay on a node with such taints.
 //
-// Lease renewals are only noted. Each node's key comes back by a timer when its patience would end, so that thousands of
-// nodes cost one look each within the length of a Lease.
+// Lease renewals are only noted. Each node's key comes back by a timer when its patience would end, so that thousands
+// of nodes cost one look each within the length of a Lease.
 //
-// Real Kubernetes looks at all nodes every five seconds, taints at most one of them in ten, and runs the third part as a
-// controller of its own, the taint-eviction-controller.
+// Real Kubernetes looks at all nodes every five seconds, taints at most one of them in ten, and runs the third part
+// as a controller of its own, the taint-eviction-controller.
 type nodeLifecycleController struct {
 	client    kubernetes.Interface
 	nodes     corelisters.NodeLister
@@ -48,6 +48,11 @@ type nodeLifecycleController struct {
 	events    *events
 	clock     clock.PassiveClock
 	logger    *slog.Logger
+
+	// judged is when the zones were looked at last, among how many nodes there were. Only the one worker that has allNodes
+	// touches them.
+	judged time.Time
+	among  int
 
 	mu sync.Mutex
 	// heartbeats are the nodes' signs of life, by name.
@@ -101,8 +106,8 @@ func (c *nodeLifecycleController) leaseSeen(lease, _ *coordinationv1.Lease) []st
 	return nil
 }
 
-// nodeSeen notes the heartbeat in the node's own status. It wakes the node; all nodes where one has come, gone or changed
-// its readiness; and the node's pods where its NoExecute taints have changed.
+// nodeSeen notes the heartbeat in the node's own status. It wakes the node; all nodes where one has come, gone or
+// changed its readiness; and the node's pods where its NoExecute taints have changed.
 func (c *nodeLifecycleController) nodeSeen(node, old *corev1.Node) []string {
 	keys := []string{node.Name}
 	if old == nil || nodeReady(node) != nodeReady(old) || zoneOf(node) != zoneOf(old) ||
@@ -278,11 +283,20 @@ func (c *nodeLifecycleController) markPodsNotReady(ctx context.Context, node, re
 	return group.Wait()
 }
 
+// zonePause is how long the zones of n nodes are left alone after a look at all of them: when thousands of nodes come
+// at once, a look for each would cost their square. Upstream looks every five seconds; here a small cluster waits for
+// nothing.
+func zonePause(n int) time.Duration { return time.Duration(n/100) * 5 * time.Millisecond }
+
 func (c *nodeLifecycleController) reconcileZones(ctx context.Context) error {
+	if wait := zonePause(c.among) - c.clock.Since(c.judged); wait > 0 {
+		return requeueAfter(wait)
+	}
 	nodes, err := c.nodes.List(labels.Everything())
 	if err != nil {
 		return fmt.Errorf("listing nodes: %w", err)
 	}
+	c.judged, c.among = c.clock.Now(), len(nodes)
 	states := zoneStates(nodes)
 	group := errgroup.Group{}
 	group.SetLimit(parallelWrites)

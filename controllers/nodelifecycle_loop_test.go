@@ -137,3 +137,12 @@ func TestNodeLifecycleWithAllNodesSilent(t *testing.T) {
 	}, "only NoSchedule")
 	require.False(t, gone(t, client, "hasty"))
 }
+
+// When thousands of nodes come at once the zones are not looked at for each of them, and what came meanwhile is looked at later.
+func TestZonesOfManyNodesKeepAPause(t *testing.T) {
+	clock := clocktesting.NewFakeClock(noon)
+	c := &nodeLifecycleController{clock: clock, judged: noon, among: 5000}
+	clock.Step(100 * time.Millisecond)
+	require.Equal(t, again{after: 150 * time.Millisecond}, c.reconcileZones(t.Context()))
+	require.Zero(t, zonePause(99), "a small cluster waits for nothing")
+}

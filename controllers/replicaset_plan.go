@@ -151,7 +151,13 @@ func describeReplicaSetStatus(kind, name string, old, status appsv1.ReplicaSetSt
 		d.add("observedGeneration %d is now %d", old.ObservedGeneration, status.ObservedGeneration)
 	}
 	if len(old.Conditions) != len(status.Conditions) {
-		d.add("condition %s is now %t", appsv1.ReplicaSetReplicaFailure, len(status.Conditions) > len(old.Conditions))
+		failing := len(status.Conditions) > len(old.Conditions)
+		said := ""
+		if failing {
+			newest := status.Conditions[len(status.Conditions)-1]
+			said = fmt.Sprintf(" (%s: %s)", newest.Reason, newest.Message)
+		}
+		d.add("condition %s is now %t%s", appsv1.ReplicaSetReplicaFailure, failing, said)
 	}
 	return d.sentence(kind + " " + name)
 }

@@ -127,7 +127,7 @@ func TestReplicaFailureStandsUntilAllIsWell(t *testing.T) {
 	later := withFailure(status, failedDelete, errors.New("another"), noon.Add(time.Minute))
 	require.Equal(t, status.Conditions, later.Conditions, "the first failure stands")
 	require.Empty(t, withFailure(later, "", nil, noon).Conditions)
-	require.Equal(t, "ReplicaSet web: replicas 0 is now 2, condition ReplicaFailure is now true",
+	require.Equal(t, "ReplicaSet web: replicas 0 is now 2, condition ReplicaFailure is now true (FailedCreate: exceeded quota)",
 		describeReplicaSetStatus("ReplicaSet", "web", appsv1.ReplicaSetStatus{},
 			appsv1.ReplicaSetStatus{Replicas: 2, Conditions: status.Conditions}))
 }

@@ -27,7 +27,7 @@ func startWith(t *testing.T, options Options, rows []row, objects ...runtime.Obj
 	client := fake.NewSimpleClientset(objects...)
 	stamp(client)
 	options.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	manager, err := newManager(&rest.Config{}, client, options, rows,
+	manager, err := newManager(&rest.Config{}, client, nil, options, rows,
 		func(*rest.Config) (kubernetes.Interface, error) { return client, nil })
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
