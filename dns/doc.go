@@ -6,7 +6,9 @@
 //		EndpointSlices ┘  (pure)   (pure)
 //
 //	 1. The loop ([Server.Run]) watches Services and EndpointSlices, and makes a new zone when they change (zone.go): all
-//	    names there are, with their records. A zone never changes, so a question needs no lock.
+//	    names there are, with their records. A zone never changes, so a question needs no lock. What the new one changes
+//	    (changes.go) is the server's decision: while somebody holds it ([minik.dev/control]), it answers from the old one.
+//	    Started while it is held, it does not answer before the first zone. That it stays registered is no decision.
 //	 2. answer (answer.go) looks a question up. It follows the DNS-based service discovery specification of Kubernetes,
 //	    version 1.1.0: https://github.com/kubernetes/dns/blob/master/docs/specification.md
 //	 3. What is not of the cluster's domain goes to the name servers of this machine (forward.go).

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,11 +19,15 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
 // Component is the server's name in User-Agent and logs.
 const Component = "kube-dns"
+
+// held is the name by which one holds the server.
+const held = "dns"
 
 // port is DNS's.
 const port = 53
@@ -56,15 +61,23 @@ type Server struct {
 	logger    *slog.Logger
 	forwarder *forwarder
 	zone      atomic.Pointer[zone]
+	gates     *control.Gates
+	gate      *control.Gate
 }
 
 // New makes a server that reads from the API server of config. It starts nothing.
 func New(config *rest.Config, options Options) (*Server, error) {
-	client, err := kubernetes.NewForConfig(journal.Config(config, Component))
+	config = journal.Config(config, Component)
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: making its client: %w", Component, err)
 	}
-	return newServer(client, options), nil
+	s := newServer(client, options)
+	if s.gates, err = control.NewGates(config, s.options.Clock, s.logger); err != nil {
+		return nil, fmt.Errorf("%s: making its gate: %w", Component, err)
+	}
+	s.gate = s.gates.Of(held)
+	return s, nil
 }
 
 func newServer(client kubernetes.Interface, options Options) *Server {
@@ -126,24 +139,29 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		}
 	}
-	renew := func() error {
+	gather := func() (*zone, error) {
 		all, err := services.Lister().List(labels.Everything())
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("%s: reading its caches: %w", Component, err)
 		}
 		behind, err := slices.Lister().List(labels.Everything())
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("%s: reading its caches: %w", Component, err)
 		}
-		s.zone.Store(newZone(s.options.Domain, all, behind))
-		return nil
+		return newZone(s.options.Domain, all, behind), nil
 	}
-	if err := renew(); err != nil { // before the first question
-		return fmt.Errorf("%s: reading its caches: %w", Component, err)
-	}
+	filled := make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { s.serving(ctx); return nil })
-	group.Go(func() error { return s.renewing(ctx, dirty, renew) })
+	group.Go(func() error { return s.gates.Run(ctx) })
+	group.Go(func() error { return s.renewing(ctx, dirty, gather, func() { close(filled) }) })
+	group.Go(func() error {
+		select {
+		case <-filled: // before that, it would deny that there are names which it has not looked for
+			s.serving(ctx)
+		case <-ctx.Done():
+		}
+		return nil
+	})
 	group.Go(func() error { s.staying(ctx, services.Lister(), slices.Lister()); return nil })
 	return group.Wait()
 }
@@ -164,21 +182,52 @@ func (s *Server) serving(ctx context.Context) {
 	}
 }
 
-// renewing makes a new zone when something has changed.
-func (s *Server) renewing(ctx context.Context, dirty <-chan struct{}, renew func() error) error {
+// renewing takes in a new zone at the start and when something has changed. It calls filled after the first.
+func (s *Server) renewing(ctx context.Context, dirty <-chan struct{}, gather func() (*zone, error), filled func()) error {
 	for {
-		select {
-		case <-dirty:
-		case <-ctx.Done():
-			return nil
+		if ok, err := s.renew(ctx, gather); !ok {
+			return err
 		}
-		if err := renew(); err != nil {
-			return fmt.Errorf("%s: reading its caches: %w", Component, err)
+		if filled != nil {
+			filled()
+			filled = nil
 		}
 		select {
 		case <-s.options.Clock.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
+		select {
+		case <-dirty:
+		case <-ctx.Done():
+			return nil
+		}
 	}
+}
+
+// renew takes in the zone that there should be, once the server may decide that; false when ctx has ended, or with an error.
+// A zone that answers as the one before does is no decision.
+func (s *Server) renew(ctx context.Context, gather func() (*zone, error)) (bool, error) {
+	wanted, err := gather()
+	if err != nil {
+		return false, err
+	}
+	todo := between(s.zone.Load(), wanted)
+	if len(todo) == 0 {
+		return true, nil
+	}
+	pass, ok := s.gate.Enter(ctx, todo.String)
+	if !ok {
+		return false, nil
+	}
+	if pass.Waited() {
+		if wanted, err = gather(); err != nil {
+			pass.Done(err.Error)
+			return false, err
+		}
+		todo = between(s.zone.Load(), wanted)
+	}
+	s.zone.Store(wanted)
+	pass.Done(func() string { return cmp.Or(todo.String(), "no name changed any more") })
+	return true, nil
 }

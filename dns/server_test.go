@@ -15,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"minik.dev/control"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,10 +31,16 @@ type running struct {
 
 func run(t *testing.T, upstreams ...string) running {
 	t.Helper()
+	return runWith(t, fake.NewClientset(), nil, upstreams...)
+}
+
+// runWith runs a server that passes a gate.
+func runWith(t *testing.T, api *fake.Clientset, gate *control.Gate, upstreams ...string) running {
+	t.Helper()
 	address := freeAddress(t)
-	api := fake.NewClientset()
 	s := newServer(api, Options{Listen: netip.MustParseAddr("127.0.0.1"), Service: netip.MustParseAddr("10.96.0.10"),
 		Address: func(string, int32) string { return address }, Upstreams: func() []string { return upstreams }})
+	s.gate = gate
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

@@ -37,8 +37,8 @@ func (b BackOff) until(ended time.Time) time.Time {
 	return ended.Add(b.Delay)
 }
 
-// restarted is the back-off after a restart at now of a container that ended at the given time.
-func (b BackOff) restarted(ended, now time.Time) BackOff {
+// Restarted is the back-off after a restart at now of a container that ended at the given time.
+func (b BackOff) Restarted(ended, now time.Time) BackOff {
 	if b.Delay == 0 || ended.Sub(b.Updated) > resetBackOff {
 		return BackOff{Delay: initialBackOff, Updated: now}
 	}

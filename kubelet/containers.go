@@ -29,6 +29,8 @@ type Observed struct {
 	Probes map[string]ProbeResults
 	// Hooks are the postStart hooks of containers, by ID.
 	Hooks map[string]Hook
+	// Resize is what is known of the pod's resources while they change; nil where the runtime cannot resize containers.
+	Resize *Resizing
 	// Stopping are the times by which containers, by ID, were asked to have ended.
 	Stopping map[string]time.Time
 }
@@ -65,8 +67,11 @@ func (o Observed) pull(c *corev1.Container) Pull {
 // view is one container of the spec with all that is known about it.
 type view struct {
 	spec *corev1.Container
-	// init says that it is an init container, sidecar that it is one with restartPolicy Always.
-	init, sidecar bool
+	// init says that it is an init container, sidecar that it is one with restartPolicy Always; again that it has ended so
+	// that it starts again with other resources.
+	init, sidecar, again bool
+	// ephemeral says that it is an ephemeral container.
+	ephemeral bool
 	// current is the newest attempt that the runtime has, previous the one before; nil where there is none.
 	current, previous *Container
 	last              corev1.ContainerStatus
@@ -95,7 +100,7 @@ func views(pod *corev1.Pod, o Observed) (inits, mains []view) {
 }
 
 func newView(spec *corev1.Container, o Observed, last []corev1.ContainerStatus) view {
-	v := view{spec: spec}
+	v := view{}
 	for i := range o.Runtime.Containers {
 		c := &o.Runtime.Containers[i]
 		if c.Name != spec.Name {
@@ -112,11 +117,13 @@ func newView(spec *corev1.Container, o Observed, last []corev1.ContainerStatus) 
 			v.last = status
 		}
 	}
+	v.spec = o.granted(spec, v.last)
 	// Where a newer attempt was reported than the runtime has, that one is lost, and the one that is left came before
 	// it.
 	if v.current != nil && v.current.Attempt < v.last.RestartCount && !v.alive() {
 		v.current, v.previous = nil, v.current
 	}
+	v.again = o.endedForResize(v)
 	return v
 }
 
@@ -133,7 +140,7 @@ func (v view) lost() bool { return v.current == nil && v.last.ContainerID != "" 
 // of a running pod's containers. One that would not be started again keeps running: stopping it would end its pod.
 // (Upstream starts it again all the same.)
 func (v view) outdated(pod *corev1.Pod) bool {
-	again := v.sidecar || !v.init && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways
+	again := v.sidecar || !v.init && !v.ephemeral && pod.Spec.RestartPolicy == corev1.RestartPolicyAlways
 	return again && v.running() && v.current.Image != "" && v.current.Image != v.spec.Image
 }
 
@@ -182,10 +189,13 @@ func (v view) attempt() int32 {
 }
 
 // restarts says whether the container is started again after this end, as the pod's restartPolicy has it. A sidecar
-// always is.
+// always is, an ephemeral container never.
 func (v view) restarts(pod *corev1.Pod, end *ended) bool {
-	if v.sidecar {
+	if v.sidecar || v.again {
 		return true
+	}
+	if v.ephemeral {
+		return false
 	}
 	switch pod.Spec.RestartPolicy {
 	case corev1.RestartPolicyNever:

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +29,11 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 	case RunPostStart:
 		s.runPostStart(ctx, e, pod, a)
 		return nil
+	case GrantResources:
+		s.grantResources(e, pod, o)
+		return nil
+	case ResizeContainer:
+		return s.resizeContainer(ctx, e, pod, a)
 	case StopContainer:
 		return s.stop(ctx, e, pod, a, now)
 	case StopSandbox:
@@ -45,8 +49,10 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 	case Forget:
 		e.endPulls()
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		delete(s.entries, pod.UID)
+		delete(s.deferred, pod.UID)
+		s.mu.Unlock()
+		s.wakeDeferred()
 		return nil
 	}
 	return fmt.Errorf("pod %s/%s: no way to do %q is known", pod.Namespace, pod.Name, a.Kind)
@@ -143,10 +149,8 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 
 // pullNow asks the runtime for an image whose name is one.
 func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Container, pulling func()) (string, error) {
-	if _, err := reference.ParseNormalizedNamed(c.Image); err != nil {
-		return "", &PullError{Reason: "InvalidImageName",
-			Message: fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %v",
-				c.Image, c.Image, err)}
+	if err := CheckImageName(c.Image); err != nil {
+		return "", err
 	}
 	return s.options.Runtime.PullImage(ctx, PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c),
 		Secrets: s.pullSecrets(ctx, pod)}, pulling)
@@ -154,15 +158,10 @@ func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 
 // pullFailed tells of a failed pull and says when it is tried again.
 func (s *session) pullFailed(pod *corev1.Pod, c *corev1.Container, before Pull, err error, now time.Time) Pull {
-	delay := doubled(before.Delay, initialBackOff, maxBackOff)
-	out := Pull{FailedAt: now,
-		Try: Try{Reason: "ErrImagePull", Message: err.Error(), Delay: delay, RetryAt: now.Add(delay)}}
-	var refused *PullError
-	switch {
-	case errors.As(err, &refused) && refused.Reason != "":
-		out.Reason = refused.Reason
+	out := before.Failed(err, now)
+	if out.Reason != "ErrImagePull" {
 		s.event(pod, c, corev1.EventTypeWarning, out.Reason, err.Error())
-	default:
+	} else {
 		s.event(pod, c, corev1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", c.Image, err))
 	}
 	s.event(pod, c, corev1.EventTypeWarning, "Failed", "Error: "+out.Reason)
@@ -212,10 +211,11 @@ func (s *session) startContainer(ctx context.Context, e *entry, pod *corev1.Pod,
 	delete(e.starts, c.Name)
 	for _, earlier := range o.Runtime.Containers {
 		if earlier.Name == c.Name && earlier.Attempt == a.Attempt-1 {
-			e.backOffs[c.Name] = e.backOffs[c.Name].restarted(earlier.FinishedAt, now)
+			e.backOffs[c.Name] = e.backOffs[c.Name].Restarted(earlier.FinishedAt, now)
 		}
 	}
 	e.unannounced[id] = true
+	e.inForce[id] = *c.Resources.DeepCopy()
 	if c.Lifecycle != nil && c.Lifecycle.PostStart != nil {
 		e.hooks[id] = Hook{Pending: true}
 	}
@@ -285,6 +285,7 @@ func (s *session) deletePod(ctx context.Context, e *entry, pod *corev1.Pod) erro
 // configureAndStart resolves what the container's spec names, and starts it.
 func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Observed, a Action) (string, error) {
 	c := a.Container
+	pod, _ = o.grantedPod(pod)
 	refs := s.references(ctx, pod.Namespace)
 	var err error
 	if refs.services, err = s.services(ctx, pod); err != nil {
@@ -296,6 +297,9 @@ func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Obse
 	}
 	config := ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: env,
 		Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)}
+	if config.Target, err = sharesWith(pod, c.Name, o.Runtime); err != nil {
+		return "", err
+	}
 	if config.Mounts, err = s.prepareMounts(pod, c, a.Attempt, env, o.Runtime.Sandbox.IPs); err != nil {
 		return "", err
 	}

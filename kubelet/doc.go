@@ -13,10 +13,12 @@
 //	    and looks again.
 //	 4. The pure function podStatus (status.go) says what to report; the worker writes it where it differs.
 //	 5. Probes (probe.go decides, prober.go dials) feed their results back into Observed.
-//	 6. node.go decides what the Node says; heartbeat.go registers it, renews its Lease every 2 s and its status when it changes.
-//	 7. server.go answers the API server's calls over HTTPS: logs, what runs, and by streaming.go and websocket.go
+//	 6. A pod whose resources change is granted them where the node has room (resize.go decides, resizing.go carries out), and
+//	    its running containers get them in place, or start again with them, as their resizePolicy says (resize_status.go tells).
+//	 7. node.go decides what the Node says; heartbeat.go registers it, renews its Lease every 2 s and its status when it changes.
+//	 8. server.go answers the API server's calls over HTTPS: logs, what runs, and by streaming.go and websocket.go
 //	    commands, attached clients and forwarded ports.
-//	 8. power.go watches the node's Control: without power every container is killed at once and nothing is reported.
+//	 9. power.go watches the node's Control: without power every container is killed at once and nothing is reported.
 //
 // What a pod's containers see of the node is below Options.Dir/pods/<uid>. volumes.go decides what is in configMap, secret,
 // projected and downwardAPI volumes, volume_write.go writes it so that readers see all of a change or nothing, and watched.go
@@ -24,6 +26,9 @@
 // serviceenv.go what it is told of services; terminationlog.go reads its last words. files.go carries this out. emptyDirs are
 // kept by the runtime. Both outlive sandboxes and go before the pod's API object does; what an earlier kubelet left behind is
 // found at the start. Without a directory volumes are checked and nothing is written.
+//
+// Ephemeral containers (ephemeral.go) are started once, before any other container that waits, and have no part in the pod's
+// readiness.
 //
 // Containers carry labels (the Runtime's affair), so a kubelet that was killed finds its containers and starts none
 // twice. Where they are gone, the restart count continues from the last reported status.

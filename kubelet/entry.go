@@ -39,12 +39,17 @@ type entry struct {
 	podIP   string
 	// words are the messages that ended containers left, by their IDs.
 	words map[string]string
+	// granted are the resources that containers were granted, by name; nil where the runtime cannot resize. inForce are those
+	// that they were started or resized with, and resizes how that failed last, both by ID.
+	granted, inForce map[string]corev1.ResourceRequirements
+	resizes          map[string]Try
 	// told are the IDs of containers whose end by want of memory an Event has told of.
 	told map[string]bool
 }
 
 func newEntry(pod *corev1.Pod) *entry {
-	return &entry{pod: pod, pulls: map[string]Pull{}, starts: map[string]Try{}, backOffs: map[string]BackOff{},
+	return &entry{pod: pod, inForce: map[string]corev1.ResourceRequirements{}, resizes: map[string]Try{},
+		pulls: map[string]Pull{}, starts: map[string]Try{}, backOffs: map[string]BackOff{},
 		probes: map[string]ProbeResults{}, stopping: map[string]time.Time{}, cancel: map[string]context.CancelFunc{},
 		hooks: map[string]Hook{}, preStops: map[string]context.CancelFunc{}, words: map[string]string{}, told: map[string]bool{}, unannounced: map[string]bool{}, probed: map[string]probed{}, probing: map[probeKey]bool{}}
 }
@@ -76,6 +81,9 @@ func (e *entry) observe(running RuntimePod) (*corev1.Pod, Observed) {
 		Pulls: maps.Clone(e.pulls), Starts: maps.Clone(e.starts), BackOffs: maps.Clone(e.backOffs),
 		Probes: maps.Clone(e.probes), Stopping: maps.Clone(e.stopping), Hooks: maps.Clone(e.hooks),
 	}
+	if e.granted != nil {
+		o.Resize = &Resizing{Granted: maps.Clone(e.granted), InForce: maps.Clone(e.inForce), Tries: maps.Clone(e.resizes)}
+	}
 	o.Last = e.pod.Status
 	if e.last != nil {
 		o.Last = *e.last
@@ -102,6 +110,8 @@ func (e *entry) remember(status corev1.PodStatus, running RuntimePod) {
 		}
 	}
 	maps.DeleteFunc(e.stopping, func(id string, _ time.Time) bool { return !ids[id] })
+	maps.DeleteFunc(e.inForce, func(id string, _ corev1.ResourceRequirements) bool { return !ids[id] })
+	maps.DeleteFunc(e.resizes, func(id string, _ Try) bool { return !ids[id] })
 	maps.DeleteFunc(e.hooks, func(id string, _ Hook) bool { return !ids[id] })
 	maps.DeleteFunc(e.told, func(id string, _ bool) bool { return !ids[id] })
 	maps.DeleteFunc(e.words, func(id string, _ string) bool { return !ids[id] })

@@ -2,7 +2,6 @@ package kubelet
 
 import (
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -13,10 +12,7 @@ import (
 func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, message string) {
 	path := ""
 	if c != nil {
-		path = fmt.Sprintf("spec.containers{%s}", c.Name)
-		if slices.ContainsFunc(pod.Spec.InitContainers, func(i corev1.Container) bool { return i.Name == c.Name }) {
-			path = fmt.Sprintf("spec.initContainers{%s}", c.Name)
-		}
+		path = FieldPath(pod, c.Name)
 	}
 	ref, err := reference.GetPartialReference(scheme.Scheme, pod, path)
 	if err != nil {
@@ -72,8 +68,8 @@ func memoryLimit(pod *corev1.Pod, name string) string {
 
 // tellWaiting tells of containers that have begun to wait for a back-off.
 func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
-	before := slices.Concat(last.InitContainerStatuses, last.ContainerStatuses)
-	for _, c := range slices.Concat(now.InitContainerStatuses, now.ContainerStatuses) {
+	before := allStatuses(last)
+	for _, c := range allStatuses(now) {
 		if c.State.Waiting == nil || stateOf(before, c.Name) == stateOf([]corev1.ContainerStatus{c}, c.Name) {
 			continue
 		}

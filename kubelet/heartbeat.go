@@ -177,8 +177,9 @@ func (h *heart) report(ctx context.Context) error {
 	return nil
 }
 
-// lookAtRuntime asks the runtime whether it is there.
+// lookAtRuntime asks the runtime whether it is there, and which images it has.
 func (h *heart) lookAtRuntime(ctx context.Context) {
+	h.lookAtImages(ctx)
 	versioned, ok := h.options.Runtime.(Versioned)
 	if !ok {
 		return
@@ -189,6 +190,20 @@ func (h *heart) lookAtRuntime(ctx context.Context) {
 		return
 	}
 	h.self.runtimeDown, h.self.info.ContainerRuntimeVersion = "", version
+}
+
+// lookAtImages asks the runtime for its images. What it said last stands while it does not answer.
+func (h *heart) lookAtImages(ctx context.Context) {
+	lister, ok := h.options.Runtime.(ImageLister)
+	if !ok {
+		return
+	}
+	images, err := lister.Images(ctx)
+	if err != nil {
+		h.log.Debug("the images cannot be listed", "error", err)
+		return
+	}
+	h.self.images = images
 }
 
 // tell records the Events about what the node reports anew.

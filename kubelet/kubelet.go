@@ -23,6 +23,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/api"
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
@@ -81,6 +82,7 @@ type Kubelet struct {
 	options  Options
 	client   kubernetes.Interface
 	controls cache.ListerWatcher // nil: the node's power is never cut
+	gate     *control.Gate       // nil: nobody can hold the node
 	log      *slog.Logger
 	clock    clock.WithTicker
 	hostIPs  []string
@@ -101,7 +103,12 @@ func New(config *rest.Config, options Options) (*Kubelet, error) {
 	}
 	name := api.ControlName(component + "/" + options.Node)
 	watch := cache.NewListWatchFromClient(controls, "controls", "", fields.OneTermEqualSelector("metadata.name", name))
-	return newKubelet(client, watch, options)
+	k, err := newKubelet(client, watch, options)
+	if err != nil {
+		return nil, err
+	}
+	k.gate = control.NewGate(controls, component+"/"+k.options.Node, k.clock, k.log)
+	return k, nil
 }
 
 func newKubelet(client kubernetes.Interface, controls cache.ListerWatcher, options Options) (*Kubelet, error) {
@@ -158,6 +165,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	power := newPower(k.controls == nil)
 	if k.controls != nil {
 		group.Go(func() error { return k.watchPower(ctx, power) })
+		group.Go(func() error { k.gate.Run(ctx); return nil })
 	}
 	// 3. One session each time the node has power.
 	group.Go(func() error {

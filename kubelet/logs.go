@@ -148,11 +148,9 @@ func parseAtLeast(s string, least int64) (int64, error) {
 // logContainer is the ID of the container whose log is meant, or upstream's sentence about why there is none.
 func logContainer(pod *corev1.Pod, name string, previous bool) (string, error) {
 	var status *corev1.ContainerStatus
-	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
-		for i := range list {
-			if list[i].Name == name {
-				status = &list[i]
-			}
+	for _, s := range allStatuses(pod.Status) {
+		if s.Name == name {
+			status = &s
 		}
 	}
 	if status == nil {

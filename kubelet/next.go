@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,10 @@ const (
 	StartContainer ActionKind = "StartContainer"
 	// RunPostStart runs the postStart hook of the container Action.ID, in the background.
 	RunPostStart ActionKind = "RunPostStart"
+	// GrantResources gives the pod's containers the cpu and memory that its spec asks for by now.
+	GrantResources ActionKind = "GrantResources"
+	// ResizeContainer gives the running container Action.ID the resources of Action.Container.
+	ResizeContainer ActionKind = "ResizeContainer"
 	// StopContainer asks the container Action.ID to end within Action.Grace.
 	StopContainer ActionKind = "StopContainer"
 	// StopSandbox gives back what the containers of a pod that has finished shared; their logs stay.
@@ -58,9 +63,18 @@ type Action struct {
 func next(pod *corev1.Pod, o Observed, now time.Time) Action {
 	inits, mains := views(pod, o)
 	if e := ending(pod, o, inits, mains, now); e != nil {
-		return wind(o, inits, mains, e, now)
+		return wind(o, inits, slices.Concat(mains, ephemerals(pod, o)), e, now)
 	}
 	a := advance(pod, o, inits, mains, now)
+	if o.Runtime.Sandbox.Ready {
+		d := debug(pod, o, now)
+		if d.Kind != Wait {
+			return d
+		}
+		if a.Kind == Wait {
+			a.Until = earlier(a.Until, d.Until)
+		}
+	}
 	if at := deadline(pod, o); a.Kind == Wait && !at.IsZero() {
 		a.Until = earlier(a.Until, at)
 	}
@@ -86,6 +100,9 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 		return Action{Kind: StartSandbox, Reason: "pod has no sandbox"}
 	case o.Stale && o.Volumes.waits(now, "mounting the volumes") == nil:
 		return Action{Kind: MountVolumes, Reason: "what the pod's volumes are made of may have changed"}
+	}
+	if granting := o.grant(pod); granting != nil {
+		return *granting
 	}
 	wait := Action{Kind: Wait, Reason: "every container is as the spec asks"}
 	if o.Stale {
@@ -113,10 +130,11 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 		}
 		if a.Kind == Wait {
 			a.Reason = fmt.Sprintf("init container %s (%d of %d): %s", v.spec.Name, i+1, len(inits), a.Reason)
+			a.Until = earlier(a.Until, earlier(waitsEnd(pod, o, inits[i+1:], now), waitsEnd(pod, o, mains, now)))
 		}
 		return a
 	}
-	for _, v := range mains {
+	for i, v := range mains {
 		a := step(pod, o, v, now)
 		if a.Kind != Wait {
 			return a
@@ -127,10 +145,23 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 		wait.Until = earlier(wait.Until, a.Until)
 		if v.current != nil && v.alive() && !o.Hooks[v.current.ID].over() {
 			wait.Reason = a.Reason
+			wait.Until = earlier(wait.Until, waitsEnd(pod, o, mains[i+1:], now))
 			break // as upstream, the next container is started after the hook
 		}
 	}
 	return wait
+}
+
+// waitsEnd is when the first of the containers no longer waits for what it says it waits for. It is not its turn, so that
+// nothing follows from it but another status.
+func waitsEnd(pod *corev1.Pod, o Observed, others []view, now time.Time) time.Time {
+	var first time.Time
+	for _, v := range others {
+		if a := step(pod, o, v, now); a.Kind == Wait {
+			first = earlier(first, a.Until)
+		}
+	}
+	return first
 }
 
 // step is the next step for one container that it is the turn of.
@@ -154,6 +185,9 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 		if v.current == nil {
 			reason = fmt.Sprintf("container %s is gone with its sandbox, having ended with code %d", name, end.code)
 		}
+	}
+	if v.again {
+		reason = fmt.Sprintf("container %s was ended so that it starts with %s", name, shown(v.spec.Resources))
 	}
 	if v.previous != nil {
 		oldest := o.oldest(name)
@@ -190,6 +224,9 @@ func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	}
 	kind, failure := o.probes(v).fatal()
 	if !v.running() || failure == "" && !v.outdated(pod) {
+		if resize := o.resizeContainer(pod, v, now); v.running() && resize != nil {
+			return *resize
+		}
 		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is %s", v.spec.Name, v.current.State)}
 	}
 	if v.outdated(pod) {

@@ -1,9 +1,11 @@
 package kubelet
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +26,8 @@ type self struct {
 	addresses   []string
 	port        int32
 	info        corev1.NodeSystemInfo
+	// images are what the runtime has, as it lists them; nil where it does not say.
+	images []corev1.ContainerImage
 }
 
 // node is the Node as this kubelet wants it, made from the one in the API or from nothing: it sets what is its own and
@@ -63,6 +67,9 @@ func (s self) status(out *corev1.NodeStatus, now time.Time) {
 	out.Addresses = append(out.Addresses, corev1.NodeAddress{Type: corev1.NodeHostName, Address: s.name})
 	out.DaemonEndpoints.KubeletEndpoint.Port = s.port
 	out.NodeInfo = s.info
+	if s.images != nil {
+		out.Images = reportedImages(s.images)
+	}
 	for _, c := range []corev1.NodeCondition{
 		{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse,
 			Reason: "KubeletHasSufficientMemory", Message: "kubelet has sufficient memory available"},
@@ -74,6 +81,27 @@ func (s self) status(out *corev1.NodeStatus, now time.Time) {
 	} {
 		setNodeCondition(out, c, now)
 	}
+}
+
+// What a Node tells of its images at most, as upstream's kubelet (nodeStatusMaxImages).
+const (
+	imagesAtMost     = 50
+	imageNamesAtMost = 5
+)
+
+// reportedImages are the largest of the images, the largest first.
+func reportedImages(images []corev1.ContainerImage) []corev1.ContainerImage {
+	out := make([]corev1.ContainerImage, 0, len(images))
+	for _, image := range images {
+		if len(image.Names) > 0 { // nobody can ask for the others
+			image.Names = image.Names[:min(len(image.Names), imageNamesAtMost)]
+			out = append(out, image)
+		}
+	}
+	slices.SortFunc(out, func(a, b corev1.ContainerImage) int {
+		return cmp.Or(cmp.Compare(b.SizeBytes, a.SizeBytes), cmp.Compare(a.Names[0], b.Names[0]))
+	})
+	return out[:min(len(out), imagesAtMost)]
 }
 
 // ready is the condition that says whether the node runs pods.

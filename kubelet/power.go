@@ -86,13 +86,17 @@ func (k *Kubelet) watchPower(ctx context.Context, power *power) error {
 	of := func(obj any) {
 		if control, ok := obj.(*api.Control); ok {
 			power.set(control.Spec.Stopped)
+			k.gate.Set(control)
 		}
 	}
 	informer := cache.NewSharedIndexInformer(k.controls, &api.Control{}, 0, cache.Indexers{})
 	handled, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    of,
 		UpdateFunc: func(_, obj any) { of(obj) },
-		DeleteFunc: func(any) { power.set(false) },
+		DeleteFunc: func(any) {
+			power.set(false)
+			k.gate.Set(nil)
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("watching the power of node %s: %w", k.options.Node, err)
@@ -103,6 +107,7 @@ func (k *Kubelet) watchPower(ctx context.Context, power *power) error {
 		// The handler must have had the Control: a stopped node has no power, not even for a moment.
 		if cache.WaitFor(ctx, "", handled.HasSyncedChecker()) {
 			power.synced()
+			k.gate.Synced()
 		}
 	}()
 	informer.RunWithContext(ctx)

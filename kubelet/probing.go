@@ -125,7 +125,7 @@ func (s *session) ask(ctx context.Context, podIP string, c *corev1.Container, ke
 	return dialer{address: s.options.Address}.probe(ctx, podIP, c, probe)
 }
 
-// containersOf are the pod's containers that probes may be about: sidecars and containers.
+// containersOf are all the pod's containers.
 func containersOf(pod *corev1.Pod) []*corev1.Container {
 	var out []*corev1.Container
 	for i := range pod.Spec.InitContainers {
@@ -133,6 +133,9 @@ func containersOf(pod *corev1.Pod) []*corev1.Container {
 	}
 	for i := range pod.Spec.Containers {
 		out = append(out, &pod.Spec.Containers[i])
+	}
+	for i := range pod.Spec.EphemeralContainers {
+		out = append(out, ephemeral(&pod.Spec.EphemeralContainers[i]))
 	}
 	return out
 }

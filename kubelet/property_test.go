@@ -8,11 +8,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 )
 
-// drawPod draws a pod of up to two init containers, one of them perhaps a sidecar, and up to three containers.
+// drawPod draws a pod of up to two init containers, one of them perhaps a sidecar, up to three containers, and up to two
+// ephemeral ones.
 func drawPod(t *rapid.T) *corev1.Pod {
 	pod := &corev1.Pod{}
 	pod.Spec.RestartPolicy = rapid.SampledFrom([]corev1.RestartPolicy{corev1.RestartPolicyAlways,
@@ -30,10 +32,18 @@ func drawPod(t *rapid.T) *corev1.Pod {
 		if rapid.Bool().Draw(t, "liveness") {
 			c.LivenessProbe = &corev1.Probe{FailureThreshold: 1}
 		}
+		if rapid.Bool().Draw(t, "restarts") && pod.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			c.ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceMemory,
+				RestartPolicy: corev1.RestartContainer}}
+		}
 		if rapid.Bool().Draw(t, "postStart") {
 			c.Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}}
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, c)
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "ephemerals") {
+		pod.Spec.EphemeralContainers = append(pod.Spec.EphemeralContainers, corev1.EphemeralContainer{
+			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: fmt.Sprintf("ephemeral-%d", i), Image: "i"}})
 	}
 	if rapid.Bool().Draw(t, "volumes") {
 		pod.Spec.Volumes = []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{
@@ -47,7 +57,7 @@ func (m *model) disturb(t *rapid.T) {
 	name := rapid.SampledFrom(m.names()).Draw(t, "container")
 	c := m.current(name)
 	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "hook", "passes", "passes", "pull", "sandbox",
-		"kubelet", "power", "changes", "delete", "vanish", "lost"}).Draw(t, "what") {
+		"kubelet", "power", "changes", "delete", "vanish", "lost", "resize", "resizes", "others"}).Draw(t, "what") {
 	case "runs":
 		if c != nil && c.State == Starting {
 			c.State, c.StartedAt = Running, m.now
@@ -76,6 +86,17 @@ func (m *model) disturb(t *rapid.T) {
 	case "power":
 		m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
 		m.forget()
+	case "resize":
+		m.pod.Generation++
+		containerOf(m.pod, name).Resources.Requests = corev1.ResourceList{
+			corev1.ResourceCPU:    *resource.NewMilliQuantity(rapid.Int64Range(0, 5000).Draw(t, "cpu"), resource.DecimalSI),
+			corev1.ResourceMemory: *resource.NewQuantity(rapid.Int64Range(0, 3).Draw(t, "memory"), resource.BinarySI),
+		}
+	case "resizes":
+		m.noResize = rapid.SampledFrom([]string{"", "below current usage"}).Draw(t, "failure")
+	case "others":
+		m.o.Resize.Used = corev1.ResourceList{corev1.ResourceCPU: *resource.NewMilliQuantity(
+			rapid.Int64Range(0, 4000).Draw(t, "used"), resource.DecimalSI)}
 	case "changes":
 		m.o.Stale = m.o.Files
 	case "lost": // someone removes a container behind the kubelet's back
@@ -117,7 +138,8 @@ func (m *model) pass(d time.Duration) {
 }
 
 // Whatever happens to a pod, in whatever order: there are never two copies of a container, a restart count never goes
-// down, what has finished never runs again, and the pod always comes to rest where its spec wants it.
+// down, what has finished never runs again, nor does an ephemeral container, and the pod always comes to rest where
+// its spec wants it.
 func TestPodsConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(drawPod(t))
@@ -127,11 +149,15 @@ func TestPodsConverge(t *testing.T) {
 			for range rapid.IntRange(0, 4).Draw(t, "steps") {
 				finished := terminal(m.o.Last.Phase)
 				a := m.step()
+				for _, c := range m.o.Last.EphemeralContainerStatuses {
+					require.False(t, a.Kind == StartContainer && a.Container.Name == c.Name && c.ContainerID != "",
+						"an ephemeral container starts again: %v", a)
+				}
 				require.False(t, finished && a.Kind == StartContainer, "a finished pod starts %v", a)
 				require.False(t, (m.o.Gone || m.pod.DeletionTimestamp != nil) && a.Kind == StartContainer, "%v", a)
 				require.NotEmpty(t, a.Reason)
 			}
-			for _, c := range slices.Concat(m.o.Last.InitContainerStatuses, m.o.Last.ContainerStatuses) {
+			for _, c := range allStatuses(m.o.Last) {
 				require.GreaterOrEqual(t, c.RestartCount, restarts[c.Name], "the restarts of %s", c.Name)
 				restarts[c.Name] = c.RestartCount
 			}
@@ -147,7 +173,7 @@ func TestPodsConverge(t *testing.T) {
 
 // rest lets the world be kind, containers start and init containers succeed, until the pod is as its spec wants it.
 func (m *model) rest(t *rapid.T) {
-	m.missing = ""
+	m.missing, m.noResize = "", ""
 	for range 200 {
 		m.settle()
 		if m.deleted || m.settled() {
@@ -184,6 +210,9 @@ func (m *model) settled() bool {
 	_, mains := views(m.pod, m.o)
 	for _, v := range mains {
 		if end := v.end(); !v.running() && (end == nil || v.restarts(m.pod, end)) {
+			return false
+		}
+		if v.running() && len(m.o.unsettled(v)) > 0 {
 			return false
 		}
 	}

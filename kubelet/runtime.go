@@ -52,6 +52,13 @@ type Adopter interface {
 	Adopt(ctx context.Context, pods []*corev1.Pod) error
 }
 
+// Resizer is a Runtime that changes how much cpu and memory a running container has, and that does not restart it for that.
+type Resizer interface {
+	// Resize gives the container with this ID the cpu and memory of c. An error says that it has what it had before: it is
+	// ErrNotFound where there is no such container, or it does not run.
+	Resize(ctx context.Context, id string, c *corev1.Container) error
+}
+
 // Prober is a Runtime that answers some probes itself. Where handled is false the kubelet dials.
 type Prober interface {
 	Probe(ctx context.Context, id string, kind ProbeKind, probe *corev1.Probe) (err error, handled bool)
@@ -60,6 +67,12 @@ type Prober interface {
 // Versioned is a Runtime that says its name and version for the Node's containerRuntimeVersion: "docker://28.1.0".
 type Versioned interface {
 	Version(ctx context.Context) (string, error)
+}
+
+// ImageLister is a Runtime that says which images are there, for the Node's status. The names are those by which pods ask
+// for them, and each has a tag or a digest.
+type ImageLister interface {
+	Images(ctx context.Context) ([]corev1.ContainerImage, error)
 }
 
 // VolumeKeeper is a Runtime that keeps a pod's emptyDir volumes. They are made with the pod's first sandbox, outlive it,
@@ -130,6 +143,8 @@ type ContainerConfig struct {
 	// Attempt counts the earlier starts of this container in this pod; it is the restart count.
 	Attempt int32
 	ImageID string
+	// Target is the ID of the container of the pod whose processes this one sees; "" for those that the pod's spec says.
+	Target string
 	// Env is in the order of definition, a later value having replaced an earlier one of the same name.
 	Env []EnvVar
 	// Command and Args are the container's own with $(NAME) expanded; empty means the image's.

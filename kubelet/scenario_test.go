@@ -90,6 +90,8 @@ type model struct {
 	deleted bool // the API object is no more
 	// missing is the error of every pull, or "".
 	missing string
+	// noResize is the error of every resize, or "".
+	noResize string
 	// broken lists what went wrong: two copies of one container at a time, a grace not kept.
 	broken []string
 	asked  map[string]time.Time // when a container was first to have ended, at the earliest, when killed
@@ -112,6 +114,8 @@ func (m *model) forget() {
 		Pulls: map[string]Pull{}, Starts: map[string]Try{},
 		BackOffs: map[string]BackOff{}, Probes: map[string]ProbeResults{}, Stopping: map[string]time.Time{},
 		Hooks: map[string]Hook{}}
+	m.o.Resize = &Resizing{Granted: map[string]corev1.ResourceRequirements{}, Tries: map[string]Try{},
+		InForce: map[string]corev1.ResourceRequirements{}, Allocatable: withDefaults(nil)}
 }
 
 // settle takes steps until the pod waits, and tells them.
@@ -156,6 +160,8 @@ func (m *model) carryOut(a Action) {
 			Try: Try{Reason: "ErrImagePull", Message: m.missing, Delay: delay, RetryAt: m.now.Add(delay)}}
 	case StartContainer:
 		m.start(a)
+	case GrantResources, ResizeContainer:
+		m.resize(a)
 	case RunPostStart:
 		m.o.Hooks[a.ID] = Hook{Active: true}
 	case StopContainer:
@@ -183,6 +189,21 @@ func (m *model) carryOut(a Action) {
 	}
 }
 
+// resize grants resources, or brings them into force.
+func (m *model) resize(a Action) {
+	switch {
+	case a.Kind == GrantResources:
+		for _, c := range containersOf(m.pod) {
+			m.o.Resize.Granted[c.Name] = *c.Resources.DeepCopy()
+		}
+		clear(m.o.Resize.Tries)
+	case m.noResize != "":
+		m.o.Resize.Tries[a.ID] = Try{Reason: corev1.PodReasonError, Message: m.noResize, RetryAt: m.now.Add(retryResize)}
+	default:
+		m.o.Resize.InForce[a.ID] = a.Container.Resources
+	}
+}
+
 // keepVolumes is what a VolumeKeeper does for the pod's first sandbox.
 func (m *model) keepVolumes() {
 	m.o.Runtime.Volumes = nil
@@ -200,7 +221,7 @@ func (m *model) start(a Action) {
 			m.broken = append(m.broken, fmt.Sprintf("attempt %d at %s starts beside attempt %d", a.Attempt, name, c.Attempt))
 		}
 		if c.Name == name && c.Attempt == a.Attempt-1 {
-			m.o.BackOffs[name] = m.o.BackOffs[name].restarted(c.FinishedAt, m.now)
+			m.o.BackOffs[name] = m.o.BackOffs[name].Restarted(c.FinishedAt, m.now)
 		}
 	}
 	id := fmt.Sprintf("sim://%s-%d", name, a.Attempt)
@@ -209,6 +230,7 @@ func (m *model) start(a Action) {
 	}
 	m.o.Runtime.Containers = append(m.o.Runtime.Containers, Container{ID: id, Name: name,
 		Attempt: a.Attempt, State: Starting, CreatedAt: m.now, Image: a.Container.Image, ImageID: "sim://image"})
+	m.o.Resize.InForce[id] = a.Container.Resources
 	delete(m.o.Pulls, name)
 }
 
@@ -225,8 +247,9 @@ func (m *model) current(name string) *Container {
 func (m *model) at() string { return m.now.Sub(m.begin).String() }
 
 // command changes the world: "runs NAME", "exits NAME CODE", "probe NAME KIND ok|MESSAGE", "hook NAME ok|MESSAGE"
-// (its postStart hook is over), "passes DURATION", "images missing|there", "image NAME IMAGE", "sandbox dies", "kubelet restarts",
-// "power cut", "volumes change", "deleted GRACE", "vanishes"; or shows the "status".
+// (its postStart hook is over), "passes DURATION", "images missing|there", "image NAME IMAGE", "debug NAME" (an ephemeral
+// container is added), "sandbox dies", "kubelet restarts", "power cut", "volumes change", "deleted GRACE", "vanishes",
+// "resize NAME RESOURCES", "others REQUESTS" (what the node's other pods have), "resizes fail|work"; or shows the "status".
 func (m *model) command(t *testing.T, line string) string {
 	words := strings.Fields(line)
 	word := func(i int) string {
@@ -260,6 +283,9 @@ func (m *model) command(t *testing.T, line string) string {
 		spec := containerOf(m.pod, word(1))
 		require.NotNil(t, spec, line)
 		spec.Image = word(2)
+	case "debug":
+		m.pod.Spec.EphemeralContainers = append(m.pod.Spec.EphemeralContainers, corev1.EphemeralContainer{
+			EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: word(1), Image: "busybox"}})
 	case "sandbox":
 		m.o.Runtime.Sandbox.Ready = false
 		for i := range m.o.Runtime.Containers {
@@ -279,6 +305,17 @@ func (m *model) command(t *testing.T, line string) string {
 		require.NoError(t, err)
 		seconds, at := int64(d.Seconds()), metav1.NewTime(m.now.Add(d))
 		m.pod.DeletionGracePeriodSeconds, m.pod.DeletionTimestamp = &seconds, &at
+	case "resize":
+		spec := containerOf(m.pod, word(1))
+		require.NotNil(t, spec, line)
+		spec.Resources = corev1.ResourceRequirements{}
+		require.NoError(t, yaml.UnmarshalStrict([]byte(strings.Join(words[2:], " ")), &spec.Resources))
+		m.pod.Generation++
+	case "resizes":
+		m.noResize = map[string]string{"fail": "below current usage", "work": ""}[word(1)]
+	case "others":
+		m.o.Resize.Used = nil
+		require.NoError(t, yaml.Unmarshal([]byte(strings.Join(words[1:], " ")), &m.o.Resize.Used))
 	case "vanishes":
 		m.o.Gone = true
 	case "status":
@@ -336,11 +373,15 @@ func (m *model) status() string {
 		}
 		out.WriteString("\n")
 	}
-	for _, c := range append(s.InitContainerStatuses, s.ContainerStatuses...) {
-		fmt.Fprintf(&out, "  container %s: ready %t, started %t, restarts %d, %s", c.Name, c.Ready, *c.Started,
+	for _, c := range allStatuses(s) {
+		fmt.Fprintf(&out, "  container %s: ready %t, started %t, restarts %d, %s", c.Name, c.Ready, optional(c.Started),
 			c.RestartCount, tell(c.State))
 		if c.LastTerminationState.Terminated != nil {
 			fmt.Fprintf(&out, ", last %s", tell(c.LastTerminationState))
+		}
+		if c.Resources != nil && c.AllocatedResources != nil {
+			fmt.Fprintf(&out, ", has %s, allocated cpu %s, memory %s", shown(*c.Resources), c.AllocatedResources.Cpu(),
+				c.AllocatedResources.Memory())
 		}
 		out.WriteString("\n")
 	}

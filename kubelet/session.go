@@ -33,11 +33,15 @@ type session struct {
 
 	mu      sync.Mutex
 	entries map[types.UID]*entry
+	// deferred are the pods whose resize waits for room.
+	deferred map[types.UID]bool
+
+	granting sync.Mutex // held while a pod is granted resources, so that what is left is counted once
 }
 
 // session serves the node until ctx is done. rebooted says that its containers are known to be gone.
 func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
-	s := &session{Kubelet: k, entries: map[types.UID]*entry{}}
+	s := &session{Kubelet: k, entries: map[types.UID]*entry{}, deferred: map[types.UID]bool{}}
 	s.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](100*time.Millisecond, 10*time.Second),
 		workqueue.TypedRateLimitingQueueConfig[types.UID]{Clock: k.clock})
@@ -152,6 +156,9 @@ func (s *session) handlers() cache.ResourceEventHandler {
 			s.entry(pod).see(pod)
 			s.causes.Add(pod.UID, pod.ResourceVersion)
 			s.queue.Add(pod.UID)
+			if terminal(pod.Status.Phase) {
+				s.wakeDeferred()
+			}
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -191,6 +198,9 @@ func (s *session) entry(pod *corev1.Pod) *entry {
 	e := s.entries[pod.UID]
 	if e == nil {
 		e = newEntry(pod)
+		if _, ok := s.options.Runtime.(Resizer); ok {
+			e.granted = map[string]corev1.ResourceRequirements{}
+		}
 		s.entries[pod.UID] = e
 	}
 	return e

@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +17,7 @@ func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 	e := ending(pod, o, inits, mains, now)
 	out := *pod.Status.DeepCopy()
 	out.ObservedGeneration = pod.Generation
-	out.InitContainerStatuses, out.ContainerStatuses = nil, nil
+	out.InitContainerStatuses, out.ContainerStatuses, out.EphemeralContainerStatuses = nil, nil, nil
 	waiting := corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 	if len(inits) > 0 && !initialized(mains) {
 		waiting.Reason = "PodInitializing"
@@ -26,6 +27,10 @@ func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 	}
 	for _, v := range mains {
 		out.ContainerStatuses = append(out.ContainerStatuses, containerStatus(pod, o, v, waiting, e != nil, now))
+	}
+	for _, v := range ephemerals(pod, o) {
+		out.EphemeralContainerStatuses = append(out.EphemeralContainerStatuses,
+			ephemeralStatus(pod, o, v, waiting, e != nil, now))
 	}
 	setPhase(pod, o, &out, inits, mains, e, now)
 	if out.StartTime == nil {
@@ -39,6 +44,12 @@ func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 	}
 	setAddresses(o, &out, hostIPs)
 	setConditions(pod, o, &out, inits, now)
+	if o.Resize != nil {
+		out.Conditions = withoutResize(out.Conditions)
+		if e == nil {
+			out.Conditions = append(out.Conditions, o.resizeConditions(pod, append(inits, mains...), now)...)
+		}
+	}
 	return out
 }
 
@@ -82,6 +93,7 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 			out.LastTerminationState.Terminated = t
 		}
 	}
+	o.setResources(&out, v)
 	ended := v.end()
 	switch {
 	case v.running():
@@ -182,8 +194,8 @@ func setPhase(pod *corev1.Pod, o Observed, out *corev1.PodStatus, inits, mains [
 		out.Phase, out.Reason, out.Message = o.Last.Phase, o.Last.Reason, o.Last.Message
 		return
 	}
-	alive := false
-	for _, v := range append(append([]view{}, inits...), mains...) {
+	alive := false // an ephemeral container that runs keeps a pod from having ended, as upstream
+	for _, v := range slices.Concat(inits, mains, ephemerals(pod, o)) {
 		alive = alive || v.alive()
 	}
 	ran, failed := 0, false

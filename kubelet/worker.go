@@ -3,7 +3,6 @@ package kubelet
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
@@ -37,6 +37,13 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		}
 	}()
 	ctx = journal.WithCause(ctx, cause)
+	var pass *control.Pass
+	decision := ""
+	defer func() {
+		if pass != nil {
+			pass.Done(func() string { return outcome(decision, err) })
+		}
+	}()
 	for range maxSteps {
 		running, err := s.running(ctx, uid)
 		if err != nil {
@@ -45,12 +52,14 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		s.lastWords(ctx, e, running)
 		now := s.clock.Now()
 		pod, o := e.observe(running)
+		s.room(pod, &o)
 		status := podStatus(pod, o, s.hostIPs, now)
 		e.remember(status, running)
 		s.announce(e, pod, running)
+		s.tellResize(pod, o.Last, status)
 		action := next(pod, o, now)
 		var reportErr error
-		if reports(action) && !o.Gone {
+		if (reports(action) || s.gate.Held()) && !o.Gone {
 			reported, err := s.report(ctx, e, pod, o.Last, status)
 			wrote, reportErr = wrote || reported, err
 		}
@@ -65,9 +74,22 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		if reportErr != nil && action.Kind == DeletePod {
 			return reportErr
 		}
+		if pass == nil {
+			var ok bool
+			if pass, ok = s.gate.Enter(ctx, func() string { return decided(pod, action) }); !ok {
+				return nil
+			}
+			if pass.Waited() {
+				decision = fmt.Sprintf("pods/%s in %s: nothing is to be done any more", pod.Name, pod.Namespace)
+				continue // what it was decided on may have changed
+			}
+		}
+		decision = decided(pod, action)
 		if err := s.do(journal.WithReason(ctx, action.Reason), e, pod, o, action, now); err != nil {
 			return err
 		}
+		pass.Done(func() string { return decision })
+		pass = nil
 		if action.Kind == DeletePod || action.Kind == Forget {
 			wrote = wrote || action.Kind == DeletePod
 			return nil
@@ -75,6 +97,23 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 	}
 	s.queue.Add(uid)
 	return nil
+}
+
+// decided says what a decision is about and what is done.
+func decided(pod *corev1.Pod, a Action) string {
+	what := string(a.Kind)
+	if a.Container != nil {
+		what += " " + a.Container.Name
+	}
+	return fmt.Sprintf("pods/%s in %s → %s: %s", pod.Name, pod.Namespace, what, a.Reason)
+}
+
+// outcome adds to a decision why it was not carried out.
+func outcome(decision string, err error) string {
+	if err == nil {
+		return decision
+	}
+	return fmt.Sprintf("%s: failed and will be tried again: %v", decision, err)
 }
 
 // running is what the runtime has of the pod.
@@ -130,12 +169,13 @@ func statusReason(old, now corev1.PodStatus) string {
 	if old.Phase != now.Phase {
 		parts = append(parts, fmt.Sprintf("phase %s, was %s", now.Phase, or(string(old.Phase), "none")))
 	}
-	for _, c := range slices.Concat(now.InitContainerStatuses, now.ContainerStatuses) {
-		was := stateOf(slices.Concat(old.InitContainerStatuses, old.ContainerStatuses), c.Name)
+	for _, c := range allStatuses(now) {
+		was := stateOf(allStatuses(old), c.Name)
 		if is := stateOf([]corev1.ContainerStatus{c}, c.Name); is != was {
 			parts = append(parts, fmt.Sprintf("container %s is %s, was %s", c.Name, is, was))
 		}
 	}
+	parts = append(parts, resizedSince(old, now)...)
 	for _, c := range now.Conditions {
 		was := corev1.ConditionUnknown
 		if old := conditionOf(old.Conditions, c.Type); old != nil {
@@ -145,10 +185,39 @@ func statusReason(old, now corev1.PodStatus) string {
 			parts = append(parts, fmt.Sprintf("condition %s is %s, was %s", c.Type, c.Status, was))
 		}
 	}
+	if old.PodIP != now.PodIP {
+		parts = append(parts, fmt.Sprintf("address %s, was %s", or(now.PodIP, "none"), or(old.PodIP, "none")))
+	}
 	if len(parts) == 0 {
-		parts = append(parts, fmt.Sprintf("address %q or other details changed", now.PodIP))
+		parts = append(parts, detail(old, now))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// detail names what differs where nothing of importance does.
+func detail(old, now corev1.PodStatus) string {
+	for _, c := range allStatuses(now) {
+		for _, was := range allStatuses(old) {
+			switch {
+			case was.Name != c.Name || equality.Semantic.DeepEqual(was, c):
+			case was.ImageID != c.ImageID:
+				return fmt.Sprintf("container %s has image %s, was %s", c.Name, c.ImageID, or(was.ImageID, "none"))
+			case optional(was.Started) != optional(c.Started):
+				return fmt.Sprintf("container %s has started: %t", c.Name, optional(c.Started))
+			default:
+				return fmt.Sprintf("details of container %s differ", c.Name)
+			}
+		}
+	}
+	for _, c := range now.Conditions {
+		if was := conditionOf(old.Conditions, c.Type); was != nil && (was.Reason != c.Reason || was.Message != c.Message) {
+			return fmt.Sprintf("condition %s says %q, said %q", c.Type, or(c.Message, c.Reason), or(was.Message, was.Reason))
+		}
+	}
+	if old.ObservedGeneration != now.ObservedGeneration {
+		return fmt.Sprintf("generation %d is seen", now.ObservedGeneration)
+	}
+	return "details of the status differ"
 }
 
 func stateOf(statuses []corev1.ContainerStatus, name string) string {

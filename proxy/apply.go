@@ -17,13 +17,18 @@ import (
 // eventTimeout bounds the writing of one Event, which nothing waits for.
 const eventTimeout = 10 * time.Second
 
-// apply makes the open listeners follow the table.
-func (p *Proxy) apply(ctx context.Context, table Table, now time.Time) {
+// plan is what the open listeners lack to follow the table.
+func (p *Proxy) plan(table Table, now time.Time) steps {
 	current := make(map[Listen]Rule, len(p.open))
 	for listen, o := range p.open {
 		current[listen] = o.rule
 	}
-	s := plan(current, p.failed, table, now)
+	return plan(current, p.failed, table, now)
+}
+
+// apply makes the open listeners follow the table, and says what that took.
+func (p *Proxy) apply(ctx context.Context, table Table, now time.Time) steps {
+	s := p.plan(table, now)
 	for _, listen := range s.Forget {
 		delete(p.failed, listen)
 	}
@@ -44,6 +49,7 @@ func (p *Proxy) apply(ctx context.Context, table Table, now time.Time) {
 		p.openOne(ctx, rule, now)
 	}
 	p.sayRefusals(ctx, table.Refusals)
+	return s
 }
 
 // openOne opens the listener of one rule, or notes that it could not.

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,6 +32,39 @@ type steps struct {
 	Change []Rule   // open and stays open, with another rule
 	Open   []Rule   // not open, and due
 	Forget []Listen // could not be opened, and is no longer wanted
+}
+
+func (s steps) empty() bool { return len(s.Close)+len(s.Change)+len(s.Open)+len(s.Forget) == 0 }
+
+// shownAtMost bounds how many of each kind of step String names.
+const shownAtMost = 3
+
+// String says what the steps are, for whoever holds the proxy.
+func (s steps) String() string {
+	var parts []string
+	list := func(verb string, count int, name func(i int) string) {
+		var names []string
+		for i := range min(count, shownAtMost) {
+			names = append(names, name(i))
+		}
+		if count > shownAtMost {
+			names = append(names, fmt.Sprintf("%d more", count-shownAtMost))
+		}
+		if count > 0 {
+			parts = append(parts, verb+" "+strings.Join(names, ", "))
+		}
+	}
+	rule := func(r Rule) string {
+		return fmt.Sprintf("%s for %s (backends %d: %s)", r.Listen, r.Service, len(r.Backends), r.Why)
+	}
+	list("close", len(s.Close), func(i int) string { return s.Close[i].String() })
+	list("change", len(s.Change), func(i int) string { return rule(s.Change[i]) })
+	list("open", len(s.Open), func(i int) string { return rule(s.Open[i]) })
+	list("forget", len(s.Forget), func(i int) string { return s.Forget[i].String() })
+	if len(parts) == 0 {
+		return "every listener is as the table has it"
+	}
+	return strings.Join(parts, "; ")
 }
 
 // plan compares the open listeners and the failed attempts with the table. A rule without backends wants no listener, so

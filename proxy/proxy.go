@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -17,11 +18,15 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
+	"minik.dev/control"
 	"minik.dev/journal"
 )
 
 // Component is the proxy's name in User-Agent, Events and logs.
 const Component = "kube-proxy"
+
+// held is the name by which one holds the proxy.
+const held = "proxy"
 
 // After each round of work the loop rests restFactor times as long as the work took, at most maxRest. So the proxy takes
 // at most a tenth of one core however fast endpoints change, and is at once when they seldom do.
@@ -53,6 +58,8 @@ type Proxy struct {
 	clock    clock.WithTicker
 	ownsNode func(node *corev1.Node) bool
 	traffic  *traffic
+	gates    *control.Gates
+	gate     *control.Gate
 
 	// The loop's own, touched by no other goroutine.
 	open     map[Listen]*opened
@@ -75,11 +82,17 @@ type listener interface {
 
 // New makes a proxy that reads from the API server of config. It starts nothing.
 func New(config *rest.Config, options Options) (*Proxy, error) {
-	client, err := kubernetes.NewForConfig(journal.Config(config, Component))
+	config = journal.Config(config, Component)
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: making its client: %w", Component, err)
 	}
-	return newProxy(client, options), nil
+	p := newProxy(client, options)
+	if p.gates, err = control.NewGates(config, p.clock, p.logger); err != nil {
+		return nil, fmt.Errorf("%s: making its gate: %w", Component, err)
+	}
+	p.gate = p.gates.Of(held)
+	return p, nil
 }
 
 func newProxy(client kubernetes.Interface, o Options) *Proxy {
@@ -151,7 +164,11 @@ func (p *Proxy) Run(ctx context.Context) error {
 		}
 		return rules(s, e, owned), nil
 	}
-	return p.loop(ctx, dirty, gather)
+	gates := make(chan error, 1)
+	go func() { gates <- p.gates.Run(ctx) }()
+	err := p.loop(ctx, dirty, gather)
+	cancel()
+	return errors.Join(err, <-gates)
 }
 
 // loop applies the table whenever something changed or a failed listener is due.
@@ -164,11 +181,31 @@ func (p *Proxy) loop(ctx context.Context, dirty <-chan struct{}, gather func() (
 		if err != nil {
 			return fmt.Errorf("%s: reading its caches: %w", Component, err)
 		}
-		p.apply(ctx, table, start)
+		pass, ok := p.enter(ctx, table, start)
+		if !ok {
+			return nil
+		}
+		if pass.Waited() {
+			start = p.clock.Now()
+			if table, err = gather(); err != nil {
+				return fmt.Errorf("%s: reading its caches: %w", Component, err)
+			}
+		}
+		did := p.apply(ctx, table, start)
+		pass.Done(did.String)
 		if !p.rest(ctx, min(restFactor*p.clock.Since(start), maxRest)) || !p.idle(ctx, dirty, sweep.C()) {
 			return nil
 		}
 	}
+}
+
+// enter waits while the proxy is held and has something to change; false when ctx has ended.
+func (p *Proxy) enter(ctx context.Context, table Table, now time.Time) (*control.Pass, bool) {
+	todo := p.plan(table, now)
+	if todo.empty() {
+		return nil, true
+	}
+	return p.gate.Enter(ctx, todo.String)
 }
 
 // rest waits for d; false when ctx has ended.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -88,8 +89,8 @@ func TestClientIPAffinity(t *testing.T) {
 	a, b := newBackend(t, "a"), newBackend(t, "b")
 	h.endpoints(a)
 	h.answers("a")
-	h.endpoints(b, a)
-	h.eventually(func() bool { return len(h.logs.String()) > 0 })
+	h.endpoints(a, b)
+	h.eventually(func() bool { return strings.Contains(h.logs.String(), "2 of 2 endpoints ready") })
 	for range 6 {
 		got, err := h.ask()
 		require.NoError(t, err)

@@ -177,6 +177,8 @@ func containerRequest(config kubelet.ContainerConfig, around surroundings) creat
 		out.host.DeviceRequests = []container.DeviceRequest{{DeviceIDs: around.gpus, Capabilities: [][]string{{"gpu"}}}}
 	}
 	switch {
+	case config.Target != "":
+		out.host.PidMode = container.PidMode(joins(engineID(config.Target)))
 	case pod.Spec.HostPID:
 		out.host.PidMode = "host"
 	case pod.Spec.ShareProcessNamespace != nil && *pod.Spec.ShareProcessNamespace:

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -73,6 +75,24 @@ func (r *Runtime) local(ctx context.Context, name string) (string, error) {
 			"linux/%s: build it for this platform, or pull one that has it", name, seen.Os, seen.Architecture, r.engine.arch)}
 	}
 	return imageID(seen.ID), nil
+}
+
+// Images is kubelet.ImageLister's: all that the engine has, digests first, as upstream's kubelet reports them.
+func (r *Runtime) Images(ctx context.Context) ([]corev1.ContainerImage, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	list, err := r.engine.client.ImageList(ctx, image.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing the engine's images: %w", err)
+	}
+	out := make([]corev1.ContainerImage, 0, len(list))
+	for _, i := range list {
+		names := slices.DeleteFunc(slices.Concat(i.RepoDigests, i.RepoTags), func(name string) bool {
+			return strings.Contains(name, "<none>")
+		})
+		out = append(out, corev1.ContainerImage{Names: names, SizeBytes: i.Size})
+	}
+	return out, nil
 }
 
 // madeHere says that no registry ever gave the image: it was built, imported or loaded on this engine.

@@ -24,7 +24,7 @@ func TestImageForAnotherMachine(t *testing.T) {
 	archive, err := tarOf(tarEntry{name: "Dockerfile", mode: 0o644, data: []byte("FROM scratch\nCOPY Dockerfile /main\n")})
 	require.NoError(t, err)
 	cli := dockertest.Engine(t)
-	answer, err := cli.ImageBuild(t.Context(), archive, build.ImageBuildOptions{Tags: []string{name}, Platform: "linux/" + other,
+	answer, err := cli.ImageBuild(t.Context(), archive, build.ImageBuildOptions{Tags: []string{name}, Platform: "linux/" + other, Remove: true,
 		Labels: map[string]string{dockertest.Label: "test"}})
 	require.NoError(t, err)
 	_, err = io.Copy(io.Discard, answer.Body)

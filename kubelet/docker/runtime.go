@@ -65,8 +65,10 @@ var (
 	_ kubelet.Runtime      = (*Runtime)(nil)
 	_ kubelet.VolumeKeeper = (*Runtime)(nil)
 	_ kubelet.Executor     = (*Runtime)(nil)
+	_ kubelet.Resizer      = (*Runtime)(nil)
 	_ kubelet.PodDialer    = (*Runtime)(nil)
 	_ kubelet.Versioned    = (*Runtime)(nil)
+	_ kubelet.ImageLister  = (*Runtime)(nil)
 )
 
 // record is one container as it was seen last. The kubelet's view of it is in sandbox or in container.

@@ -308,6 +308,9 @@ func state(c *kubelet.Container, s *container.State) {
 		c.State, c.ExitCode, c.Reason, c.Message = kubelet.Exited, startErrorCode, "StartError", s.Error
 		c.StartedAt, c.FinishedAt = neverStarted, c.CreatedAt
 	default:
+		if finished.Before(started) { // the engine notes a start when it hears of it, and a short process has ended by then
+			started = finished
+		}
 		c.State, c.StartedAt, c.FinishedAt = kubelet.Exited, started, finished
 		c.ExitCode = int32(s.ExitCode)
 		if s.OOMKilled {

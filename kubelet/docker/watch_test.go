@@ -157,3 +157,12 @@ func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, patience, 5*time.Millisecond)
 }
+
+// The engine may note that a process began after it had ended.
+func TestNothingEndsBeforeItBegins(t *testing.T) {
+	var c kubelet.Container
+	state(&c, &container.State{Status: "exited", ExitCode: 3, StartedAt: "2026-01-01T12:00:00.002Z", FinishedAt: "2026-01-01T12:00:00.001Z"})
+	require.Equal(t, kubelet.Exited, c.State)
+	require.Equal(t, time.Date(2026, 1, 1, 12, 0, 0, 1e6, time.UTC), c.FinishedAt)
+	require.Equal(t, c.FinishedAt, c.StartedAt)
+}

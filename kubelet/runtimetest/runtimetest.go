@@ -5,6 +5,7 @@ package runtimetest
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +51,9 @@ func Run(t *testing.T, newSubject func(t *testing.T) Subject) {
 		"a stopped sandbox has ended containers and their logs": stopped,
 		"a removed sandbox takes everything with it":            removed,
 		"a log can be read in part and followed":                logs,
+		"a container may see another's processes":               target,
 		"an image that is there is used without a registry":     images,
+		"a running container is resized where it is":            resized,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, newBench(t, newSubject(t))) })
 	}
@@ -290,6 +293,32 @@ func logs(t *testing.T, b *bench) {
 	}
 }
 
+// target starts a container that was added to the pod later, with the processes of another.
+func target(t *testing.T, b *bench) {
+	pod := b.pod(t, "web", Runs)
+	first := b.start(t, pod, 0, 0)
+	b.await(t, pod, first, kubelet.Running)
+	added := pod.DeepCopy()
+	added.Spec.Containers = []corev1.Container{{Name: Runs + "-too"}}
+	b.Prepare(added)
+	c := added.Spec.Containers[0]
+	added.Spec.Containers = pod.Spec.Containers
+	added.Spec.EphemeralContainers = []corev1.EphemeralContainer{
+		{EphemeralContainerCommon: corev1.EphemeralContainerCommon(c), TargetContainerName: Runs}}
+	image, err := b.Runtime.PullImage(t.Context(), kubelet.PullRequest{Pod: added, Container: &c,
+		Policy: corev1.PullIfNotPresent}, func() {})
+	require.NoError(t, err)
+	id, err := b.Runtime.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: added, Container: &c, ImageID: image,
+		Target: first, Command: c.Command, Args: c.Args})
+	require.NoError(t, err)
+	b.await(t, pod, id, kubelet.Running)
+	b.awaitLog(t, id)
+	require.Len(t, b.get(t, pod).Containers, 2)
+	require.NoError(t, b.Runtime.Stop(t.Context(), id, patience))
+	require.Zero(t, b.await(t, pod, id, kubelet.Exited).ExitCode)
+	require.Equal(t, kubelet.Running, b.await(t, pod, first, kubelet.Running).State, "the target runs on")
+}
+
 func images(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	c := pod.Spec.Containers[0]
@@ -302,6 +331,15 @@ func images(t *testing.T, b *bench) {
 		Policy: corev1.PullIfNotPresent}, func() { t.Error("a registry was asked for an image that is there") })
 	require.NoError(t, err)
 	require.NoError(t, pull(corev1.PullNever), "an image that is there needs no registry")
+	if lister, ok := b.Runtime.(kubelet.ImageLister); ok {
+		there, err := lister.Images(t.Context())
+		require.NoError(t, err)
+		require.Condition(t, func() bool {
+			return slices.ContainsFunc(there, func(i corev1.ContainerImage) bool {
+				return i.SizeBytes > 0 && (slices.Contains(i.Names, c.Image) || slices.Contains(i.Names, c.Image+":latest"))
+			})
+		}, "%s is not among %v", c.Image, there)
+	}
 	c.Image = "minik.dev/no-such-image:never"
 	var refused *kubelet.PullError
 	require.ErrorAs(t, pull(corev1.PullNever), &refused)

@@ -5,22 +5,23 @@ import (
 	"net/netip"
 )
 
-// addresses gives out a node's pod addresses, each to one pod at a time, and goes round before it gives one again. The
+// Addresses gives out a node's pod addresses, each to one pod at a time, and goes round before it gives one again. The
 // range's first two addresses, the network's and the node's own, and its last are never given.
-type addresses struct {
+type Addresses struct {
 	prefix netip.Prefix
 	next   netip.Addr
 	used   map[netip.Addr]bool
 }
 
-func newAddresses(prefix netip.Prefix) *addresses {
-	return &addresses{prefix: prefix.Masked(), next: first(prefix), used: map[netip.Addr]bool{}}
+// NewAddresses has all of the range to give.
+func NewAddresses(prefix netip.Prefix) *Addresses {
+	return &Addresses{prefix: prefix.Masked(), next: first(prefix), used: map[netip.Addr]bool{}}
 }
 
 func first(prefix netip.Prefix) netip.Addr { return prefix.Masked().Addr().Next().Next() }
 
-// take gives the next free address.
-func (a *addresses) take() (netip.Addr, error) {
+// Take gives the next free address.
+func (a *Addresses) Take() (netip.Addr, error) {
 	addr := a.next
 	for wrapped := false; ; addr = addr.Next() {
 		if !a.prefix.Contains(addr) || !a.prefix.Contains(addr.Next()) {
@@ -38,8 +39,8 @@ func (a *addresses) take() (netip.Addr, error) {
 	return addr, nil
 }
 
-// claim takes this very address; it is false where that is in use or not the node's.
-func (a *addresses) claim(addr netip.Addr) bool {
+// Claim takes this very address; it is false where that is in use or not the node's.
+func (a *Addresses) Claim(addr netip.Addr) bool {
 	if !a.prefix.Contains(addr) || a.used[addr] {
 		return false
 	}
@@ -47,7 +48,8 @@ func (a *addresses) claim(addr netip.Addr) bool {
 	return true
 }
 
-func (a *addresses) release(addr netip.Addr) { delete(a.used, addr) }
+// Release takes an address back.
+func (a *Addresses) Release(addr netip.Addr) { delete(a.used, addr) }
 
 // node is the node's own address, the first of the range.
-func (a *addresses) node() netip.Addr { return a.prefix.Addr().Next() }
+func (a *Addresses) node() netip.Addr { return a.prefix.Addr().Next() }

@@ -36,12 +36,16 @@ func (r *Runtime) adopt(object *corev1.Pod) {
 	for i := range object.Spec.Containers {
 		p.add(r, &object.Spec.Containers[i], object.Status.ContainerStatuses)
 	}
+	for i := range object.Spec.EphemeralContainers {
+		p.add(r, (*corev1.Container)(&object.Spec.EphemeralContainers[i].EphemeralContainerCommon),
+			object.Status.EphemeralContainerStatuses)
+	}
 	ip, err := netip.ParseAddr(object.Status.PodIP)
 	if len(p.containers) == 0 || err != nil {
 		return
 	}
 	if !object.Spec.HostNetwork {
-		if !r.addresses.claim(ip) {
+		if !r.addresses.Claim(ip) {
 			return
 		}
 		p.address = ip
@@ -51,7 +55,7 @@ func (r *Runtime) adopt(object *corev1.Pod) {
 	r.pods[object.UID] = p
 	for _, c := range p.containers {
 		r.containers[c.ID] = c
-		r.images[c.Image] = true
+		r.images[c.Image] = c.behaviour.size()
 		if c.State == kubelet.Running {
 			r.begin(c, c.StartedAt)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // prefix is that of every annotation that the runtime reads.
@@ -16,6 +17,7 @@ const prefix = "sim.minik.dev/"
 type behaviour struct {
 	pullDelay, startDelay          *time.Duration
 	pullError                      string
+	imageSize                      *int64
 	runFor                         *time.Duration
 	exitCode                       int32
 	failTimes                      *int32
@@ -25,6 +27,7 @@ type behaviour struct {
 	unready                        bool
 	logLine                        string
 	logInterval                    time.Duration
+	ephemeral                      bool
 }
 
 // Defaults of doc.go's table; to pull and to start take between base and twice base and a half.
@@ -33,6 +36,7 @@ const (
 	jitter      = 30 * time.Millisecond
 	initRunsFor = 100 * time.Millisecond
 	jobRunsFor  = time.Second
+	imageSize   = 64 << 20 // bytes
 )
 
 // behaviourOf reads the annotations that are for the container: those for all first, then its own.
@@ -43,6 +47,10 @@ func behaviourOf(pod *corev1.Pod, c *corev1.Container) (behaviour, error) {
 		for _, other := range list {
 			names[other.Name] = true
 		}
+	}
+	for _, other := range pod.Spec.EphemeralContainers {
+		names[other.Name] = true
+		b.ephemeral = b.ephemeral || other.Name == c.Name
 	}
 	failAfter := false
 	for _, own := range []bool{false, true} {
@@ -58,7 +66,7 @@ func behaviourOf(pod *corev1.Pod, c *corev1.Container) (behaviour, error) {
 					return b, fmt.Errorf("annotation %s: the pod has no container %q", annotation, name)
 				}
 			}
-			if specific != own || (own && name != c.Name) {
+			if specific != own || (own && name != c.Name) || (!own && b.ephemeral) {
 				continue
 			}
 			if err := b.set(key, value); err != nil {
@@ -82,6 +90,8 @@ func (b *behaviour) set(key, value string) (err error) {
 		b.pullDelay, err = duration(value)
 	case "pull-error":
 		b.pullError = value
+	case "image-size":
+		b.imageSize, err = size(value)
 	case "start-delay":
 		b.startDelay, err = duration(value)
 	case "run-for", "fail-after":
@@ -126,6 +136,23 @@ func duration(s string) (*time.Duration, error) {
 	return &d, err
 }
 
+func size(s string) (*int64, error) {
+	q, err := resource.ParseQuantity(s)
+	if err == nil && q.Sign() < 0 {
+		err = fmt.Errorf("%q is negative", s)
+	}
+	bytes := q.Value()
+	return &bytes, err
+}
+
+// size is that of the container's image.
+func (b behaviour) size() int64 {
+	if b.imageSize != nil {
+		return *b.imageSize
+	}
+	return imageSize
+}
+
 func number(s string, most int64) (int32, error) {
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err == nil && (n < 0 || n > most) {
@@ -141,6 +168,9 @@ func (b behaviour) lifetime(pod *corev1.Pod, c *corev1.Container, attempt int32)
 		return *b.runFor, b.exitCode, true
 	}
 	if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+		return 0, 0, false
+	}
+	if b.ephemeral {
 		return 0, 0, false
 	}
 	for i := range pod.Spec.InitContainers {

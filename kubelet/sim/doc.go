@@ -4,9 +4,10 @@
 //  1. A simulated image is pulled after a moment. Refused are the images that could not be pulled anywhere: a path with
 //     a part that starts with "your-", and a registry below .invalid, .example, .test or example.com, .org, .net (the
 //     names that RFC 2606 keeps from ever being registered). Options.Images names images that exist all the same.
+//     The node reports the images that its pods have pulled, all of one size unless an annotation says otherwise.
 //  2. A sandbox is an address from the node's range, never one that is in use.
 //  3. A container starts after some 20 to 50 ms. A long-running pod's stays; an init container ends after 100 ms, and a
-//     container of a pod with restartPolicy Never or OnFailure after 1 s, both with code 0.
+//     container of a pod with restartPolicy Never or OnFailure after 1 s, both with code 0. An ephemeral container stays.
 //  4. With Options.Listen it really answers HTTP at the pod's address on its TCP containerPorts and the ports that its
 //     probes name by number (and echoes UDP): a few lines of text that name the pod, the node, the image and the request;
 //     /env shows its environment. A container that declares no port listens on the one that its image is known for, as
@@ -14,12 +15,14 @@
 //     container fail, and its log says why.
 //  5. Asked to end, a container ends with code 0 at once; killed, with 137.
 //
-// Annotations of the pod change this; "sim.minik.dev/KEY" is for all its containers, "sim.minik.dev/CONTAINER.KEY" for
-// one. A key that is unknown and a value that cannot be read make the container fail to start.
+// Annotations of the pod change this; "sim.minik.dev/KEY" is for all its containers but the ephemeral ones,
+// "sim.minik.dev/CONTAINER.KEY" for one. A key that is unknown and a value that cannot be read make the container fail to
+// start.
 //
 //	KEY              VALUE           EFFECT
 //	pull-delay       duration        how long the image takes (20 to 50 ms)
 //	pull-error       text            the image cannot be pulled, for this reason
+//	image-size       quantity        what the image takes on the node's disk, as the Node's status reports it (64Mi)
 //	start-delay      duration        from the start to running (20 to 50 ms)
 //	run-for          duration        it ends by itself after that long
 //	exit-code        0 to 255        with this code (0)
@@ -36,7 +39,9 @@
 // Probes by exec and grpc succeed unless an annotation says otherwise; those by http and tcp are really dialed where
 // the container listens, and answered like the others where it does not.
 //
-// There is one timer for all containers of a node, and no goroutine for a container that does not listen.
+// There is one timer for all containers of a node, and no goroutine for a container that does not listen. Thousands
+// of nodes have no Runtime each: kubelet/fleet follows the same table by [ReadScript], and nothing of its containers
+// listens.
 //
 // Real containers are processes; KWOK, upstream's simulator, only writes their status.
 package sim

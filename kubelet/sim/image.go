@@ -3,7 +3,9 @@ package sim
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,17 +23,17 @@ func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pu
 		// The same error is told when the container starts, where it belongs.
 		b = behaviour{}
 	}
-	exists := r.exists(image)
+	exists := named(r.options.Images, image)
 	r.mu.Lock()
-	present := exists || r.images[image]
+	_, pulled := r.images[image]
 	r.mu.Unlock()
-	id := fmt.Sprintf("sim://sha256:%x", sha256.Sum256([]byte(image)))
+	present := exists || pulled
+	id := ImageID(image)
 	switch {
 	case present && request.Policy != corev1.PullAlways && b.pullError == "":
 		return id, nil
 	case request.Policy == corev1.PullNever:
-		return "", &kubelet.PullError{Reason: "ErrImageNeverPull",
-			Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image)}
+		return "", neverPull(image)
 	}
 	pulling()
 	delay := r.someTime()
@@ -45,26 +47,65 @@ func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pu
 		return "", ctx.Err()
 	case <-timer.C():
 	}
-	if b.pullError != "" {
-		return "", fmt.Errorf("failed to pull image %q: %s", image, b.pullError)
-	}
-	if why := refused(image); why != "" && !exists {
-		return "", fmt.Errorf("failed to pull and unpack image %q: %s (simulated; --sim-images %s makes it exist)",
-			image, why, image)
+	if why := b.missing(image, exists); why != "" {
+		return "", errors.New(why)
 	}
 	r.mu.Lock()
-	r.images[image] = true
+	r.images[image] = b.size()
 	r.mu.Unlock()
 	return id, nil
 }
 
-// exists says that a pattern of Options.Images matches the image, with or without its tag.
-func (r *Runtime) exists(image string) bool {
+// Images is kubelet.ImageLister's: what the node's pods have pulled, by the short name and by the full one.
+func (r *Runtime) Images(context.Context) ([]corev1.ContainerImage, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sizes := map[string]int64{}
+	for text, size := range r.images {
+		if ref, err := reference.ParseNormalizedNamed(text); err == nil {
+			full := reference.TagNameOnly(ref).String()
+			sizes[full] = max(sizes[full], size)
+		}
+	}
+	out := []corev1.ContainerImage{}
+	for _, full := range slices.Sorted(maps.Keys(sizes)) {
+		image := corev1.ContainerImage{Names: []string{full}, SizeBytes: sizes[full]}
+		if ref, err := reference.ParseNormalizedNamed(full); err == nil && reference.FamiliarString(ref) != full {
+			image.Names = append(image.Names, reference.FamiliarString(ref))
+		}
+		out = append(out, image)
+	}
+	return out, nil
+}
+
+// ImageID is the image's as a simulated container's status has it.
+func ImageID(image string) string {
+	return fmt.Sprintf("sim://sha256:%x", sha256.Sum256([]byte(image)))
+}
+
+func neverPull(image string) error {
+	return &kubelet.PullError{Reason: "ErrImageNeverPull",
+		Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image)}
+}
+
+// missing says why the image cannot be pulled, or "". exists says that a setting makes it exist.
+func (b behaviour) missing(image string, exists bool) string {
+	if b.pullError != "" {
+		return fmt.Sprintf("failed to pull image %q: %s", image, b.pullError)
+	}
+	if why := refused(image); why != "" && !exists {
+		return fmt.Sprintf("failed to pull and unpack image %q: %s (simulated; --sim-images %s makes it exist)", image, why, image)
+	}
+	return ""
+}
+
+// named says that one of the patterns matches the image, with or without its tag.
+func named(patterns []string, image string) bool {
 	bare := image
 	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
 		bare = image[:i]
 	}
-	return slices.ContainsFunc(r.options.Images, func(pattern string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		return matches(pattern, image) || matches(pattern, bare)
 	})
 }
@@ -94,17 +135,17 @@ var reserved = []string{"invalid", "example", "test", "example.com", "example.or
 
 // refused says why the image could not be pulled anywhere, or "".
 func refused(image string) string {
-	named, err := reference.ParseNormalizedNamed(image)
+	ref, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return err.Error()
 	}
-	host, _, _ := strings.Cut(reference.Domain(named), ":")
+	host, _, _ := strings.Cut(reference.Domain(ref), ":")
 	for _, domain := range reserved {
 		if host == domain || strings.HasSuffix(host, "."+domain) {
 			return fmt.Sprintf("failed to resolve reference: dial tcp: lookup %s: no such host", host)
 		}
 	}
-	for _, part := range strings.Split(reference.Path(named), "/") {
+	for _, part := range strings.Split(reference.Path(ref), "/") {
 		if strings.HasPrefix(part, "your-") {
 			return "pull access denied, repository does not exist or may require authorization: " +
 				"a name that starts with \"your-\" stands for an image of your own"
@@ -122,11 +163,11 @@ var knownPorts = map[string]int32{
 
 // exposed is the port that the image is known for.
 func exposed(image string) (port int32, ok bool) {
-	named, err := reference.ParseNormalizedNamed(image)
+	ref, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return 0, false
 	}
-	path := reference.Path(named)
+	path := reference.Path(ref)
 	port, ok = knownPorts[path[strings.LastIndexByte(path, '/')+1:]]
 	return port, ok
 }

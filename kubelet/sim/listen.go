@@ -177,14 +177,26 @@ func (r *Runtime) Probe(_ context.Context, id string, kind kubelet.ProbeKind, pr
 
 // fails says whether the container, up for so long, shall fail a probe of that kind.
 func (c *container) fails(kind kubelet.ProbeKind, up time.Duration) bool {
-	b := c.behaviour
+	well, turns := c.behaviour.answers(kind)
+	if turns != nil && up >= *turns {
+		well = !well
+	}
+	return !well
+}
+
+// answers are how the container answers probes of that kind from its start on, and after which time it answers the opposite;
+// nil where it never does.
+func (b behaviour) answers(kind kubelet.ProbeKind) (well bool, turns *time.Duration) {
 	switch kind {
 	case kubelet.Readiness:
-		return b.unready || (b.readinessAfter != nil && up < *b.readinessAfter)
+		if b.unready {
+			return false, nil
+		}
+		return b.readinessAfter == nil, b.readinessAfter
 	case kubelet.Startup:
-		return b.startupAfter != nil && up < *b.startupAfter
+		return b.startupAfter == nil, b.startupAfter
 	default:
-		return b.unhealthyAfter != nil && up >= *b.unhealthyAfter
+		return true, b.unhealthyAfter
 	}
 }
 

@@ -37,14 +37,15 @@ type Options struct {
 	Clock  clock.WithTicker
 }
 
-// Runtime simulates the containers of one node. It is a kubelet.Runtime, a kubelet.Prober and a kubelet.Adopter.
+// Runtime simulates the containers of one node. It is a kubelet.Runtime, a kubelet.Prober, a kubelet.Adopter
+// and a kubelet.ImageLister.
 type Runtime struct {
 	options Options
 
 	mu         sync.Mutex // guards everything below and every pod and container
-	addresses  *addresses
+	addresses  *Addresses
 	timers     timers
-	images     map[string]bool // pulled
+	images     map[string]int64 // pulled, with their sizes
 	pods       map[types.UID]*pod
 	containers map[string]*container // by ID
 	driven     bool                  // Run is running
@@ -54,10 +55,12 @@ type Runtime struct {
 }
 
 var (
-	_ kubelet.Runtime   = (*Runtime)(nil)
-	_ kubelet.Prober    = (*Runtime)(nil)
-	_ kubelet.Adopter   = (*Runtime)(nil)
-	_ kubelet.Versioned = (*Runtime)(nil)
+	_ kubelet.Runtime     = (*Runtime)(nil)
+	_ kubelet.Prober      = (*Runtime)(nil)
+	_ kubelet.Adopter     = (*Runtime)(nil)
+	_ kubelet.Resizer     = (*Runtime)(nil)
+	_ kubelet.Versioned   = (*Runtime)(nil)
+	_ kubelet.ImageLister = (*Runtime)(nil)
 )
 
 // pod is a sandbox and its containers.
@@ -95,14 +98,17 @@ func New(options Options) *Runtime {
 		options.Clock = clock.RealClock{}
 	}
 	return &Runtime{
-		options: options, addresses: newAddresses(options.PodCIDR),
+		options: options, addresses: NewAddresses(options.PodCIDR),
 		timers: timers{clock: options.Clock, kick: make(chan struct{}, 1)},
-		images: map[string]bool{}, pods: map[types.UID]*pod{}, containers: map[string]*container{},
+		images: map[string]int64{}, pods: map[types.UID]*pod{}, containers: map[string]*container{},
 	}
 }
 
+// Version is what a simulated node says of its runtime.
+const Version = "sim://1.0.0"
+
 // Version is kubelet.Versioned's.
-func (r *Runtime) Version(context.Context) (string, error) { return "sim://1.0.0", nil }
+func (r *Runtime) Version(context.Context) (string, error) { return Version, nil }
 
 // Run is kubelet.Runtime's. Between two runs no time passes for the containers, and none of them listens.
 func (r *Runtime) Run(ctx context.Context, changed func(types.UID)) error {
@@ -163,7 +169,7 @@ func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt in
 	p := &pod{object: object}
 	ip := r.addresses.node()
 	if !object.Spec.HostNetwork {
-		addr, err := r.addresses.take()
+		addr, err := r.addresses.Take()
 		if err != nil {
 			return err
 		}
@@ -309,7 +315,7 @@ func (r *Runtime) stopSandbox(p *pod) {
 		r.end(c, killed, "")
 	}
 	if p.address.IsValid() {
-		r.addresses.release(p.address)
+		r.addresses.Release(p.address)
 		p.address = netip.Addr{}
 	}
 	if p.sandbox.Ready {

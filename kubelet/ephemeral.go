@@ -1,0 +1,96 @@
+package kubelet
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Ephemeral containers are added to a pod that runs, by `kubectl debug` above all. Each is started once, as soon as there is
+// a sandbox, and has no part in what becomes of the pod.
+
+// ephemeral is an ephemeral container as any other: what it does not have is nil.
+func ephemeral(c *corev1.EphemeralContainer) *corev1.Container {
+	return (*corev1.Container)(&c.EphemeralContainerCommon)
+}
+
+// ephemerals are the pod's ephemeral containers in the order of the spec.
+func ephemerals(pod *corev1.Pod, o Observed) []view {
+	var out []view
+	for i := range pod.Spec.EphemeralContainers {
+		v := newView(ephemeral(&pod.Spec.EphemeralContainers[i]), o, o.Last.EphemeralContainerStatuses)
+		v.ephemeral = true
+		out = append(out, v)
+	}
+	return out
+}
+
+// debug is the next step for the pod's ephemeral containers, or a Wait until the first of them can be tried again. They
+// wait for no init container, and none for another.
+func debug(pod *corev1.Pod, o Observed, now time.Time) Action {
+	wait := Action{Kind: Wait, Reason: "every ephemeral container was started"}
+	for _, v := range ephemerals(pod, o) {
+		if v.end() != nil {
+			continue // none is started twice, whatever the pod's restartPolicy
+		}
+		a := step(pod, o, v, now)
+		if a.Kind != Wait {
+			return a
+		}
+		wait.Until = earlier(wait.Until, a.Until)
+	}
+	return wait
+}
+
+// ephemeralStatus reports one ephemeral container: nobody asks whether it is started or ready.
+func ephemeralStatus(pod *corev1.Pod, o Observed, v view, creating corev1.ContainerStateWaiting, over bool,
+	now time.Time) corev1.ContainerStatus {
+	out := containerStatus(pod, o, v, creating, over, now)
+	out.Ready, out.Started = false, nil
+	return out
+}
+
+// sharesWith is the ID of the container whose processes the container sees, as its targetContainerName asks; "" where it
+// asks for none.
+func sharesWith(pod *corev1.Pod, name string, running RuntimePod) (string, error) {
+	for _, e := range pod.Spec.EphemeralContainers {
+		if e.Name != name || e.TargetContainerName == "" {
+			continue
+		}
+		var newest *Container
+		for i, c := range running.Containers {
+			if c.Name == e.TargetContainerName && (newest == nil || c.Attempt > newest.Attempt) {
+				newest = &running.Containers[i]
+			}
+		}
+		if newest == nil {
+			return "", configError{fmt.Errorf("unable to find target container %v", e.TargetContainerName)}
+		}
+		return newest.ID, nil
+	}
+	return "", nil
+}
+
+// FieldPath names one of the pod's containers in an Event.
+func FieldPath(pod *corev1.Pod, name string) string {
+	for _, c := range pod.Spec.InitContainers {
+		if c.Name == name {
+			return fmt.Sprintf("spec.initContainers{%s}", name)
+		}
+	}
+	for _, c := range pod.Spec.EphemeralContainers {
+		if c.Name == name {
+			return fmt.Sprintf("spec.ephemeralContainers{%s}", name)
+		}
+	}
+	return fmt.Sprintf("spec.containers{%s}", name)
+}
+
+// allStatuses are those of all the pod's containers.
+func allStatuses(s corev1.PodStatus) []corev1.ContainerStatus {
+	out := make([]corev1.ContainerStatus, 0,
+		len(s.InitContainerStatuses)+len(s.ContainerStatuses)+len(s.EphemeralContainerStatuses))
+	out = append(append(out, s.InitContainerStatuses...), s.ContainerStatuses...)
+	return append(out, s.EphemeralContainerStatuses...)
+}

@@ -1,0 +1,64 @@
+package kubelet
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// What an agent of many nodes shares with the kubelet of one, so that its pods and nodes look and end the same way:
+// kubelet/fleet. All of it is pure.
+
+// Next is the one next step for the pod, and why.
+func Next(pod *corev1.Pod, o Observed, now time.Time) Action { return next(pod, o, now) }
+
+// PodStatus is what to report of the pod.
+func PodStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) corev1.PodStatus {
+	return podStatus(pod, o, hostIPs, now)
+}
+
+// StatusReason says what a new status reports that the old one did not.
+func StatusReason(old, now corev1.PodStatus) string { return statusReason(old, now) }
+
+// NodeObject is the Node as the kubelet with these options wants it, made from the one in the API or from nothing.
+func NodeObject(current *corev1.Node, o Options, info corev1.NodeSystemInfo, now time.Time) *corev1.Node {
+	s := self{name: o.Node, labels: o.Labels, taints: o.Taints, port: o.Port, info: info,
+		capacity: withDefaults(o.Capacity)}
+	for _, ip := range o.IPs {
+		s.addresses = append(s.addresses, ip.String())
+	}
+	for _, cidr := range o.PodCIDRs {
+		s.podCIDRs = append(s.podCIDRs, cidr.String())
+	}
+	return s.node(current, now)
+}
+
+// NodeDiffers says whether a node's status has anything new to tell but the time.
+func NodeDiffers(old, now corev1.NodeStatus) bool { return nodeDiffers(old, now) }
+
+// CheckImageName is a *PullError for an image whose name is none.
+func CheckImageName(image string) error {
+	if _, err := reference.ParseNormalizedNamed(image); err != nil {
+		return &PullError{Reason: "InvalidImageName", Message: fmt.Sprintf(
+			"Failed to apply default image tag %q: couldn't parse image name %q: %v", image, image, err)}
+	}
+	return nil
+}
+
+// Failed is the pull after it failed once more, now.
+func (p Pull) Failed(err error, now time.Time) Pull {
+	delay := doubled(p.Delay, initialBackOff, maxBackOff)
+	out := Pull{FailedAt: now, Image: p.Image,
+		Try: Try{Reason: "ErrImagePull", Message: err.Error(), Delay: delay, RetryAt: now.Add(delay)}}
+	var refused *PullError
+	if errors.As(err, &refused) && refused.Reason != "" {
+		out.Reason = refused.Reason
+	}
+	return out
+}
+
+// RetryStart is how long a container or a sandbox waits that could not be made.
+const RetryStart = retryStart
