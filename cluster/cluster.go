@@ -24,6 +24,7 @@ type Cluster struct {
 	network *Network
 	pki     *pki
 	etcd    *apiserver.Etcd
+	server  *apiserver.Server // nil where it runs in another process
 	// host is the API server's URL, runtime what runs containers, engine nil where they are simulated; set while Run starts.
 	host    string
 	runtime runtimeChoice
@@ -183,6 +184,8 @@ func (c *Cluster) networkOptions() NetworkOptions {
 	}
 	if c.engine != nil {
 		o.Engine = c.engine
+	} else if c.options.SimNodes > 0 {
+		o.Nodes = nodesAtMost + c.options.SimNodes
 	}
 	return o
 }

@@ -57,6 +57,23 @@ func (p *pki) config(host string, who identity) (*rest.Config, error) {
 	}), nil
 }
 
+// config is the client configuration of a component of this cluster. It leads straight to the API server where that runs in
+// this process, with the certificate that the component would show it elsewhere.
+func (c *Cluster) config(who identity) (*rest.Config, error) {
+	if c.server == nil {
+		return c.pki.config(c.host, who)
+	}
+	certificate, err := c.pki.clientCertificate(who)
+	if err != nil {
+		return nil, err
+	}
+	direct, err := c.server.Direct(certificate.Leaf)
+	if err != nil {
+		return nil, err
+	}
+	return forComponent(&rest.Config{Host: c.host, Transport: direct}), nil
+}
+
 // forComponent is how minik's own components speak: in protobuf, which costs a fifth of JSON to read, uncompressed, and
 // without a limit on requests per second, which the API server sets. What people are warned of (that Endpoints are
 // deprecated) is no news to them.

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/api"
 )
 
 // NetworkMode says how a cluster's addresses exist on this machine.
@@ -64,9 +66,6 @@ type Network struct {
 	ports map[string]int32 // NetworkPorts: what each "ip:port" became
 	taken map[int32]bool   // and the ports that are given away
 }
-
-// simulatedTaint is on nodes that are there for scale alone and have no listeners.
-const simulatedTaint = "minik.dev/simulated"
 
 // ClaimNetwork chooses and claims the ranges of a cluster: those it had before where they are free, else the first free
 // ones of the candidates. It installs nothing yet but the bridge, where there is an engine.
@@ -246,10 +245,8 @@ func (n *Network) capacity() int { return 1<<(24-max(n.PodCIDR.Bits(), n.NodeCID
 // Owns says whether this machine listens for the node: its address is the cluster's, and it is none of those that are
 // simulated for scale alone.
 func (n *Network) Owns(node *corev1.Node) bool {
-	for _, taint := range node.Spec.Taints {
-		if taint.Key == simulatedTaint {
-			return false
-		}
+	if api.IsSimulated(node) {
+		return false
 	}
 	for _, a := range node.Status.Addresses {
 		if ip, err := netip.ParseAddr(a.Address); err == nil && a.Type == corev1.NodeInternalIP && n.NodeCIDR.Contains(ip) {

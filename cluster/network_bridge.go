@@ -77,11 +77,6 @@ func (n *Network) openBridge(ctx context.Context, before saved, o NetworkOptions
 		}
 		return o.Engine.RemoveNetwork(ctx, n.owner)
 	}
-	if n.Mode == NetworkAnyIP { // simulated pods of a crashed run had routes here, which go before the bridge's
-		if err := n.system.removeRoutes(n.PodCIDR); err != nil {
-			return err
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
 	defer cancel()
 	gateway := n.PodCIDR.Addr().Next()

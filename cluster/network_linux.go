@@ -158,9 +158,13 @@ func allRoutes() ([]netlink.Route, error) {
 	return nil, errors.New("listing routes: the table kept changing")
 }
 
+// hold claims the ranges. The first process of an owner removes the routes that a crashed minik left in them.
 func (s *system) hold(mode NetworkMode, owner string, prefixes ...netip.Prefix) error {
 	if mode == NetworkPorts {
 		return nil
+	}
+	if err := removeUnused(mode, owner, prefixes); err != nil {
+		return err
 	}
 	for _, prefix := range prefixes {
 		name := fmt.Sprintf("%s/%s/%s_%d/%d.%d", claimName, owner, prefix.Addr(), prefix.Bits(), os.Getpid(),
@@ -214,17 +218,19 @@ func (s *system) drop(mode NetworkMode, owner string, ranges ...netip.Prefix) (l
 	if _, own, err := otherClaims(owner); err != nil || own > 0 {
 		return false, err
 	}
-	if mode != NetworkAnyIP {
-		return true, nil
-	}
-	return true, s.removeRoutes(ranges...)
+	return true, removeUnused(mode, owner, ranges)
 }
 
-// removeRoutes removes all of minik's routes in the ranges.
-func (s *system) removeRoutes(ranges ...netip.Prefix) error {
-	var errs []error
+// removeUnused removes all of minik's routes in the owner's ranges, unless a process of this owner is there.
+func removeUnused(mode NetworkMode, owner string, ranges []netip.Prefix) error {
+	if mode != NetworkAnyIP {
+		return nil
+	}
+	if _, own, err := otherClaims(owner); err != nil || own > 0 {
+		return err
+	}
 	routes, err := allRoutes()
-	errs = append(errs, err)
+	errs := []error{err}
 	for _, r := range routes {
 		prefix, ok := toPrefix(r.Dst)
 		if !ok || r.Protocol != routeProtocol {

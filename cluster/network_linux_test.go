@@ -16,12 +16,22 @@ import (
 	"minik.dev/kubelet/docker"
 )
 
+// ourRoutes are minik's routes in the ranges of n, but for those of a cluster that has claimed a range since n gave it up:
+// tests of other packages run at the same time.
 func ourRoutes(t *testing.T, n *Network) (out []string) {
+	release, err := lockClaims()
+	require.NoError(t, err)
+	defer release()
+	others, _, err := otherClaims(n.owner)
+	require.NoError(t, err)
 	routes, err := allRoutes()
 	require.NoError(t, err)
 	for _, r := range routes {
 		p, ok := toPrefix(r.Dst)
-		if ok && r.Protocol == routeProtocol && (n.PodCIDR.Contains(p.Addr()) || n.ServiceCIDR.Contains(p.Addr())) {
+		if !ok || r.Protocol != routeProtocol || !n.PodCIDR.Contains(p.Addr()) && !n.ServiceCIDR.Contains(p.Addr()) {
+			continue
+		}
+		if _, taken := overlapping(p, others); !taken {
 			out = append(out, p.String())
 		}
 	}
@@ -33,11 +43,21 @@ func TestAnyIPRoutes(t *testing.T) {
 	if problem := anyIPProblem(); problem != "" {
 		t.Skip(problem)
 	}
-	n, err := ClaimNetwork(t.Context(), NetworkOptions{Mode: NetworkAnyIP})
+	path := filepath.Join(t.TempDir(), "network.json")
+	n, err := ClaimNetwork(t.Context(), NetworkOptions{Path: path, Mode: NetworkAnyIP})
 	require.NoError(t, err)
-	_, crashed := n.Node(3)
-	require.NoError(t, netlink.RouteAdd(localRoute(crashed)))
 	require.NoError(t, n.OpenServices())
+	require.NoError(t, n.OpenNode(2))
+	n.system.release() // as kill -9 does
+	require.NotEmpty(t, ourRoutes(t, n))
+	n, err = ClaimNetwork(t.Context(), NetworkOptions{Path: path, Mode: NetworkAnyIP})
+	require.NoError(t, err)
+	require.Empty(t, ourRoutes(t, n), "the crashed one's, where nothing listens any more")
+	require.NoError(t, n.OpenServices())
+	joined, err := LoadNetwork(path)
+	require.NoError(t, err)
+	require.NotEmpty(t, ourRoutes(t, n), "those of a cluster that runs")
+	require.NoError(t, joined.Close())
 	require.NoError(t, n.OpenServices())
 	require.NoError(t, n.OpenNode(3))
 	l, err := net.Listen("tcp", n.Address(n.DNSIP.String(), 53))
@@ -50,9 +70,12 @@ func TestAnyIPRoutes(t *testing.T) {
 
 // routesLeft are the routes of a cluster that ended.
 func routesLeft(t *testing.T, dataDir string) []string {
-	saved, err := readSaved(filepath.Join(dataDir, "network.json"))
+	path := filepath.Join(dataDir, "network.json")
+	saved, err := readSaved(path)
 	require.NoError(t, err)
-	return ourRoutes(t, &Network{ServiceCIDR: saved.ServiceCIDR, PodCIDR: saved.PodCIDR})
+	owner, err := clusterID(saved.Owner, path)
+	require.NoError(t, err)
+	return ourRoutes(t, &Network{owner: owner, ServiceCIDR: saved.ServiceCIDR, PodCIDR: saved.PodCIDR})
 }
 
 // engineHere makes bridges of its own, as an engine on this machine does.

@@ -24,7 +24,5 @@ func (s *system) addRoute(netip.Prefix) error { return nil }
 
 func (s *system) addAddress(string, netip.Addr) error { return nil }
 
-func (s *system) removeRoutes(...netip.Prefix) error { return nil }
-
 // drop says that this is the last process of the cluster: nothing here tells how many there are.
 func (s *system) drop(NetworkMode, string, ...netip.Prefix) (bool, error) { return true, nil }

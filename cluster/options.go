@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/clock"
+
+	"minik.dev/apiserver/store"
 )
 
 // Options are what a cluster is made of.
@@ -27,6 +29,11 @@ type Options struct {
 	Nodes int
 	// NodeCapacity replaces the defaults of the resources it names.
 	NodeCapacity corev1.ResourceList
+	// SimNodes is how many nodes there are besides, for scale: sim-1, sim-2, …, simulated whatever Runtime is, by one
+	// agent. They have no listeners, and carry the taint minik.dev/simulated:NoSchedule.
+	SimNodes int
+	// SimNodeCapacity replaces the defaults of the resources it names; empty is NodeCapacity.
+	SimNodeCapacity corev1.ResourceList
 	// SimImages are images that the simulated runtime takes although it would refuse them.
 	SimImages []string
 	// PodCIDR and ServiceCIDR override the blocks of addresses; empty takes the first free ones.
@@ -35,6 +42,8 @@ type Options struct {
 	Loopback bool
 	// EtcdServers are the URLs of an etcd to use in place of the embedded one.
 	EtcdServers []string
+	// History bounds what is kept of the past; the zero value is DefaultHistory.
+	History store.History
 	// SchedulerConfig is a file with a KubeSchedulerConfiguration; empty is the default.
 	SchedulerConfig string
 
@@ -52,8 +61,12 @@ type Stage struct {
 	Took time.Duration
 }
 
-// nodesAtMost is bounded by the addresses that listening nodes have; more nodes need no address each.
-const nodesAtMost = 250
+const (
+	// nodesAtMost is bounded by the addresses that listening nodes have; more nodes need no address each.
+	nodesAtMost = 250
+	// simNodesAtMost leaves room in the largest range of pod addresses.
+	simNodesAtMost = 20000
+)
 
 func (o Options) withDefaults() (Options, error) {
 	if o.DataDir == "" && !o.Ephemeral {
@@ -61,6 +74,18 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Nodes < 1 || o.Nodes > nodesAtMost {
 		return o, fmt.Errorf("a cluster has 1 to %d nodes, not %d", nodesAtMost, o.Nodes)
+	}
+	if o.SimNodes < 0 || o.SimNodes > simNodesAtMost {
+		return o, fmt.Errorf("a cluster has 0 to %d simulated nodes for scale, not %d", simNodesAtMost, o.SimNodes)
+	}
+	if len(o.SimNodeCapacity) == 0 {
+		o.SimNodeCapacity = o.NodeCapacity
+	}
+	if o.History == (store.History{}) {
+		o.History = DefaultHistory
+	}
+	if err := checkHistory(o.History, len(o.EtcdServers) == 0); err != nil {
+		return o, err
 	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:6443"

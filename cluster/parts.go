@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"k8s.io/utils/clock"
 )
@@ -19,6 +20,8 @@ type parts struct {
 	stages [][]part
 	// failed receives the first failure of a part.
 	failed chan error
+	// running has the name of each part that was started and has not ended: asked from other goroutines.
+	running sync.Map
 }
 
 // part is how a part is stopped.
@@ -47,8 +50,10 @@ func (p *parts) add(one part) {
 func (p *parts) run(name string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(p.base)
 	done := make(chan error, 1)
+	p.running.Store(name, true)
 	go func() {
 		err := run(ctx)
+		p.running.Delete(name)
 		if ctx.Err() == nil {
 			if err == nil {
 				err = errors.New("it ended by itself")
@@ -67,6 +72,14 @@ func (p *parts) run(name string, run func(context.Context) error) {
 		}
 		return nil
 	}})
+}
+
+// runs says that a part runs, or why that is not so.
+func (p *parts) runs(name string) error {
+	if _, ok := p.running.Load(name); !ok {
+		return errors.New("it has not started yet, or it has ended")
+	}
+	return nil
 }
 
 // onStop is called when everything that was started in later stages has ended.

@@ -199,13 +199,22 @@ func (p *pki) serverTLS(cert tls.Certificate, clients tls.ClientAuthType) *tls.C
 
 // clientTLS is the API server's side of its connections to kubelets.
 func (p *pki) clientTLS(who identity) (*tls.Config, error) {
-	certPEM, keyPEM, err := p.client(who)
+	cert, err := p.clientCertificate(who)
 	if err != nil {
 		return nil, err
 	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.pool(), Certificates: []tls.Certificate{cert}}, nil
+}
+
+// clientCertificate is a client certificate as this process reads it.
+func (p *pki) clientCertificate(who identity) (tls.Certificate, error) {
+	certPEM, keyPEM, err := p.client(who)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("reading the new certificate of %s: %w", who.name, err)
+		return tls.Certificate{}, fmt.Errorf("reading the new certificate of %s: %w", who.name, err)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: p.pool(), Certificates: []tls.Certificate{cert}}, nil
+	return cert, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,7 @@ const (
 	listenEnv = "MINIK_TEST_LISTEN"
 	routesEnv = "MINIK_TEST_ROUTES"  // not empty: use routes where this user may
 	engineEnv = "MINIK_TEST_RUNTIME" // what runs containers; empty is sim
+	fleetEnv  = "MINIK_TEST_FLEET"   // how many nodes the role "fleet" simulates
 )
 
 // What a process prints when it listens to signals, and when it is ready.
@@ -55,9 +57,18 @@ func playRole(role string) int {
 		Logger:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	var err error
-	if component == "up" {
+	if nodes := os.Getenv(fleetEnv); nodes != "" { // who chooses the addresses makes room for them
+		if options.SimNodes, err = strconv.Atoi(nodes); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			return 1
+		}
+	}
+	switch component {
+	case "up":
 		err = playUp(ctx, options)
-	} else {
+	case "fleet":
+		err = playFleet(ctx, options)
+	default:
 		last := map[string]string{"apiserver": "API server"}[component]
 		options.Progress = func(stage Stage) {
 			if stage.Name == last || stage.Name == component {
@@ -88,6 +99,27 @@ func playUp(ctx context.Context, options Options) error {
 	return c.Run(ctx)
 }
 
+// playFleet is the agent of simulated nodes, and nothing else.
+func playFleet(ctx context.Context, options Options) error {
+	options.Progress = func(stage Stage) {
+		if stage.Name == "fleet" {
+			fmt.Println(readyLine)
+		}
+	}
+	c, err := New(options)
+	if err != nil {
+		return err
+	}
+	c.stages = []stage{
+		{"cluster", func(context.Context) (string, error) { return c.join("") }},
+		{"fleet", func(context.Context) (string, error) {
+			_, err := c.startFleet()
+			return "", err
+		}},
+	}
+	return c.Run(ctx)
+}
+
 // site is where a test's processes run: a data directory and a directory for temporary files.
 type site struct {
 	dir, tmp string
@@ -96,7 +128,7 @@ type site struct {
 	runtime  string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	// Short names: etcd's unix sockets lie in the data directory.
 	dir, err := os.MkdirTemp("", "mk")
 	require.NoError(t, err)
@@ -118,7 +150,7 @@ type process struct {
 }
 
 // start starts a process and does not wait until it is ready.
-func (s *site) start(t *testing.T, role string) *process {
+func (s *site) start(t testing.TB, role string) *process {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), "log")
 	require.NoError(t, err)
@@ -157,7 +189,7 @@ func (s *site) start(t *testing.T, role string) *process {
 }
 
 // run starts a process and returns when it is ready.
-func (s *site) run(t *testing.T, role string) *process {
+func (s *site) run(t testing.TB, role string) *process {
 	t.Helper()
 	p := s.start(t, role)
 	select {
@@ -170,21 +202,21 @@ func (s *site) run(t *testing.T, role string) *process {
 	return p
 }
 
-func (p *process) said(t *testing.T) string {
+func (p *process) said(t testing.TB) string {
 	text, err := os.ReadFile(p.log)
 	require.NoError(t, err)
 	return string(text)
 }
 
 // kill is kill -9.
-func (p *process) kill(t *testing.T) {
+func (p *process) kill(t testing.TB) {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Kill())
 	<-p.ended
 }
 
 // end sends the signal, and checks that the process ends in time and without an error.
-func (p *process) end(t *testing.T, signal os.Signal) {
+func (p *process) end(t testing.TB, signal os.Signal) {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Signal(signal))
 	select {
@@ -201,7 +233,7 @@ func (p *process) end(t *testing.T, signal os.Signal) {
 const endsWithin = 5 * time.Second
 
 // config is the administrator's.
-func (s *site) config(t *testing.T) *rest.Config {
+func (s *site) config(t testing.TB) *rest.Config {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(s.dir, "kubeconfig"))
 	require.NoError(t, err)
@@ -209,7 +241,7 @@ func (s *site) config(t *testing.T) *rest.Config {
 	return config
 }
 
-func (s *site) client(t *testing.T) kubernetes.Interface {
+func (s *site) client(t testing.TB) kubernetes.Interface {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(s.config(t))
 	require.NoError(t, err)
@@ -217,7 +249,7 @@ func (s *site) client(t *testing.T) kubernetes.Interface {
 }
 
 // address is the host and port of the API server.
-func (s *site) address(t *testing.T) string {
+func (s *site) address(t testing.TB) string {
 	t.Helper()
 	server, err := url.Parse(s.config(t).Host)
 	require.NoError(t, err)

@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"time"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,7 +23,6 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/apiserver"
-	"minik.dev/apiserver/store"
 	"minik.dev/controllers"
 	"minik.dev/dns"
 	"minik.dev/kubelet"
@@ -33,12 +32,6 @@ import (
 
 // Version is minik's own.
 const Version = "0.1.0"
-
-// What is kept of the past by default: a long class, and a quarter of etcd's quota.
-const (
-	historyAge   = 12 * time.Hour
-	historyBytes = 1 << 30
-)
 
 func (c *Cluster) startEtcd(ctx context.Context) (string, error) {
 	var err error
@@ -67,6 +60,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", errors.Join(err, listener.Close())
 	}
+	c.server = server
 	listeners := joined{Listener: listener}
 	if !address.IP.IsUnspecified() && !address.IP.Equal(endpoint.IP) {
 		// Pods find the server at an address of the cluster, whatever address it listens on for its users.
@@ -100,7 +94,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
 
 // bootstrap makes what every cluster has, and keeps it.
 func (c *Cluster) bootstrap(ctx context.Context, endpoint *net.TCPAddr) error {
-	own, err := c.pki.config(c.host, identity{"system:apiserver", []string{"system:masters"}})
+	own, err := c.config(identity{"system:apiserver", []string{"system:masters"}})
 	if err != nil {
 		return err
 	}
@@ -116,7 +110,7 @@ func (c *Cluster) bootstrap(ctx context.Context, endpoint *net.TCPAddr) error {
 
 func (c *Cluster) saveState() error {
 	return writeState(c.home.state(), State{
-		PID: os.Getpid(), Server: c.host, Runtime: c.runtime.String(), Etcd: "etcdctl --endpoints " + c.etcd.Endpoint,
+		PID: os.Getpid(), Server: c.host, Runtime: c.runtime.String(), Etcd: etcdctl + c.etcd.Endpoint,
 		Network: fmt.Sprintf("services %s, pods %s", c.network.ServiceCIDR, c.network.PodCIDR),
 	})
 }
@@ -149,17 +143,39 @@ func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Serve
 	return apiserver.New(apiserver.Options{
 		Name:     "apiserver",
 		Etcd:     c.etcd,
-		History:  store.History{Age: historyAge, Bytes: historyBytes},
+		History:  c.options.History,
 		TLS:      c.pki.serverTLS(certificate, tls.VerifyClientCertIfGiven),
 		Services: c.network.ServiceCIDR, Reserved: c.network.LoadBalancerPool,
-		Kubelet:   toKubelet,
-		Address:   c.network.Address,
-		Version:   Version,
-		NewUID:    uuid.NewUUID,
-		NewSuffix: func() string { return utilrand.String(5) },
-		Clock:     c.options.Clock,
-		Logger:    c.options.Logger,
+		Kubelet:    toKubelet,
+		Components: c.components(),
+		Address:    c.network.Address,
+		Version:    Version,
+		NewUID:     uuid.NewUUID,
+		NewSuffix:  func() string { return utilrand.String(5) },
+		Clock:      c.options.Clock,
+		Logger:     c.options.Logger,
 	})
+}
+
+// The names of the parts that the API server is asked about.
+const (
+	theControllers = "the controllers"
+	theScheduler   = "the scheduler"
+)
+
+// components are the parts of the control plane that run in this process, by their names in ComponentStatuses. An API server
+// that runs alone has none.
+func (c *Cluster) components() map[string]func() error {
+	out := map[string]func() error{}
+	for _, stage := range c.stages {
+		switch stage.name {
+		case "scheduler":
+			out["scheduler"] = func() error { return c.parts.runs(theScheduler) }
+		case "controllers":
+			out["controller-manager"] = func() error { return c.parts.runs(theControllers) }
+		}
+	}
+	return out
 }
 
 // reachable is where a client on this machine reaches the listener.
@@ -171,7 +187,7 @@ func reachable(address *net.TCPAddr) string {
 }
 
 func (c *Cluster) startControllers(context.Context) (string, error) {
-	config, err := c.pki.config(c.host, controlling)
+	config, err := c.config(controlling)
 	if err != nil {
 		return "", err
 	}
@@ -181,31 +197,53 @@ func (c *Cluster) startControllers(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.parts.run("the controllers", manager.Run)
+	c.parts.run(theControllers, manager.Run)
 	return "", nil
 }
 
-func (c *Cluster) startScheduler(context.Context) (string, error) {
-	config, err := c.pki.config(c.host, scheduling)
+// startScheduler starts the scheduler beside all else in this process. There is no other, so it stands for election
+// only where its configuration says so.
+func (c *Cluster) startScheduler(context.Context) (string, error) { return c.runScheduler(false) }
+
+// runScheduler starts a scheduler; elect is whether it stands for election where the configuration leaves that open.
+func (c *Cluster) runScheduler(elect bool) (string, error) {
+	config, err := c.config(scheduling)
 	if err != nil {
 		return "", err
 	}
-	options := scheduler.Options{Logger: c.options.Logger, Clock: c.options.Clock}
+	options := scheduler.Options{
+		Logger: c.options.Logger, Clock: c.options.Clock, Configuration: scheduler.DefaultConfiguration(),
+	}
 	if c.options.SchedulerConfig != "" {
 		if options.Configuration, err = scheduler.LoadConfiguration(c.options.SchedulerConfig); err != nil {
 			return "", err
 		}
 	}
-	s, err := scheduler.New(config, options)
+	if says := options.Configuration.LeaderElection.LeaderElect; says != nil {
+		elect = *says
+	}
+	if !elect {
+		s, err := scheduler.New(config, options)
+		if err != nil {
+			return "", err
+		}
+		c.parts.run(theScheduler, s.Run)
+		return c.options.SchedulerConfig, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("finding a name for the scheduler: %w", err)
+	}
+	candidate, err := scheduler.NewCandidate(config, fmt.Sprintf("%s_%s", host, uuid.NewUUID()), options)
 	if err != nil {
 		return "", err
 	}
-	c.parts.run("the scheduler", s.Run)
+	c.parts.run(theScheduler, candidate.Run)
 	return c.options.SchedulerConfig, nil
 }
 
 func (c *Cluster) startProxy(context.Context) (string, error) {
-	config, err := c.pki.config(c.host, proxying)
+	config, err := c.config(proxying)
 	if err != nil {
 		return "", err
 	}
@@ -221,7 +259,7 @@ func (c *Cluster) startProxy(context.Context) (string, error) {
 
 // startDNS starts the name server, beside the API server. Services lead to it like to anything else.
 func (c *Cluster) startDNS(context.Context) (string, error) {
-	config, err := c.pki.config(c.host, naming)
+	config, err := c.config(naming)
 	if err != nil {
 		return "", err
 	}
@@ -249,18 +287,30 @@ func (c *Cluster) startNodes(ctx context.Context) (string, error) {
 		}
 	}
 	c.parts.onStop("the containers", c.removeContainers)
+	simulated, err := c.startFleet()
+	if err != nil {
+		return "", err
+	}
+	for _, name := range simulated {
+		names[name] = true
+	}
 	if err := c.saveState(); err != nil {
 		return "", err
 	}
 	if err := c.awaitNodes(ctx, names); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d ready, runtime %s", c.options.Nodes, c.runtime.kind), nil
+	detail := fmt.Sprintf("%d ready, runtime %s", c.options.Nodes, c.runtime.kind)
+	if n := len(simulated); n > 0 {
+		detail += fmt.Sprintf("; %d simulated for scale, %s to %s, with taint %s:NoSchedule", n, simulated[0], simulated[n-1],
+			api.Simulated)
+	}
+	return detail, nil
 }
 
 // startNode starts the kubelet of the i-th node.
 func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
-	config, err := c.pki.config(c.host, nodeIdentity(name))
+	config, err := c.config(nodeIdentity(name))
 	if err != nil {
 		return err
 	}
@@ -346,11 +396,9 @@ func (c *Cluster) withoutStopped(ctx context.Context, names map[string]bool) err
 	if err := client.Get().Resource("controls").Do(ctx).Into(&controls); err != nil {
 		return fmt.Errorf("asking which nodes were stopped: %w", err)
 	}
-	for name := range names {
-		for _, control := range controls.Items {
-			if control.Name == api.ControlName("kubelet/"+name) && control.Spec.Stopped {
-				delete(names, name)
-			}
+	for _, control := range controls.Items {
+		if name, ok := strings.CutPrefix(control.Name, api.ControlName("kubelet/")); ok && control.Spec.Stopped {
+			delete(names, name)
 		}
 	}
 	return nil

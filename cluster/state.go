@@ -24,6 +24,9 @@ type State struct {
 	Network string `json:"network,omitempty"`
 }
 
+// etcdctl begins the command that speaks to the store; its endpoints follow.
+const etcdctl = "etcdctl --endpoints "
+
 // ErrInBetween says that somebody holds a data directory, and has not said yet, or no longer, who.
 var ErrInBetween = errors.New("it is just starting or ending: try again")
 
@@ -71,7 +74,8 @@ func writeState(path string, state State) error {
 }
 
 // contents are all that a cluster keeps in its data directory. Anything else there is somebody else's.
-var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache"}
+var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache",
+	former, restoring}
 
 // Reset deletes a cluster's data, and what it has on its engine. It refuses while the cluster runs, and touches nothing that
 // is not the cluster's.

@@ -42,6 +42,10 @@ func Docker() Option {
 // Nodes is how many nodes there are; without it there is one.
 func Nodes(n int) Option { return func(o *cluster.Options) { o.Nodes = n } }
 
+// SimNodes is how many simulated nodes there are besides, for scale: sim-1, sim-2, …, with the taint
+// minik.dev/simulated:NoSchedule.
+func SimNodes(n int) Option { return func(o *cluster.Options) { o.SimNodes = n } }
+
 // Capacity replaces the default capacity of each node for the resources it names.
 func Capacity(list corev1.ResourceList) Option {
 	return func(o *cluster.Options) { o.NodeCapacity = list }
