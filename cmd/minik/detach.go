@@ -50,6 +50,7 @@ func startDetached(home *home, out io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("going to the background: %w", err)
 	}
+	signal.Ignore(syscall.SIGPIPE) // whoever reads along (head) may stop; the cluster starts all the same
 	interrupted := passOn(cmd.Process)
 	defer interrupted()
 	switch ready, failure := copyProgress(out, progress); {

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	kubernetes "k8s.io/client-go/kubernetes/scheme"
+	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 )
 
 const examples = "../../examples"
@@ -19,7 +21,10 @@ const examples = "../../examples"
 func TestExamplesAreKubernetes(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(examples, "README.md"))
 	require.NoError(t, err)
-	strict := serializer.NewCodecFactory(kubernetes.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	scheme := runtime.NewScheme()
+	require.NoError(t, kubernetes.AddToScheme(scheme))
+	require.NoError(t, kubeschedulerv1.AddToScheme(scheme))
+	strict := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 	count := 0
 	err = filepath.WalkDir(examples, func(path string, entry fs.DirEntry, err error) error {
 		require.NoError(t, err)

@@ -21,14 +21,14 @@ import (
 
 // newKubectl is kubectl's root command with all of its commands, bound to the cluster of the data directory. Plugins and
 // the kuberc file are off: what `minik get` does must not depend on what else the machine has.
-func newKubectl(streams genericiooptions.IOStreams, home *home) *cobra.Command {
+func newKubectl(streams genericiooptions.IOStreams, home *home, past *past) (*cobra.Command, *genericclioptions.ConfigFlags) {
 	mustSetenv("KUBECTL_KUBERC", "false")
 	flags := genericclioptions.NewConfigFlags(true).
 		WithDeprecatedPasswordFlag().
 		WithDiscoveryBurst(300).
 		WithDiscoveryQPS(50).
 		WithWarningPrinter(streams).
-		WithWrapConfigFn(asKubectl)
+		WithWrapConfigFn(func(config *rest.Config) *rest.Config { return past.open(asKubectl(config)) })
 	root := kubectl.NewKubectlCommand(kubectl.KubectlOptions{ConfigFlags: flags, IOStreams: streams})
 	if plugin, _, err := root.Find([]string{"plugin"}); err == nil {
 		root.RemoveCommand(plugin)
@@ -40,8 +40,11 @@ func newKubectl(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		if err := home.resolve(); err != nil {
 			return err
 		}
-		bind(cmd, flags, home)
+		bind(cmd, flags, home, past)
 		if err := reachable(cmd, home); err != nil {
+			return err
+		}
+		if err := past.resolve(cmd, flags, streams.ErrOut); err != nil {
 			return err
 		}
 		if cmd.Name() == cobra.ShellCompRequestCmd {
@@ -49,15 +52,15 @@ func newKubectl(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		}
 		return kubectlPreRun(cmd, args)
 	}
-	return root
+	return root, flags
 }
 
 // bind points kubectl's commands at the data directory. $KUBECONFIG is set rather than a flag because `config` reads it
 // too, and so does every program that kubectl starts.
-func bind(cmd *cobra.Command, flags *genericclioptions.ConfigFlags, home *home) {
+func bind(cmd *cobra.Command, flags *genericclioptions.ConfigFlags, home *home, past *past) {
 	mustSetenv("KUBECONFIG", home.kubeconfig())
 	if !cmd.Flags().Changed("cache-dir") {
-		*flags.CacheDir = home.cacheDir()
+		*flags.CacheDir = past.cacheDir(home)
 	}
 }
 
@@ -114,6 +117,11 @@ func needsCluster(cmd *cobra.Command) bool {
 			return false
 		}
 	}
+	return asksCluster(cmd)
+}
+
+// asksCluster reports whether a command is one of kubectl's that are about a cluster.
+func asksCluster(cmd *cobra.Command) bool {
 	for ; cmd.HasParent(); cmd = cmd.Parent() {
 		if _, own := cmd.Annotations[ownVerb]; own || offline[cmd.Name()] {
 			return false
@@ -127,6 +135,11 @@ func reachable(cmd *cobra.Command, home *home) error {
 	if !needsCluster(cmd) {
 		return nil
 	}
+	return running(home)
+}
+
+// running says whether something listens where the data directory's cluster should.
+func running(home *home) error {
 	config, err := clientcmd.BuildConfigFromFlags("", home.kubeconfig())
 	if os.IsNotExist(err) {
 		return notRunning(home)

@@ -8,6 +8,9 @@
 //     rollout (rollout.go decides what is not ready yet and why, display.go shows it) and asks every Service for an
 //     answer (urls.go).
 //  4. The other verbs find a running cluster by its data directory.
+//  5. `minik at MOMENT` is taken out of the command line before anything else looks at it (at.go), and kubectl's command runs
+//     with the path of a revision in the server's address. `minik history` and `minik trace` read the journal and the past;
+//     what a line or a tree says is decided in package journal, and written by history_lines.go and trace_lines.go.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage; kubectl's commands keep kubectl's. An error is one line that says what was
 // tried, what happened and what to do.

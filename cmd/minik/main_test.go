@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"minik.dev/kubelet/docker/dockertest"
 )
@@ -37,7 +39,8 @@ func TestScripts(t *testing.T) {
 		image = dockertest.Busybox(t)
 	}
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "eventually": eventually, "replies": replies, "setenv": setenv, "empty": empty,
+		"exits": exits, "eventually": eventually, "replies": replies, "setenv": setenv, "empty": empty, "same": same,
+		"otlp": otlpFile, "compact": compact, "tells": tells,
 	}
 	maps.Copy(commands, docker)
 	testscript.Run(t, testscript.Params{
@@ -73,6 +76,30 @@ func endDetached(env *testscript.Env) {
 		end.Err = nil // of looking for minik on this process' own path
 		_ = end.Run() // it fails where there is none
 	}
+}
+
+// tells is `tells PATTERN COMMAND…`: the command fails, and all that it prints is one line, whose end matches.
+func tells(ts *testscript.TestScript, _ bool, args []string) {
+	if err := ts.Exec(args[1], args[2:]...); err == nil {
+		ts.Fatalf("%s did not fail", strings.Join(args[1:], " "))
+	}
+	printed := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	if !regexp.MustCompile(`^[^\n]*` + args[0] + `\n$`).MatchString(printed) {
+		ts.Fatalf("%s did not say %q, but %q", strings.Join(args[1:], " "), args[0], printed)
+	}
+}
+
+// compact is `compact REVISION`: the cluster's etcd forgets what is before it.
+func compact(ts *testscript.TestScript, _ bool, args []string) {
+	revision, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + ts.Getenv("HOME") + "/.minik/etcd/client.sock"}})
+	ts.Check(err)
+	defer etcd.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err = etcd.Compact(ctx, revision, clientv3.WithCompactPhysical())
+	ts.Check(err)
 }
 
 // patience is for machines that are very busy.
@@ -130,6 +157,13 @@ func replies(ts *testscript.TestScript, _ bool, args []string) {
 // setenv is `setenv NAME`: what the last command printed becomes the value of a variable.
 func setenv(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// same is `same A B`: two texts, perhaps of variables, are one.
+func same(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] != args[1] {
+		ts.Fatalf("%s\nis not\n%s", args[0], args[1])
+	}
 }
 
 // empty is `empty DIR`: nothing is in the directory.

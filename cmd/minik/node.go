@@ -6,12 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/retry"
 
 	"minik.dev/api"
 	"minik.dev/journal"
@@ -78,24 +76,8 @@ func setPower(ctx context.Context, config *rest.Config, node string, stopped boo
 	if err != nil {
 		return err
 	}
-	name := api.ControlName("kubelet/" + node)
-	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		var control api.Control
-		err := client.Get().Resource("controls").Name(name).Do(ctx).Into(&control)
-		if apierrors.IsNotFound(err) {
-			control = api.Control{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: api.ControlSpec{Stopped: stopped}}
-			return client.Post().Resource("controls").Body(&control).Do(ctx).Error()
-		}
-		if err != nil || control.Spec.Stopped == stopped {
-			return err
-		}
-		control.Spec.Stopped = stopped
-		return client.Put().Resource("controls").Name(name).Body(&control).Do(ctx).Error()
-	})
-	if err != nil {
-		return fmt.Errorf("writing control %s: %w", name, err)
-	}
-	return nil
+	_, err = editControl(ctx, client, "kubelet/"+node, func(c *api.Control) { c.Spec.Stopped = stopped })
+	return err
 }
 
 // knownNode refuses a node that does not exist, and names those that do.
@@ -115,5 +97,5 @@ func knownNode(ctx context.Context, config *rest.Config, name string) error {
 		}
 		known = append(known, node.Name)
 	}
-	return fmt.Errorf("there is no node %q: the cluster has %s", name, strings.Join(known, ", "))
+	return fmt.Errorf("there is no node %q: the cluster has %s", name, someOf(known, ", "))
 }

@@ -25,6 +25,7 @@ type clusterFlags struct {
 	serviceCIDR     string
 	etcdServers     []string
 	schedulerConfig string
+	history         string
 }
 
 // runtimes are what --runtime takes.
@@ -41,6 +42,8 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.podCIDR, "pod-cidr", "", "Address range of the pods; empty takes the first free one")
 	flags.StringVar(&f.serviceCIDR, "service-cidr", "", "Address range of the Services; empty takes the first free one")
 	flags.StringSliceVar(&f.etcdServers, "etcd-servers", nil, "URLs of an etcd to use in place of the embedded one")
+	flags.StringVar(&f.history, "history", "12h,1Gi",
+		"How much of the past is kept: an age, a size of etcd's data, or both; what is reached first counts")
 	flags.StringVar(&f.schedulerConfig, "scheduler-config", "", "File with a KubeSchedulerConfiguration")
 }
 
@@ -65,6 +68,10 @@ func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options,
 			return cluster.Options{}, usagef(cmd, "--node-capacity %q: %v", f.nodeCapacity, err)
 		}
 		options.NodeCapacity = capacity
+	}
+	var err error
+	if options.History, err = cluster.ParseHistory(f.history); err != nil {
+		return cluster.Options{}, usagef(cmd, "--history %q: %v", f.history, err)
 	}
 	if f.schedulerConfig != "" {
 		if _, err := os.Stat(f.schedulerConfig); err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -92,4 +93,11 @@ func TestRedraw(t *testing.T) {
 	require.Equal(t, "\x1b[2Kfirst\n\x1b[J", redraw(0, []string{"first"}, 80))
 	require.Equal(t, "\x1b[2A\x1b[2Kabcd…\n\x1b[2Kb\n\x1b[J", redraw(2, []string{"abcdefg", "b"}, 5),
 		"a line longer than the terminal would wrap, and the next redraw would miss it")
+}
+
+func TestRolloutVerdict(t *testing.T) {
+	require.Equal(t, "all 2 available after 1.5s",
+		rolloutVerdict([]workload{{State: available}, {State: available}}, 1500*time.Millisecond))
+	require.Contains(t, rolloutVerdict([]workload{{State: available}, {Name: "pod/a", State: failed}}, 0), "not available: pod/a;")
+	require.Contains(t, rolloutVerdict(nil, 0), "nothing to wait for", "a ConfigMap alone is no rollout")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,16 +43,18 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 // run is the program without os.Exit: it returns the exit code. Only kubectl's own commands exit by themselves.
 func run(args []string) int {
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	root, home := newRoot(streams)
+	root, home, past := newRoot(streams)
 	defer logs.FlushLogs()
 
+	args, past.word = cutMoment(root.PersistentFlags(), args)
 	root.SetArgs(args)
 	if err := knownVerb(root, args); err != nil {
 		return report(streams.ErrOut, err)
 	}
 	cmd, err := root.ExecuteC()
 	_, own := cmd.Annotations[ownVerb]
-	if !own && err != nil && !errors.As(err, new(notRunningError)) {
+	if !own && err != nil && !errors.As(err, new(notRunningError)) && !errors.As(err, new(usageError)) &&
+		!errors.As(err, new(pastError)) {
 		cmdutil.CheckErr(err) // prints in kubectl's words and exits with its code
 	}
 	if keepErr := home.keepOwner(home.cacheDir()); err == nil {
@@ -73,10 +76,10 @@ func report(out io.Writer, err error) int {
 }
 
 // newRoot is the whole tree: kubectl's root command with minik's name, flags and verbs.
-func newRoot(streams genericiooptions.IOStreams) (*cobra.Command, *home) {
-	home := newHome()
+func newRoot(streams genericiooptions.IOStreams) (*cobra.Command, *home, *past) {
+	home, past := newHome(), &past{}
 	setKubectlVersion()
-	root := newKubectl(streams, home)
+	root, flags := newKubectl(streams, home, past)
 	root.Use = "minik"
 	root.SilenceErrors = true // run prints them
 	root.Version = version()
@@ -93,18 +96,33 @@ func newRoot(streams genericiooptions.IOStreams) (*cobra.Command, *home) {
 		newStatus(streams, home),
 		newReset(streams, home),
 		newNode(streams, home),
+		newBreak(streams, home),
+		newStep(streams, home),
+		newContinue(streams, home),
+		newUndo(streams, home),
+		newSnapshot(streams, home),
+		newWhy(streams, home),
 		newServe(streams, home),
+		newAt(),
+		newHistory(streams, home, flags),
+		newTrace(streams, home, flags),
 	} {
 		own(verb)
 		root.AddCommand(verb)
 	}
 	rootHelp(root)
-	return root, home
+	return root, home, past
 }
+
+// takesFlags names those of kubectl's global flags that a verb of minik's takes besides, separated by commas.
+const takesFlags = "minik.dev/flags"
 
 // own marks a verb and its subcommands as minik's, with minik's errors for wrong flags and arguments.
 func own(verb *cobra.Command) {
-	verb.Annotations = map[string]string{ownVerb: ""}
+	if verb.Annotations == nil {
+		verb.Annotations = map[string]string{}
+	}
+	verb.Annotations[ownVerb] = ""
 	verb.SilenceErrors, verb.SilenceUsage = true, true
 	verb.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%v", err) })
 	verb.PreRunE = func(cmd *cobra.Command, _ []string) error { return noKubectlFlags(cmd) }
@@ -132,8 +150,12 @@ func noKubectlFlags(cmd *cobra.Command) error {
 		switch flag.Name {
 		case "data-dir", "kubeconfig", "v", "vmodule":
 			return
+		case "namespace":
+			if cmd.Name() == "why" { // about one object, which may be in any
+				return
+			}
 		}
-		if flag.Changed {
+		if flag.Changed && !slices.Contains(strings.Split(cmd.Annotations[takesFlags], ","), flag.Name) {
 			refused = append(refused, "--"+flag.Name)
 		}
 	})
@@ -189,6 +211,9 @@ func ownHelp(verb *cobra.Command) {
 			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "\nExamples:\n%s\n", strings.TrimRight(cmd.Example, "\n"))
 		}
 		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "\nFlags:\n%s", cmd.NonInheritedFlags().FlagUsages())
+		if cmd.Annotations[takesFlags] == namespaceFlag {
+			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "  -n, --namespace string   the object's namespace\n")
+		}
 		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "      --data-dir string, --kubeconfig string   which cluster is meant\n")
 	})
 }

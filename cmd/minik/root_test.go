@@ -21,7 +21,7 @@ func TestVerbsDifferFromKubectls(t *testing.T) {
 	}
 	require.Contains(t, theirs, "get")
 
-	root, _ := newRoot(streams)
+	root, _, _ := newRoot(streams)
 	ours := 0
 	for _, verb := range root.Commands() {
 		if _, own := verb.Annotations[ownVerb]; !own {
@@ -32,7 +32,7 @@ func TestVerbsDifferFromKubectls(t *testing.T) {
 			require.NotContains(t, theirs, name)
 		}
 	}
-	require.Equal(t, 6, ours)
+	require.Greater(t, ours, 10)
 }
 
 // Exit codes: 0 done, 1 failed, 2 wrong usage.

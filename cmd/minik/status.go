@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/kubernetes"
 
+	"minik.dev/api"
 	"minik.dev/cluster"
 )
 
@@ -21,7 +24,7 @@ const statusPatience = 5 * time.Second
 func newStatus(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Say whether the cluster runs, where, and how its nodes and pods are",
+		Short: "Say whether the cluster runs, where, how its nodes and pods are, what is kept and what is held",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("kubeconfig") {
@@ -92,25 +95,57 @@ func printCluster(cmd *cobra.Command, out io.Writer, home *home) error {
 	_, _ = fmt.Fprintf(out, "%-11s %s\n", "server", config.Host)
 	_, _ = fmt.Fprintf(out, "%-11s %s\n", "nodes", nodesLine(nodes.Items))
 	_, _ = fmt.Fprintf(out, "%-11s %s\n", "pods", podsLine(pods.Items))
-	return nil
+	stored, err := askKept(ctx, client.CoreV1().RESTClient())
+	switch {
+	case apierrors.IsForbidden(err): // not everybody who may list pods may see the server's numbers
+	case err != nil:
+		return err
+	}
+	for _, line := range stored.lines() {
+		_, _ = fmt.Fprintf(out, "%-11s %s\n", line[0], line[1])
+	}
+	controls, err := api.NewClient(config)
+	if err != nil {
+		return err
+	}
+	held, err := heldControls(ctx, controls)
+	for i := range held {
+		_, _ = fmt.Fprintf(out, "%-11s %s\n", "held", heldLine(componentOf(held[i].Name), &held[i]))
+	}
+	return err
 }
 
 // nodesLine counts the nodes and names those that are not ready.
 func nodesLine(nodes []corev1.Node) string {
-	var notReady string
-	count := 0
-	for _, node := range nodes {
-		if nodeReady(node) {
-			count++
-		} else {
-			notReady += " " + node.Name
+	var notReady []string
+	simulated := 0
+	for i, node := range nodes {
+		if !nodeReady(node) {
+			notReady = append(notReady, node.Name)
+		}
+		if api.IsSimulated(&nodes[i]) {
+			simulated++
 		}
 	}
-	line := fmt.Sprintf("%d of %d ready", count, len(nodes))
-	if notReady != "" {
-		line += "; not ready:" + notReady
+	line := fmt.Sprintf("%d of %d ready", len(nodes)-len(notReady), len(nodes))
+	if simulated > 0 {
+		line += fmt.Sprintf(", %d of them simulated for scale", simulated)
+	}
+	if len(notReady) > 0 {
+		line += "; not ready: " + someOf(notReady, " ")
 	}
 	return line
+}
+
+// namedAtMost bounds how many names a line has.
+const namedAtMost = 20
+
+// someOf joins the names, or the first of many.
+func someOf(names []string, separator string) string {
+	if more := len(names) - namedAtMost; more > 0 {
+		return strings.Join(names[:namedAtMost], separator) + fmt.Sprintf("%sand %d more", separator, more)
+	}
+	return strings.Join(names, separator)
 }
 
 func nodeReady(node corev1.Node) bool {

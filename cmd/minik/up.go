@@ -28,6 +28,8 @@ type up struct {
 	manifests []string
 	ephemeral bool
 	nodes     int
+	simNodes  int
+	capacity  string // of simulated nodes
 	detach    bool
 	options   cluster.Options // what check made of the flags
 }
@@ -41,6 +43,7 @@ func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
   minik up -f examples/shop           # and a small shop on them
   minik up --runtime docker           # real containers, or an error that says why not
   minik up --ephemeral --nodes 5      # leaves nothing behind
+  minik up --sim-nodes 5000           # and thousands of simulated nodes beside the three
   minik up --detach && minik down     # in the background`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd) },
@@ -49,6 +52,9 @@ func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	flags.StringArrayVarP(&u.manifests, "filename", "f", nil, "File, directory or URL to apply once the cluster is ready")
 	flags.BoolVar(&u.ephemeral, "ephemeral", false, "Keep the data in a temporary directory, removed at the end")
 	flags.IntVar(&u.nodes, "nodes", 3, "Number of nodes, named node-1, node-2, …")
+	flags.IntVar(&u.simNodes, "sim-nodes", 0,
+		"Number of simulated nodes besides, for scale, named sim-1, sim-2, …, with the taint minik.dev/simulated:NoSchedule")
+	flags.StringVar(&u.capacity, "sim-node-capacity", "", "Capacity of each of those; empty is that of the others")
 	flags.BoolVar(&u.detach, "detach", false, "Go to the background once everything is ready; 'minik down' ends it")
 	u.add(cmd)
 	return cmd
@@ -62,6 +68,9 @@ func (u *up) check(cmd *cobra.Command) error {
 	if u.nodes < 1 {
 		return usagef(cmd, "--nodes %d: a cluster has at least one node", u.nodes)
 	}
+	if u.simNodes < 0 {
+		return usagef(cmd, "--sim-nodes %d: it is 0 or more", u.simNodes)
+	}
 	if u.ephemeral && u.detach {
 		return usagef(cmd, "--ephemeral and --detach exclude each other: nothing could name the cluster afterwards")
 	}
@@ -72,7 +81,12 @@ func (u *up) check(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	options.Nodes = u.nodes
+	options.Nodes, options.SimNodes = u.nodes, u.simNodes
+	if u.capacity != "" {
+		if options.SimNodeCapacity, err = cluster.ParseCapacity(u.capacity); err != nil {
+			return usagef(cmd, "--sim-node-capacity %q: %v", u.capacity, err)
+		}
+	}
 	if u.ephemeral {
 		options.Ephemeral, options.DataDir = true, ""
 	}
@@ -253,6 +267,9 @@ func rolloutVerdict(workloads []workload, took time.Duration) string {
 	}
 	if len(bad) > 0 {
 		return fmt.Sprintf("not available: %s; `minik describe` and `minik get events` say more", strings.Join(bad, ", "))
+	}
+	if len(workloads) == 0 {
+		return "nothing to wait for: no Deployment, ReplicaSet, ReplicationController, Pod or LoadBalancer among them"
 	}
 	return fmt.Sprintf("all %d available after %s", len(workloads), took.Round(10*time.Millisecond))
 }
