@@ -5,7 +5,7 @@ GO ?= go
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/minik
@@ -20,6 +20,10 @@ demo: build ## start a cluster and run the small shop of examples/shop on it, in
 test: ## run every test
 	$(GO) test ./...
 
+.PHONY: clients
+clients: ## run the tests with Helm 3, Helm 4 and controller-runtime, which are a module of their own
+	cd clients && $(GO) test ./...
+
 .PHONY: race
 race: ## run the tests of the packages where goroutines meet with the race detector
 	$(GO) test -race ./apiserver/... ./cluster/... ./controllers/... ./dns/... ./journal/... ./kubelet/... ./proxy/... ./scheduler/...
@@ -33,9 +37,21 @@ lint: ## run go vet and the linters of .golangci.yml
 rewrite: ## rewrite the expected results of the scenario files in testdata/ (look at the difference afterwards)
 	$(GO) test $$(grep -rl --include='*_test.go' '"rewrite"' . | xargs -n1 dirname | sort -u) -rewrite
 
+.PHONY: tidy
+tidy: ## tidy go.mod, and that of clients/, which follows it
+	$(GO) mod tidy
+	cd clients && $(GO) mod tidy
+
 .PHONY: bench
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-scheduler
+bench-scheduler: ## run the scheduler's benchmarks, alone and in a cluster of processes, and print them as one table
+	@$(GO) test -run '^$$' -bench '^BenchmarkSchedule$$' -benchmem ./scheduler >bench-scheduler.out
+	@$(GO) test -run '^$$' -bench '^BenchmarkWholeRun$$' -benchtime 1x ./cluster >>bench-scheduler.out
+	@awk '/^Benchmark/ { sub(/^Benchmark/, "", $$1); printf "%-36s", $$1; \
+		for (i = 3; i < NF; i += 2) printf " %10s %-18s", $$i, $$(i + 1); print "" }' bench-scheduler.out
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
