@@ -133,15 +133,23 @@ func lone(pod *corev1.Pod, placed bool) *corev1.Container {
 	if len(spec.Containers) != 1 || len(spec.InitContainers) > 0 || spec.Overhead != nil || spec.Resources != nil {
 		return nil
 	}
-	if placed && (resourcehelpers.IsPodResizeInfeasible(pod) || slices.ContainsFunc(pod.Status.ContainerStatuses, givenResources)) {
+	c := &spec.Containers[0]
+	if placed && (resourcehelpers.IsPodResizeInfeasible(pod) || givenOther(c, pod.Status.ContainerStatuses)) {
 		return nil
 	}
-	return &spec.Containers[0]
+	return c
 }
 
-// givenResources reports whether the status says what the container was really given.
-func givenResources(c corev1.ContainerStatus) bool {
-	return c.Resources != nil || c.AllocatedResources != nil
+// givenOther reports whether the container was really given, or promised, something else than it asks for.
+func givenOther(c *corev1.Container, statuses []corev1.ContainerStatus) bool {
+	return slices.ContainsFunc(statuses, func(status corev1.ContainerStatus) bool {
+		return status.Resources != nil && !sameResources(status.Resources.Requests, c.Resources.Requests) ||
+			status.AllocatedResources != nil && !sameResources(status.AllocatedResources, c.Resources.Requests)
+	})
+}
+
+func sameResources(a, b corev1.ResourceList) bool {
+	return maps.EqualFunc(a, b, func(x, y resource.Quantity) bool { return x.Cmp(y) == 0 })
 }
 
 // hostPort is a port of the node's own that a container takes.

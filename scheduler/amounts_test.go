@@ -27,7 +27,7 @@ func TestRequestsAreUpstreams(t *testing.T) {
 		return out
 	}
 	some := func() *corev1.ResourceRequirements { return &corev1.ResourceRequirements{Requests: list()} }
-	quick := 0
+	quick, asGiven := 0, 0
 	for range 5000 {
 		pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Resources: *some()}}}}
 		if maybe() {
@@ -53,11 +53,17 @@ func TestRequestsAreUpstreams(t *testing.T) {
 			if maybe() {
 				status.AllocatedResources = list()
 			}
+			if maybe() { // as kubelets report it when nothing was resized
+				status.Resources, status.AllocatedResources = &pod.Spec.Containers[0].Resources, pod.Spec.Containers[0].Resources.Requests
+			}
 			pod.Status.ContainerStatuses = []corev1.ContainerStatus{status}
 		}
 		for _, placed := range []bool{false, true} {
 			if lone(pod, placed) != nil {
 				quick++
+				if len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].Resources != nil && placed {
+					asGiven++
+				}
 			}
 			options := resourcehelpers.PodResourcesOptions{UseStatusResources: placed}
 			want := newAmounts(resourcehelpers.PodRequests(pod, options))
@@ -72,4 +78,5 @@ func TestRequestsAreUpstreams(t *testing.T) {
 		}
 	}
 	require.Greater(t, quick, 1000, "of 10,000 questions")
+	require.Greater(t, asGiven, 50, "of those, with a status that says what the container was given")
 }

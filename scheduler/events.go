@@ -199,7 +199,7 @@ func slimStatus(status *corev1.PodStatus) {
 func slimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
 	var kept []corev1.ContainerStatus
 	for _, c := range statuses {
-		if givenResources(c) {
+		if c.Resources != nil || c.AllocatedResources != nil {
 			kept = append(kept, corev1.ContainerStatus{
 				Name: c.Name, Resources: c.Resources, AllocatedResources: c.AllocatedResources,
 			})
