@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/pprof"
 	"sync"
 
 	"k8s.io/utils/clock"
@@ -52,7 +53,9 @@ func (p *parts) run(name string, run func(context.Context) error) {
 	done := make(chan error, 1)
 	p.running.Store(name, true)
 	go func() {
-		err := run(ctx)
+		var err error
+		// A profile of the whole process tells its parts apart by this label, which the goroutines that they start inherit.
+		pprof.Do(ctx, pprof.Labels("part", name), func(ctx context.Context) { err = run(ctx) })
 		p.running.Delete(name)
 		if ctx.Err() == nil {
 			if err == nil {

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"runtime/pprof"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,6 +24,9 @@ func TestComponentsOfThisProcess(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, components["scheduler"]())
+	var goroutines strings.Builder
+	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&goroutines, 1))
+	require.Contains(t, goroutines.String(), `{"part":"the scheduler"}`, "profiles tell the parts apart")
 	require.ErrorContains(t, components["controller-manager"](), "it has not started yet")
 	require.NoError(t, c.parts.stop())
 	require.ErrorContains(t, components["scheduler"](), "it has ended")

@@ -68,6 +68,8 @@ func playRole(role string) int {
 		err = playUp(ctx, options)
 	case "fleet":
 		err = playFleet(ctx, options)
+	case "floor":
+		err = playFloor(ctx, options)
 	default:
 		last := map[string]string{"apiserver": "API server"}[component]
 		options.Progress = func(stage Stage) {

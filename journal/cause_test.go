@@ -65,6 +65,13 @@ func TestCauseAndReasonTravelWithAWrite(t *testing.T) {
 	require.Equal(t, []int64{12, 7}, cause.Revisions)
 	require.Equal(t, reason, said)
 
+	for _, reason := range []string{" spaces around ", "\u007f", "100%41", "plain, like most: (a) \"b\""} {
+		_, said, err = send(WithReason(t.Context(), reason), http.MethodPost)
+		require.NoError(t, err)
+		require.Equal(t, reason, said)
+	}
+	require.Equal(t, "plain, like most: (a) \"b\"", got.Header.Get(ReasonHeader), "most can be read as they are")
+
 	_, said, err = send(ctx, http.MethodGet) // a read has no cause
 	require.NoError(t, err)
 	require.Empty(t, said)

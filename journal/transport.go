@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"k8s.io/client-go/rest"
@@ -16,7 +17,7 @@ const (
 	ReasonHeader = "Minik-Reason"
 )
 
-// MaxReason bounds a reason, in bytes of UTF-8 before it is percent-encoded. A longer one is cut at a rune's border.
+// MaxReason bounds a reason, in bytes of UTF-8; it is percent-encoded where a header would lose something of it. A longer one is cut at a rune's border.
 const MaxReason = 1024
 
 type causeKey struct{}
@@ -57,7 +58,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set(CauseHeader, s)
 	}
 	if reason != "" {
-		req.Header.Set(ReasonHeader, url.PathEscape(cut(reason)))
+		req.Header.Set(ReasonHeader, escaped(cut(reason)))
 	}
 	return t.next.RoundTrip(req)
 }
@@ -79,6 +80,19 @@ func FromRequest(header http.Header) (Cause, string, error) {
 		return Cause{}, "", fmt.Errorf("%s is not UTF-8 text of at most %d bytes", ReasonHeader, MaxReason)
 	}
 	return cause, reason, nil
+}
+
+// escaped is the text as a header can have it: as it stands, unless it has something that a header would lose.
+func escaped(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '%' {
+			return url.PathEscape(s)
+		}
+	}
+	if strings.TrimSpace(s) != s {
+		return url.PathEscape(s)
+	}
+	return s
 }
 
 func cut(s string) string {

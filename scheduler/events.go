@@ -61,7 +61,7 @@ func (s *Scheduler) setPod(pod *corev1.Pod) {
 	}
 	s.snapshot.PodsRevision = max(s.snapshot.PodsRevision, revision(pod))
 	s.setNominated(pod)
-	if _, ok := s.assumed[pod.UID]; ok {
+	if s.assumed.has(pod.UID) {
 		return // its binding is under way
 	}
 	profile := s.configuration.Profiles[pod.Spec.SchedulerName]
@@ -79,7 +79,7 @@ func (s *Scheduler) setPod(pod *corev1.Pod) {
 // forget drops what was remembered of a pod that needs no node any more.
 func (s *Scheduler) forget(pod *corev1.Pod) {
 	s.queue.remove(pod.UID)
-	delete(s.assumed, pod.UID)
+	s.assumed.remove(pod.UID)
 	s.causes.Take(pod.UID)
 	s.unnominate(pod.UID, pod.ResourceVersion)
 }
@@ -88,8 +88,8 @@ func (s *Scheduler) forget(pod *corev1.Pod) {
 // says nothing new.
 func (s *Scheduler) setNominated(pod *corev1.Pod) {
 	item := s.queue.pods[pod.UID]
-	switch _, assumed := s.assumed[pod.UID]; {
-	case assumed || item != nil && item.held:
+	switch {
+	case s.assumed.has(pod.UID) || item != nil && item.held:
 	case pod.Status.NominatedNodeName == "" || pod.DeletionTimestamp != nil:
 		s.unnominate(pod.UID, pod.ResourceVersion)
 	default:

@@ -62,7 +62,7 @@ type Scheduler struct {
 	mu       sync.Mutex
 	snapshot *Snapshot
 	queue    *queue
-	assumed  map[types.UID]assumption
+	assumed  assumptions
 	sequence uint64 // of the last decision that assumed a pod
 	deciding bool   // extenders are asked about a pod, which is not in the queue meanwhile
 	missed   []missed
@@ -72,12 +72,6 @@ type Scheduler struct {
 type missed struct {
 	event           event
 	resourceVersion string
-}
-
-// assumption is a pod that counts as placed although no event has shown it on its node yet.
-type assumption struct {
-	sequence uint64
-	pod      *corev1.Pod // with the node's name
 }
 
 // New makes a scheduler that speaks to the API server that config names. It starts nothing.
@@ -115,7 +109,7 @@ func newScheduler(client kubernetes.Interface, options Options) *Scheduler {
 		wakeUp:        make(chan struct{}, 1),
 		snapshot:      NewSnapshot(),
 		queue:         newQueue(options.Configuration.InitialBackoff, options.Configuration.MaxBackoff),
-		assumed:       map[types.UID]assumption{},
+		assumed:       assumptions{pods: map[types.UID]assumption{}},
 	}
 	s.writers.SetLimit(writersAtMost)
 	return s
@@ -357,7 +351,7 @@ func (s *Scheduler) assume(pod *corev1.Pod, node string) {
 	placed := *pod
 	placed.Spec.NodeName = node
 	s.sequence++
-	s.assumed[pod.UID] = assumption{sequence: s.sequence, pod: &placed}
+	s.assumed.add(assumption{sequence: s.sequence, pod: &placed})
 	s.wakePod(s.snapshot.AddPod(&placed), &placed)
 }
 
@@ -366,11 +360,10 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	uid := item.pod.UID
-	a, ok := s.assumed[uid]
+	a, ok := s.assumed.remove(uid)
 	if !ok {
 		return
 	}
-	delete(s.assumed, uid)
 	s.wakePod(s.snapshot.RemovePod(a.pod), a.pod)
 	latest, err := s.pods.Pods(item.pod.Namespace).Get(item.pod.Name)
 	if err != nil || latest.UID != uid || latest.Spec.NodeName != "" || latest.DeletionTimestamp != nil {

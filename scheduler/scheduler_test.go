@@ -283,7 +283,7 @@ func TestABurstIsBoundWithoutOverCommitting(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	require.Equal(t, "7-9,11", ranges([]uint64{9, 7, 11, 8}))
+	require.Equal(t, "7-9,11", ranges([]uint64{7, 8, 9, 11}))
 	require.Equal(t, "", ranges(nil))
-	require.Equal(t, "1,3", ranges([]uint64{3, 1}))
+	require.Equal(t, "1,3", ranges([]uint64{1, 3}))
 }

@@ -39,16 +39,12 @@ type Record struct {
 
 // record is the annotation for a decision that is about to be assumed.
 func (s *Scheduler) record(d Decision) string {
-	sequences := make([]uint64, 0, len(s.assumed))
-	for _, a := range s.assumed {
-		sequences = append(sequences, a.sequence)
-	}
 	text, err := json.Marshal(Record{
 		Instance: s.instance,
 		Sequence: s.sequence + 1,
 		Nodes:    s.snapshot.NodesRevision,
 		Pods:     s.snapshot.PodsRevision,
-		Assumed:  ranges(sequences),
+		Assumed:  ranges(s.assumed.sequences),
 		Feasible: d.Feasible,
 		Best:     d.Best,
 	})
@@ -58,23 +54,24 @@ func (s *Scheduler) record(d Decision) string {
 	return string(text)
 }
 
-// ranges writes numbers shortly: 7, 8, 9 and 11 as "7-9,11".
+// ranges writes increasing numbers shortly: 7, 8, 9 and 11 as "7-9,11".
 func ranges(numbers []uint64) string {
-	slices.Sort(numbers)
-	var parts []string
+	var text []byte
 	for i := 0; i < len(numbers); {
 		end := i
 		for end+1 < len(numbers) && numbers[end+1] == numbers[end]+1 {
 			end++
 		}
-		part := strconv.FormatUint(numbers[i], 10)
-		if end > i {
-			part += "-" + strconv.FormatUint(numbers[end], 10)
+		if i > 0 {
+			text = append(text, ',')
 		}
-		parts = append(parts, part)
+		text = strconv.AppendUint(text, numbers[i], 10)
+		if end > i {
+			text = strconv.AppendUint(append(text, '-'), numbers[end], 10)
+		}
 		i = end + 1
 	}
-	return strings.Join(parts, ",")
+	return string(text)
 }
 
 // bind writes the decision down.

@@ -3,12 +3,19 @@
 package clustertest_test
 
 import (
+	"bytes"
 	"fmt"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/pprof/profile"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,15 +25,22 @@ import (
 	"minik.dev/cluster/clustertest"
 )
 
-// BenchmarkSimulatedPods measures what one pod of ten Deployments on 1,000 simulated nodes costs, from their creation until
-// all are available, in CPU time of the whole process.
+// BenchmarkSimulatedPods measures what one pod of ten Deployments on simulated nodes costs, from their creation until all
+// are available, in CPU time: of the whole process, and of its parts.
 //
 //	go test ./cluster/clustertest -run '^$' -bench SimulatedPods -benchtime 10000x
 func BenchmarkSimulatedPods(b *testing.B) {
+	for _, nodes := range []int{1000, 5000} {
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) { simulatedPods(b, nodes) })
+	}
+}
+
+func simulatedPods(b *testing.B, nodes int) {
 	const deployments = 10
-	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(1000)))
+	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(nodes)))
 	require.NoError(b, err)
 	all := client.AppsV1().Deployments("default")
+	parts := profiled(b)
 	b.ReportAllocs()
 	b.ResetTimer()
 	before := cpuTime(b)
@@ -51,6 +65,92 @@ func BenchmarkSimulatedPods(b *testing.B) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+	for part, took := range parts() {
+		b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), part+"-ms/op")
+	}
+}
+
+// BenchmarkSteadyPods has pods created at 200 a second on an idle cluster of 1,000 simulated nodes, and tells how long one
+// waits from the request that creates it until a watch shows it bound, and what it costs.
+//
+//	go test ./cluster/clustertest -run '^$' -bench SteadyPods -benchtime 2000x
+func BenchmarkSteadyPods(b *testing.B) {
+	const interval = time.Second / 200
+	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(1000)))
+	require.NoError(b, err)
+	pods := client.CoreV1().Pods("default")
+	watching, err := pods.Watch(b.Context(), metav1.ListOptions{})
+	require.NoError(b, err)
+	defer watching.Stop()
+	created := make([]time.Time, b.N)
+	bound := make(chan []time.Duration, 1)
+	go func() {
+		waited := make([]time.Duration, b.N)
+		for left := b.N; left > 0; {
+			pod, ok := (<-watching.ResultChan()).Object.(*corev1.Pod)
+			if !ok {
+				break
+			}
+			i, err := strconv.Atoi(strings.TrimPrefix(pod.Name, "pod-"))
+			if err == nil && pod.Spec.NodeName != "" && waited[i] == 0 {
+				waited[i] = time.Since(created[i])
+				left--
+			}
+		}
+		bound <- waited
+	}()
+	parts := profiled(b)
+	b.ResetTimer()
+	before, began := cpuTime(b), time.Now()
+	var creators errgroup.Group
+	creators.SetLimit(64)
+	for i := range b.N {
+		time.Sleep(time.Until(began.Add(time.Duration(i) * interval)))
+		created[i] = time.Now()
+		creators.Go(func() error {
+			_, err := pods.Create(b.Context(), &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("pod-%d", i)},
+				Spec:       simulated(corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "nginx:1"}}}),
+			}, metav1.CreateOptions{})
+			return err
+		})
+	}
+	require.NoError(b, creators.Wait())
+	waited := <-bound
+	b.StopTimer()
+	slices.Sort(waited)
+	b.ReportMetric(waited[b.N/2].Seconds()*1000, "p50-ms")
+	b.ReportMetric(waited[b.N*99/100].Seconds()*1000, "p99-ms")
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+	for part, took := range parts() {
+		b.ReportMetric(float64(took.Microseconds())/1000/float64(b.N), part+"-ms/op")
+	}
+}
+
+// profiled takes a CPU profile until what it returns is called: that says what the parts of the cluster have taken. "shared"
+// is what belongs to none: etcd, the test itself, and the garbage collector. It measures nothing under -cpuprofile.
+func profiled(b *testing.B) func() map[string]time.Duration {
+	var taken bytes.Buffer
+	if err := pprof.StartCPUProfile(&taken); err != nil {
+		b.Log(err)
+		return func() map[string]time.Duration { return nil }
+	}
+	return func() map[string]time.Duration {
+		pprof.StopCPUProfile()
+		p, err := profile.Parse(&taken)
+		require.NoError(b, err)
+		out := map[string]time.Duration{}
+		for _, sample := range p.Sample {
+			part := "shared"
+			if labels := sample.Label["part"]; len(labels) > 0 {
+				part = strings.ReplaceAll(strings.TrimPrefix(labels[0], "the "), " ", "-")
+			}
+			if !strings.HasPrefix(part, "kubelet") { // nothing runs there
+				out[part] += time.Duration(sample.Value[len(sample.Value)-1])
+			}
+		}
+		return out
+	}
 }
 
 // cpuTime is what this process has used, user and system.
