@@ -22,6 +22,7 @@ type NodeInfo struct {
 	requested   amounts          // what pods asked for: filters
 	scored      amounts          // the same with defaults for pods that asked for nothing: scores
 	ports       map[hostPort]int // how many pods take the port; nil where none does
+	controlled  map[owner]int64  // how many pods the controller has here, but for those being deleted; nil where none does
 
 	lowest   int32  // the lowest priority of its pods, as of lowestAt
 	lowestAt uint64 // the generation that lowest was found in
@@ -30,6 +31,12 @@ type NodeInfo struct {
 	generation uint64 // Snapshot.clock at the last Change
 	newer      *NodeInfo
 	older      *NodeInfo
+}
+
+// owner is a controller of pods.
+type owner struct {
+	namespace string
+	uid       types.UID
 }
 
 // podInfo is a placed pod with what decisions need of it.
@@ -48,6 +55,15 @@ type podInfo struct {
 func (n *NodeInfo) take(p *podInfo, sign int64) {
 	n.requested.add(&p.requested, sign)
 	n.scored.add(&p.scored, sign)
+	if p.controller != "" && p.pod.DeletionTimestamp == nil {
+		if n.controlled == nil {
+			n.controlled = map[owner]int64{}
+		}
+		o := owner{p.pod.Namespace, p.controller}
+		if n.controlled[o] += sign; n.controlled[o] == 0 {
+			delete(n.controlled, o)
+		}
+	}
 	for _, port := range p.ports {
 		if n.ports == nil {
 			n.ports = map[hostPort]int{}

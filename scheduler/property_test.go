@@ -43,7 +43,7 @@ func (h *history) run() {
 		h.setNode()
 	}
 	for range rapid.IntRange(20, 50).Draw(h.T, "steps") {
-		switch rapid.IntRange(0, 10).Draw(h.T, "step") {
+		switch rapid.IntRange(0, 11).Draw(h.T, "step") {
 		case 0:
 			h.setNode()
 		case 1:
@@ -55,6 +55,8 @@ func (h *history) run() {
 			h.setBudget()
 		case 5:
 			h.retry()
+		case 6:
+			h.beginDeletion()
 		default:
 			h.schedule()
 		}
@@ -123,6 +125,17 @@ func (h *history) removePod() {
 	i := rapid.IntRange(0, len(h.pods)-1).Draw(h.T, "pod")
 	h.snapshot.RemovePod(h.pods[i])
 	h.pods = append(h.pods[:i:i], h.pods[i+1:]...)
+}
+
+// beginDeletion is of a placed pod, which runs on for a while.
+func (h *history) beginDeletion() {
+	if len(h.pods) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(h.pods)-1).Draw(h.T, "pod")
+	h.pods[i] = h.pods[i].DeepCopy()
+	h.pods[i].DeletionTimestamp = &metav1.Time{Time: noon}
+	h.snapshot.AddPod(h.pods[i])
 }
 
 // pod is one like an earlier one, or of a new kind.

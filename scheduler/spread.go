@@ -123,13 +123,12 @@ func (c *constraint) includes(s *shape, n *NodeInfo) bool {
 
 // countPods counts the node's matching pods of the namespace. Those that are being deleted no longer count.
 func (c *constraint) countPods(namespace string, n *NodeInfo) int64 {
+	if c.selector == nil {
+		return n.controlled[owner{namespace, c.controller}]
+	}
 	var count int64
 	for _, p := range n.pods {
-		if p.pod.Namespace != namespace || p.pod.DeletionTimestamp != nil {
-			continue
-		}
-		if c.selector == nil && p.controller == c.controller ||
-			c.selector != nil && c.selector.Matches(labels.Set(p.pod.Labels)) {
+		if p.pod.Namespace == namespace && p.pod.DeletionTimestamp == nil && c.selector.Matches(labels.Set(p.pod.Labels)) {
 			count++
 		}
 	}

@@ -58,7 +58,7 @@ func (t *trial) compare(v verdict) *Rejection {
 func (n *NodeInfo) clone() *NodeInfo {
 	c := &NodeInfo{
 		Node: n.Node, pods: maps.Clone(n.pods), nominated: n.nominated, images: n.images, allocatable: n.allocatable,
-		requested: n.requested, scored: n.scored, ports: maps.Clone(n.ports), slot: n.slot,
+		requested: n.requested, scored: n.scored, ports: maps.Clone(n.ports), controlled: maps.Clone(n.controlled), slot: n.slot,
 	}
 	c.requested.extended, c.scored.extended = maps.Clone(n.requested.extended), maps.Clone(n.scored.extended)
 	return c
