@@ -23,14 +23,16 @@ func (s *Server) Direct(certificate *x509.Certificate) (http.RoundTripper, error
 		return nil, fmt.Errorf("checking the certificate of %s: %w", certificate.Subject.CommonName, err)
 	}
 	return &direct{server: s, tls: &tls.ConnectionState{HandshakeComplete: true, VerifiedChains: chains,
-		PeerCertificates: []*x509.Certificate{certificate}}, labels: pprof.WithLabels(context.Background(), pprof.Labels("part", "the API server"))}, nil
+		PeerCertificates: []*x509.Certificate{certificate}}}, nil
 }
+
+// ownWork is what a profile of the process is told of an answer: it is not the work of the part that asks.
+var ownWork = pprof.Labels("part", "the API server")
 
 // direct is an http.RoundTripper.
 type direct struct {
 	server *Server
 	tls    *tls.ConnectionState
-	labels context.Context // those of the server in profiles: its work is not that of the part which asks
 }
 
 // RoundTrip returns when the answer begins. The handler's context ends with the client's, and when the body is closed.
@@ -55,7 +57,7 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := newDirectAnswer(ctx, cancel)
 	go func() {
-		pprof.SetGoroutineLabels(d.labels)
+		pprof.SetGoroutineLabels(pprof.WithLabels(ctx, ownWork))
 		defer in.Body.Close() //nolint:errcheck // it was read, or nobody wants it
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // as in finish
