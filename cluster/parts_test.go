@@ -19,11 +19,14 @@ func TestComponentsOfThisProcess(t *testing.T) {
 	require.Len(t, components, 2)
 	require.ErrorContains(t, components["scheduler"](), "it has not started yet")
 
+	began := make(chan struct{})
 	c.parts.run(theScheduler, func(ctx context.Context) error {
+		close(began)
 		<-ctx.Done()
 		return nil
 	})
 	require.NoError(t, components["scheduler"]())
+	<-began
 	var goroutines strings.Builder
 	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&goroutines, 1))
 	require.Contains(t, goroutines.String(), `{"part":"the scheduler"}`, "profiles tell the parts apart")
