@@ -49,8 +49,10 @@ bench: ## run the benchmarks
 .PHONY: bench-scheduler
 bench-scheduler: ## run the scheduler's benchmarks, alone and in a cluster of processes, and print them as one table
 	@$(GO) test -run '^$$' -bench '^BenchmarkSchedule$$' -benchmem ./scheduler >bench-scheduler.out
+	@$(GO) test -run '^$$' -bench '^BenchmarkMemory$$' -benchtime 1x ./scheduler >>bench-scheduler.out
 	@$(GO) test -run '^$$' -bench '^BenchmarkWholeRun$$' -benchtime 1x ./cluster >>bench-scheduler.out
-	@awk '/^Benchmark/ { sub(/^Benchmark/, "", $$1); printf "%-36s", $$1; \
+	@$(GO) test -run '^$$' -bench '^BenchmarkPods$$' -benchtime 5000x ./cluster/clustertest >>bench-scheduler.out
+	@awk '/^Benchmark/ { sub(/^Benchmark/, "", $$1); printf "%-44s", $$1; \
 		for (i = 3; i < NF; i += 2) printf " %10s %-18s", $$i, $$(i + 1); print "" }' bench-scheduler.out
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
