@@ -257,6 +257,7 @@ func TestAReportIsWrittenBeforeTheNextDecision(t *testing.T) {
 	f.create(testPod("web", resources("2", "1Gi")))
 	<-reported
 	f.addNode(testNode("node-2", nodeResources("4", "4Gi"), nil))
+	f.eventually(func() bool { return f.knows("node-2") })
 	f.create(testPod("witness", resources("2", "1Gi"))) // comes later, and fits there only
 	f.eventually(func() bool { return f.pod("witness").Spec.NodeName == "node-2" })
 	require.Empty(t, f.pod("web").Spec.NodeName)
