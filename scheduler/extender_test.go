@@ -223,7 +223,6 @@ extenders: [{urlPrefix: "%s/say", filterVerb: filter, nodeCacheCapable: true}]`,
 		if first {
 			first = false
 			f.addNode(testNode("node-2", nodeResources("1", "4Gi"), nil))
-			f.eventually(func() bool { return f.knows("node-2") })
 		}
 		var fit []string
 		for _, name := range *args.NodeNames {

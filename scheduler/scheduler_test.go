@@ -135,9 +135,12 @@ func (f *fixture) create(pod *corev1.Pod) {
 	require.NoError(f, err)
 }
 
+// addNode returns when the scheduler has seen the node: it watches pods and nodes apart, and might decide about a pod that
+// is created next without it.
 func (f *fixture) addNode(node *corev1.Node) {
 	_, err := f.client.CoreV1().Nodes().Create(f.Context(), node, metav1.CreateOptions{})
 	require.NoError(f, err)
+	f.eventually(func() bool { return f.knows(node.Name) })
 }
 
 func (f *fixture) pod(name string) *corev1.Pod {
@@ -257,7 +260,6 @@ func TestAReportIsWrittenBeforeTheNextDecision(t *testing.T) {
 	f.create(testPod("web", resources("2", "1Gi")))
 	<-reported
 	f.addNode(testNode("node-2", nodeResources("4", "4Gi"), nil))
-	f.eventually(func() bool { return f.knows("node-2") })
 	f.create(testPod("witness", resources("2", "1Gi"))) // comes later, and fits there only
 	f.eventually(func() bool { return f.pod("witness").Spec.NodeName == "node-2" })
 	require.Empty(t, f.pod("web").Spec.NodeName)
