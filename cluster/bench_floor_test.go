@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,15 +49,22 @@ func playFloor(ctx context.Context, options Options) error {
 
 func bindInTurn(ctx context.Context, client kubernetes.Interface) error {
 	factory := informers.NewSharedInformerFactory(client, 0)
-	var names []string
-	nodes := cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) { names = append(names, obj.(*corev1.Node).Name) }}
+	var mu sync.Mutex
+	var names []string // guarded by mu: nodes and pods are told of by two goroutines
+	nodes := cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) {
+		mu.Lock()
+		defer mu.Unlock()
+		names = append(names, obj.(*corev1.Node).Name)
+	}}
 	var writers errgroup.Group
 	writers.SetLimit(128)
 	turn := 0
 	pods := cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) {
 		if pod := obj.(*corev1.Pod); pod.Spec.NodeName == "" {
 			turn++
+			mu.Lock()
 			node := names[turn%len(names)]
+			mu.Unlock()
 			writers.Go(func() error { return bindTo(ctx, client, pod, node) })
 		}
 	}}

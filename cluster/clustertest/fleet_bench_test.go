@@ -89,23 +89,24 @@ func podsEach(b *testing.B, nodes int, interval time.Duration) {
 	require.NoError(b, err)
 	defer watching.Stop()
 	created := make([]time.Time, b.N)
-	bound := make(chan []time.Duration, 1)
+	bound := make(chan []time.Time, 1) // when each was seen bound; nothing if the watch broke
 	go func() {
-		waited, running := make([]time.Duration, b.N), map[string]bool{}
+		defer close(bound)
+		seen, running := make([]time.Time, b.N), map[string]bool{}
 		for len(running) < b.N {
 			pod, ok := (<-watching.ResultChan()).Object.(*corev1.Pod)
 			if !ok {
-				break
+				return
 			}
 			i, err := strconv.Atoi(strings.TrimPrefix(pod.Name, "pod-"))
-			if err == nil && pod.Spec.NodeName != "" && waited[i] == 0 {
-				waited[i] = time.Since(created[i])
+			if err == nil && pod.Spec.NodeName != "" && seen[i].IsZero() {
+				seen[i] = time.Now()
 			}
 			if pod.Status.Phase == corev1.PodRunning {
 				running[pod.Name] = true
 			}
 		}
-		bound <- waited
+		bound <- seen
 	}()
 	parts := profiled(b)
 	b.ResetTimer()
@@ -124,9 +125,14 @@ func podsEach(b *testing.B, nodes int, interval time.Duration) {
 		})
 	}
 	require.NoError(b, creators.Wait())
-	waited := <-bound
+	seen, ok := <-bound
+	require.True(b, ok, "the watch broke")
 	b.StopTimer()
 	if interval > 0 {
+		waited := make([]time.Duration, b.N)
+		for i := range waited {
+			waited[i] = seen[i].Sub(created[i])
+		}
 		slices.Sort(waited)
 		b.ReportMetric(waited[b.N/2].Seconds()*1000, "p50-ms")
 		b.ReportMetric(waited[b.N*99/100].Seconds()*1000, "p99-ms")
