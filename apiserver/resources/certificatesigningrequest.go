@@ -1,11 +1,9 @@
 package resources
 
 import (
-	"fmt"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -106,21 +104,9 @@ func withDecision(kept, written []certificatesv1.CertificateSigningRequestCondit
 
 // approval is the subresource of those who decide: it writes the conditions and nothing else.
 func approval() Subresource {
-	return Subresource{
-		Name:  "approval",
-		Verbs: readWrite,
-		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
-		Apply: func(obj Object, body runtime.Object) error {
-			r, ok := obj.(*certificatesv1.CertificateSigningRequest)
-			from, is := body.(*certificatesv1.CertificateSigningRequest)
-			if !ok || !is {
-				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a %T belongs", body, obj))
-			}
-			r.Status.Conditions = from.Status.Conditions
-			return nil
-		},
-		Validate: check(validateDecision),
-	}
+	return partOf("approval", func(obj, body *certificatesv1.CertificateSigningRequest) {
+		obj.Status.Conditions = body.Status.Conditions
+	}, validateDecision)
 }
 
 func certificateRequestColumns() []metav1.TableColumnDefinition {

@@ -7,8 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -17,20 +15,7 @@ import (
 // ephemeralContainers is the subresource by which containers are added to a pod that runs, as `kubectl debug` does. It
 // shows the whole pod, and writes nothing but its ephemeral containers.
 func ephemeralContainers() Subresource {
-	return Subresource{
-		Name:  "ephemeralcontainers",
-		Verbs: readWrite,
-		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
-		Apply: func(obj Object, body runtime.Object) error {
-			from, ok := body.(*corev1.Pod)
-			if !ok {
-				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a %T belongs", body, obj))
-			}
-			obj.(*corev1.Pod).Spec.EphemeralContainers = from.Spec.EphemeralContainers
-			return nil
-		},
-		Validate: check(validateEphemeralUpdate),
-	}
+	return partOf("ephemeralcontainers", func(obj, body *corev1.Pod) { obj.Spec.EphemeralContainers = body.Spec.EphemeralContainers }, validateEphemeralUpdate)
 }
 
 // mirrorPod marks the pods that stand for a node's static pods.

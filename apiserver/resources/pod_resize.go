@@ -1,32 +1,15 @@
 package resources
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // resize is the subresource by which a pod asks for more or less cpu and memory where it is. It shows the whole pod, and
 // takes nothing but those numbers: upstream drops other changes of the spec, here they are refused.
 func resize() Subresource {
-	return Subresource{
-		Name:  "resize",
-		Verbs: readWrite,
-		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
-		Apply: func(obj Object, body runtime.Object) error {
-			from, ok := body.(*corev1.Pod)
-			if !ok {
-				return apierrors.NewBadRequest(fmt.Sprintf("the body is a %T where a %T belongs", body, obj))
-			}
-			obj.(*corev1.Pod).Spec = *from.Spec.DeepCopy()
-			return nil
-		},
-		Validate: check(validatePodResize),
-	}
+	return partOf("resize", func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, validatePodResize)
 }
 
 // validatePodResize holds a resize to cpu and memory of containers and sidecars (pkg/apis/core/validation:

@@ -17,8 +17,13 @@ import (
 
 // status is the subresource that most kinds have: it shows the whole object, and writes nothing but its status.
 func status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
+	return partOf("status", apply, validate)
+}
+
+// partOf is a subresource that shows the whole object, and writes the part of it that apply takes over from the body.
+func partOf[T Object](name string, apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
 	return Subresource{
-		Name:  "status",
+		Name:  name,
 		Verbs: readWrite,
 		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
 		Apply: func(obj Object, body runtime.Object) error {
