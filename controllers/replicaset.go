@@ -81,8 +81,11 @@ func newReplicaController(e env, kind replicaKind, owners watch) controller {
 }
 
 // ownersOfPod wakes the owner that controls the pod, the one that did before, and for a pod without one all that would
-// adopt it.
+// adopt it. An update that leaves an owner's counts as they are wakes none.
 func (c *replicaController) ownersOfPod(pod, old *corev1.Pod) []string {
+	if old != nil && countsAlike(old, pod) {
+		return nil
+	}
 	var keys []string
 	key, controlled := c.controllerKey(pod)
 	if controlled && key != "" {

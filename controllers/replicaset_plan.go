@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -61,6 +63,19 @@ func planReplicaSet(kind string, rs *appsv1.ReplicaSet, selector labels.Selector
 	}
 	plan.Status, plan.Again = replicaSetStatus(rs, live, len(terminating), now)
 	return plan
+}
+
+// countsAlike reports whether planReplicaSet counts a pod the same before and after a change: such as its binding, which is
+// one of the three or four changes of each pod that starts, and has 5,000 pods counted where a ReplicaSet has so many.
+// (What else decides which pods to delete matters only in the moment in which there are too many, and is read then.)
+// Upstream's controller counts again whenever a pod changes.
+func countsAlike(old, pod *corev1.Pod) bool {
+	oldSince, oldReady := readySince(old)
+	since, ready := readySince(pod)
+	return old.UID == pod.UID && finished(old) == finished(pod) &&
+		(old.DeletionTimestamp == nil) == (pod.DeletionTimestamp == nil) &&
+		oldReady == ready && (!ready || oldSince.Equal(since)) &&
+		maps.Equal(old.Labels, pod.Labels) && equality.Semantic.DeepEqual(old.OwnerReferences, pod.OwnerReferences)
 }
 
 // chooseDeletions takes the n pods that will be missed least.

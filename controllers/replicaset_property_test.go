@@ -24,18 +24,7 @@ func TestReplicaSetConverges(t *testing.T) {
 		require.NoError(t, err)
 		var pods []*corev1.Pod
 		for i := range rapid.IntRange(0, 12).Draw(t, "pods") {
-			said := map[string]string{
-				"app":   rapid.SampledFrom([]string{"web", "web", "debug"}).Draw(t, "app"),
-				"owner": rapid.SampledFrom([]string{"web", "web", "other", "none"}).Draw(t, "owner"),
-				"phase": rapid.SampledFrom([]string{"Pending", "Running", "Failed", "Succeeded", "Unknown"}).Draw(t, "phase"),
-				"node":  rapid.SampledFrom([]string{"", "n1", "n2"}).Draw(t, "node"),
-			}
-			for _, key := range []string{"deleting", "ready"} {
-				if rapid.Bool().Draw(t, key) {
-					said[key] = map[string]string{"ready": "5m"}[key]
-				}
-			}
-			pods = append(pods, podGiven(given{t: t, name: fmt.Sprintf("p%d", i), said: said}))
+			pods = append(pods, anyPod(t, fmt.Sprintf("p%d", i)))
 		}
 		serial := 0
 		for round := 0; ; round++ {
@@ -62,6 +51,53 @@ func TestReplicaSetConverges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// anyPod may be of any owner and in any state.
+func anyPod(t *rapid.T, name string) *corev1.Pod {
+	said := map[string]string{
+		"app":   rapid.SampledFrom([]string{"web", "web", "debug"}).Draw(t, "app"),
+		"owner": rapid.SampledFrom([]string{"web", "web", "other", "none"}).Draw(t, "owner"),
+		"phase": rapid.SampledFrom([]string{"Pending", "Running", "Failed", "Succeeded", "Unknown"}).Draw(t, "phase"),
+		"node":  rapid.SampledFrom([]string{"", "n1", "n2"}).Draw(t, "node"),
+	}
+	if rapid.Bool().Draw(t, "deleting") {
+		said["deleting"] = ""
+	}
+	if ready := rapid.SampledFrom([]string{"", "1m", "5m"}).Draw(t, "ready"); ready != "" {
+		said["ready"] = ready
+	}
+	return podGiven(given{t: t, name: name, said: said})
+}
+
+// TestCountsAlike: a change of a pod that wakes no ReplicaSet leaves the plan of each as it is, but for which pods go first.
+func TestCountsAlike(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rs := aReplicaSet("web", rapid.Int32Range(0, 3).Draw(t, "wanted"))
+		rs.Spec.MinReadySeconds = rapid.SampledFrom([]int32{0, 600}).Draw(t, "minReadySeconds")
+		selector, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector)
+		require.NoError(t, err)
+		plan := func(pod *corev1.Pod) []any {
+			pods := []*corev1.Pod{pod, podGiven(given{t: t, name: "other"})}
+			p := planReplicaSet("ReplicaSet", rs, selector, pods, pods, noon)
+			return []any{p.Create, len(p.Delete), len(p.Claims.Kept), len(p.Claims.Adopt), len(p.Claims.Release), p.Status, p.Again}
+		}
+		states := make([]*corev1.Pod, 8)
+		for i := range states {
+			states[i] = anyPod(t, "p")
+		}
+		for _, old := range states {
+			for _, pod := range states {
+				if countsAlike(old, pod) {
+					require.Equal(t, plan(old), plan(pod))
+				}
+			}
+		}
+	})
+	bound := podGiven(given{t: t, name: "p", said: map[string]string{"node": "", "phase": "Pending"}})
+	pod := bound.DeepCopy()
+	pod.Spec.NodeName = "n1"
+	require.True(t, countsAlike(bound, pod), "a binding wakes the ReplicaSet")
 }
 
 // TestNeverTwoPodsForOne: the controller acts on a cache that lags by any number of events, and is woken at any moment. It
