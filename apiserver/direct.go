@@ -56,7 +56,7 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	out := newDirectAnswer(ctx, cancel)
-	go func() {
+	d.server.hands.do(func() {
 		pprof.SetGoroutineLabels(pprof.WithLabels(ctx, ownWork))
 		defer in.Body.Close() //nolint:errcheck // it was read, or nobody wants it
 		defer func() {
@@ -67,7 +67,7 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 		}()
 		d.server.handler.ServeHTTP(out, in)
 		out.done = true
-	}()
+	})
 	select {
 	case <-out.begun:
 	case <-ctx.Done():

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
+	"k8s.io/utils/clock"
 )
 
 // certificateOf is the client certificate of the configuration.
@@ -97,6 +98,8 @@ func TestDirectChecksTheCertificate(t *testing.T) {
 // An answer that broke off is not taken for one that ended.
 func TestDirectAnswersThatBreakOff(t *testing.T) {
 	s := &Server{stopping: make(chan struct{})}
+	s.hands = newHands(clock.RealClock{}, s.stopping)
+	defer close(s.stopping)
 	say := ""
 	s.handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if say != "" {

@@ -78,6 +78,7 @@ type Server struct {
 	running      atomic.Int64
 	requestEnded chan struct{}
 	load         *load
+	hands        *hands // answer the requests of this process
 }
 
 // served is a row in one of its versions.
@@ -97,6 +98,7 @@ func New(o Options) (*Server, error) {
 		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
 		load: newLoad(maxReads, maxWrites),
 	}
+	s.hands = newHands(o.Clock, s.stopping)
 	var stored []*resources.Resource
 	for _, row := range s.table {
 		s.rows[row.Kind.GroupVersion().WithResource(row.Plural)] = served{row: row}

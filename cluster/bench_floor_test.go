@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ func playFloor(ctx context.Context, options Options) error {
 	c.stages = []stage{
 		{"cluster", func(context.Context) (string, error) { return c.join("") }},
 		{"floor", func(ctx context.Context) (string, error) {
-			debug.SetGCPercent(schedulerGCPercent)
+			CollectLess()
 			config, err := c.config(scheduling)
 			if err != nil {
 				return "", err

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/cluster"
 	"minik.dev/cluster/clustertest"
 )
 
@@ -36,6 +37,7 @@ func BenchmarkSimulatedPods(b *testing.B) {
 }
 
 func simulatedPods(b *testing.B, nodes int) {
+	cluster.CollectLess() // as minik up does with so many nodes
 	const deployments = 10
 	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(nodes)))
 	require.NoError(b, err)
@@ -82,6 +84,7 @@ func BenchmarkPods(b *testing.B) {
 }
 
 func podsEach(b *testing.B, nodes int, interval time.Duration) {
+	cluster.CollectLess() // as minik up does with so many nodes
 	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(nodes)))
 	require.NoError(b, err)
 	pods := client.CoreV1().Pods("default")

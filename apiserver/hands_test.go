@@ -1,0 +1,55 @@
+package apiserver
+
+import (
+	"bytes"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+// One goroutine answers what comes one after the other, more answer what comes at once, and those with nothing to do end.
+func TestHands(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Now())
+	stopping := make(chan struct{})
+	h := newHands(clock, stopping)
+	who := make(chan string)
+	note := func() { who <- goroutine() }
+	idle := func() { require.Eventually(t, clock.HasWaiters, 10*time.Second, time.Millisecond) }
+
+	h.do(note)
+	first := <-who
+	idle()
+	h.do(note)
+	require.Equal(t, first, <-who, "a second goroutine was made while the first had nothing to do")
+	idle()
+	h.do(note)
+	h.do(note) // the first is not done: nobody has heard it
+	require.NotEqual(t, <-who, <-who, "two jobs were done by one, so that one waited")
+
+	require.Eventually(t, func() bool { // how many wait cannot be asked
+		clock.Step(handIdle)
+		select {
+		case h.jobs <- note:
+			<-who
+			return false
+		default:
+			return !clock.HasWaiters()
+		}
+	}, 10*time.Second, time.Millisecond, "a hand waits for ever")
+
+	h.do(note)
+	<-who
+	idle()
+	close(stopping)
+	require.Eventually(t, func() bool { return !clock.HasWaiters() }, 10*time.Second, time.Millisecond,
+		"a hand outlives the server")
+}
+
+// goroutine is the number of the goroutine that asks.
+func goroutine() string {
+	trace := make([]byte, 64)
+	return string(bytes.Fields(trace[:runtime.Stack(trace, false)])[1])
+}

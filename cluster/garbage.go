@@ -1,0 +1,24 @@
+package cluster
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// gcPercent is how much is allocated between two collections of garbage, in percent of what is kept, where CollectLess was
+// called. Go has 100.
+//
+// A scheduler with a process of its own keeps little and makes much garbage: a pod costs it a sixteenth less with 200, and it
+// takes 158 MB after 5,000 pods on 1,000 nodes, where it took 147 at most. With 400 it was a ninth less, and 212 MB.
+//
+// A cluster with 1,000 simulated nodes in one process takes 850 to 920 MB at most while 5,000 pods come at 200 a second, where
+// it took 690 to 760; a pod costs it a tenth less, and waits less often for the processors while a collection has them.
+const gcPercent = 200
+
+// CollectLess trades memory for time, in the whole process: garbage is collected half as often, unless $GOGC says how often.
+// It is for a program that is nothing but a scheduler, or a cluster of many nodes.
+func CollectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
