@@ -30,7 +30,7 @@ func playFloor(ctx context.Context, options Options) error {
 	c.stages = []stage{
 		{"cluster", func(context.Context) (string, error) { return c.join("") }},
 		{"floor", func(ctx context.Context) (string, error) {
-			CollectLess()
+			collectLess()
 			config, err := c.config(scheduling)
 			if err != nil {
 				return "", err

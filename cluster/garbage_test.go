@@ -7,15 +7,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the user says of garbage stands.
+// Memory is traded for time where there are many nodes, and neither too many nor a user who decided about it.
 func TestCollectLess(t *testing.T) {
 	const own = 137
 	before := debug.SetGCPercent(own)
 	defer debug.SetGCPercent(before)
-	t.Setenv("GOGC", "137")
-	CollectLess()
-	require.Equal(t, own, debug.SetGCPercent(own))
-	t.Setenv("GOGC", "")
-	CollectLess()
-	require.Equal(t, gcPercent, debug.SetGCPercent(own))
+	for _, c := range []struct {
+		env         string
+		nodes, want int
+	}{{"", 0, own}, {"", 1, gcPercent}, {"", mostNodes, gcPercent}, {"", mostNodes + 1, own}, {"137", mostNodes, own}} {
+		t.Setenv("GOGC", c.env)
+		CollectLess(c.nodes)
+		require.Equal(t, c.want, debug.SetGCPercent(own), "%d nodes, GOGC %q", c.nodes, c.env)
+	}
 }

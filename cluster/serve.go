@@ -84,7 +84,7 @@ func (c *Cluster) join(kubeconfig string) (string, error) {
 
 // serveScheduler has the scheduler stand for election, as upstream's does: so it may be started twice.
 func (c *Cluster) serveScheduler(context.Context) (string, error) {
-	CollectLess()
+	collectLess()
 	return c.runScheduler(true)
 }
 

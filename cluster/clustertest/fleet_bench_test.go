@@ -38,7 +38,7 @@ func BenchmarkSimulatedPods(b *testing.B) {
 }
 
 func simulatedPods(b *testing.B, nodes int) {
-	cluster.CollectLess() // as minik up does with so many nodes
+	cluster.CollectLess(nodes) // as minik up does
 	const deployments = 10
 	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(nodes)))
 	require.NoError(b, err)
@@ -86,7 +86,7 @@ func BenchmarkPods(b *testing.B) {
 }
 
 func podsEach(b *testing.B, nodes, running int, interval time.Duration) {
-	cluster.CollectLess() // as minik up does with so many nodes
+	cluster.CollectLess(nodes) // as minik up does
 	client, err := kubernetes.NewForConfig(clustertest.Start(b, clustertest.Nodes(3), clustertest.SimNodes(nodes)))
 	require.NoError(b, err)
 	if running > 0 {

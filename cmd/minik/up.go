@@ -107,9 +107,7 @@ func (u *up) run(cmd *cobra.Command) error {
 	}
 	defer func() { _ = logs.Close() }()
 	u.options.Logger = newLogger(cmd, logs)
-	if u.simNodes > 0 {
-		cluster.CollectLess()
-	}
+	cluster.CollectLess(u.simNodes)
 	u.options.Progress = func(stage cluster.Stage) { _, _ = io.WriteString(u.streams.Out, stageLine(stage)) }
 
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
