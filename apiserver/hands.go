@@ -26,11 +26,16 @@ func (h *hands) do(job func()) {
 	select {
 	case h.jobs <- job:
 	default:
-		go func() {
-			for ; job != nil; job = h.next() {
-				job()
-			}
-		}()
+		go h.work(job)
+	}
+}
+
+// work does one job after the other. It is a function of its own so that nothing holds the last one, and its answer, while the
+// next is waited for.
+func (h *hands) work(job func()) {
+	for job != nil {
+		job()
+		job = h.next()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -46,6 +47,23 @@ func TestHands(t *testing.T) {
 	close(stopping)
 	require.Eventually(t, func() bool { return !clock.HasWaiters() }, 10*time.Second, time.Millisecond,
 		"a hand outlives the server")
+}
+
+// What a hand has done it lets go: an answer may be large.
+func TestIdleHandsHoldNothing(t *testing.T) {
+	clock := clocktesting.NewFakeClock(time.Now())
+	stopping := make(chan struct{})
+	defer close(stopping)
+	h := newHands(clock, stopping)
+	held := func() weak.Pointer[[]byte] {
+		answer := make([]byte, 1<<20)
+		h.do(func() { answer[0] = 1 })
+		return weak.Make(&answer)
+	}()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return clock.HasWaiters() && held.Value() == nil
+	}, 10*time.Second, time.Millisecond, "a hand that waits keeps its last job")
 }
 
 // goroutine is the number of the goroutine that asks.
