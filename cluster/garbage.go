@@ -15,13 +15,13 @@ import (
 // it took 690 to 760; a pod costs it a tenth less, and waits less often for the processors while a collection has them.
 const gcPercent = 200
 
-// mostNodes is how many simulated nodes one process may have for that: 5,000 with 10,000 pods would take 2.4 GB, and not 1.6.
-const mostNodes = 1000
+// collectLessUpTo is how many simulated nodes one process may have for that: 5,000 with 10,000 pods would take 2.4 GB, and not 1.6.
+const collectLessUpTo = 1000
 
-// CollectLess is for a program that is nothing but a cluster with so many simulated nodes: if they are many, but not too many,
-// garbage is collected half as often in the whole process, unless $GOGC says how often.
+// CollectLess is for a program that is nothing but a cluster with so many simulated nodes: with 1 to 1,000 of them, garbage is
+// collected half as often in the whole process, unless $GOGC says how often.
 func CollectLess(simNodes int) {
-	if 0 < simNodes && simNodes <= mostNodes {
+	if 0 < simNodes && simNodes <= collectLessUpTo {
 		collectLess()
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Memory is traded for time where there are many nodes, and neither too many nor a user who decided about it.
+// Memory is traded for time where there are simulated nodes, but not too many, and $GOGC decides otherwise.
 func TestCollectLess(t *testing.T) {
 	const own = 137
 	before := debug.SetGCPercent(own)
@@ -15,7 +15,7 @@ func TestCollectLess(t *testing.T) {
 	for _, c := range []struct {
 		env         string
 		nodes, want int
-	}{{"", 0, own}, {"", 1, gcPercent}, {"", mostNodes, gcPercent}, {"", mostNodes + 1, own}, {"137", mostNodes, own}} {
+	}{{"", 0, own}, {"", 1, gcPercent}, {"", collectLessUpTo, gcPercent}, {"", collectLessUpTo + 1, own}, {"137", collectLessUpTo, own}} {
 		t.Setenv("GOGC", c.env)
 		CollectLess(c.nodes)
 		require.Equal(t, c.want, debug.SetGCPercent(own), "%d nodes, GOGC %q", c.nodes, c.env)
