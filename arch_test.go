@@ -81,7 +81,7 @@ var walls = []wall{
 		reason:   "only cluster composes, and what is composed does not know it",
 	},
 	{
-		packages: []string{"api/...", "control/...", "journal/..."},
+		packages: []string{"api/...", "control/...", "journal/...", "private/..."},
 		never:    append([]string{"apiserver/...", "cluster/...", "cmd/..."}, components...),
 		reason:   "every component imports these, so they can import none of them",
 	},

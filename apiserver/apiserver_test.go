@@ -26,6 +26,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+
+	"minik.dev/apiserver/etcd"
 )
 
 // cluster is an API server on a free port with an etcd of its own, for one test.
@@ -33,7 +35,7 @@ type testServer struct {
 	*Server
 	config *rest.Config
 	client kubernetes.Interface
-	etcd   *Etcd
+	etcd   *etcd.Server
 	stop   func()
 }
 
@@ -45,12 +47,12 @@ func start(t testing.TB) *testServer {
 
 func startOn(t testing.TB, dir string) *testServer {
 	t.Helper()
-	return startWith(t, EtcdOptions{Dir: dir, Volatile: true})
+	return startWith(t, etcd.Options{Dir: dir, Volatile: true})
 }
 
-func startWith(t testing.TB, options EtcdOptions, changes ...func(*Options)) *testServer {
+func startWith(t testing.TB, options etcd.Options, changes ...func(*Options)) *testServer {
 	t.Helper()
-	etcd, err := StartEtcd(t.Context(), options)
+	etcd, err := etcd.Start(t.Context(), options)
 	require.NoError(t, err)
 	ts := serveFrom(t, etcd, changes...)
 	stopServer := ts.stop
@@ -63,7 +65,7 @@ func startWith(t testing.TB, options EtcdOptions, changes ...func(*Options)) *te
 }
 
 // serveFrom runs an API server on an etcd that is there, until the test ends.
-func serveFrom(t testing.TB, etcd *Etcd, changes ...func(*Options)) *testServer {
+func serveFrom(t testing.TB, etcd *etcd.Server, changes ...func(*Options)) *testServer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	serverTLS, config := certificates(t)

@@ -25,6 +25,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"minik.dev/apiserver/etcd"
 )
 
 // The benchmarks report what DESIGN's table bounds: µs of CPU (user and system, the whole process) per operation, and
@@ -86,16 +88,16 @@ func (ts *testServer) clients(b *testing.B, n int) []kubernetes.Interface {
 // process as minik does, and by way of a client and a socket as a kube-apiserver does. Durable is as `minik up` runs: etcd
 // waits for the disk.
 func BenchmarkCreate(b *testing.B) {
-	b.Run("durable", func(b *testing.B) { benchmarkCreate(b, EtcdOptions{Dir: b.TempDir()}) })
-	b.Run("volatile", func(b *testing.B) { benchmarkCreate(b, EtcdOptions{Dir: b.TempDir(), Volatile: true}) })
+	b.Run("durable", func(b *testing.B) { benchmarkCreate(b, etcd.Options{Dir: b.TempDir()}) })
+	b.Run("volatile", func(b *testing.B) { benchmarkCreate(b, etcd.Options{Dir: b.TempDir(), Volatile: true}) })
 }
 
-func benchmarkCreate(b *testing.B, options EtcdOptions) {
+func benchmarkCreate(b *testing.B, options etcd.Options) {
 	ts := startWith(b, options)
 	ts.namespace(b, "bench")
 	ctx := context.Background()
 	workers := ts.clients(b, 64)
-	remote, err := ConnectEtcd(ctx, []string{ts.etcd.Endpoint})
+	remote, err := etcd.Connect(ctx, []string{ts.etcd.Endpoint})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = remote.Stop() })
 	b.Run("etcd", func(b *testing.B) { benchmarkTransactions(b, ts.etcd.Client) })

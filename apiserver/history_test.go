@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/store"
 )
 
@@ -47,7 +48,7 @@ func (t countedTicker) C() <-chan time.Time {
 // reads on within a token's life sees the rest as it was when the list began.
 func TestHistoryIsCompactedBehindRunningLists(t *testing.T) {
 	clock := &lookedAt{FakeClock: clocktesting.NewFakeClock(time.Now())}
-	ts := startWith(t, EtcdOptions{Dir: t.TempDir(), Volatile: true}, func(o *Options) {
+	ts := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) {
 		o.Clock, o.History = clock, store.History{Age: store.KeepAtLeast}
 	})
 	oldest := func() int64 {

@@ -19,6 +19,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/apiserver/etcd"
 )
 
 var linearSeed = flag.Uint64("linear-seed", 0, "seed of the linearizability tests; 0 takes a new one")
@@ -57,7 +59,7 @@ func TestLinearizableAcrossRestarts(t *testing.T) {
 func TestLinearizableWithTwoServers(t *testing.T) {
 	h := newLinearHistory(t)
 	first := start(t)
-	shared := &Etcd{Client: first.etcd.Client} // not embedded: others write to it
+	shared := &etcd.Server{Client: first.etcd.Client} // not embedded: others write to it
 	a := serveFrom(t, shared, func(o *Options) { o.Name = "a" })
 	b := serveFrom(t, shared, func(o *Options) { o.Name = "b" })
 	a.namespace(t, "shop")

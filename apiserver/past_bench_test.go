@@ -20,6 +20,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/store"
 	"minik.dev/journal"
 )
@@ -122,7 +123,7 @@ func middle(turns []float64) float64 {
 func BenchmarkJournal(b *testing.B) {
 	for name, volatile := range map[string]bool{"durable": false, "volatile": true} {
 		b.Run(name, func(b *testing.B) {
-			ts := startWith(b, EtcdOptions{Dir: b.TempDir(), Volatile: volatile})
+			ts := startWith(b, etcd.Options{Dir: b.TempDir(), Volatile: volatile})
 			ts.namespace(b, "bench")
 			workers := ts.clients(b, 64)
 			var next atomic.Int64

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"minik.dev/apiserver/etcd"
 )
 
 // at is a client of the cluster as it was, as kubectl is one with --server https://…/at/<revision>.
@@ -38,7 +40,7 @@ func (ts *testServer) setData(t testing.TB, name, value string) *corev1.ConfigMa
 // Each form of a list, read in the past, is byte for byte what it was when it was the present.
 func TestAListOfThePastIsWhatItWas(t *testing.T) {
 	stopped := clocktesting.NewFakeClock(time.Now()) // continue tokens say when they were issued
-	ts := startWith(t, EtcdOptions{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.Clock = stopped })
+	ts := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.Clock = stopped })
 	ts.namespace(t, "shop")
 	paths := []string{
 		"/api/v1/namespaces/shop/configmaps", "/api/v1/configmaps?limit=2", "/api/v1/configmaps?fieldSelector=metadata.name%3Da",
@@ -233,7 +235,7 @@ func TestAWatchOfThePast(t *testing.T) {
 // Ages are those of then: an hour later, a pod that was just made is still shown as just made.
 func TestAgesOfThePast(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
-	ts := startWith(t, EtcdOptions{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.Clock = clock })
+	ts := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.Clock = clock })
 	ts.namespace(t, "shop")
 	made := ts.configMap(t, "shop", "a")
 	clock.Step(time.Hour)

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/utils/clock"
+
+	"minik.dev/apiserver/etcd"
 )
 
 // oftenMarked is a clock by which bookmarks come all the time.
@@ -31,7 +33,7 @@ func (c oftenMarked) NewTicker(d time.Duration) clock.Ticker {
 // the same events as one that is never cut: the selection, the order, the objects as they were.
 func TestWatchesThatAreCutSeeTheSameAsOneThatIsNot(t *testing.T) {
 	seed := drawnSeed(t)
-	ts := startWith(t, EtcdOptions{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.Clock = oftenMarked{} })
+	ts := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.Clock = oftenMarked{} })
 	ts.namespace(t, "shop")
 	client, err := dynamic.NewForConfig(ts.config)
 	require.NoError(t, err)

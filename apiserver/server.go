@@ -21,6 +21,7 @@ import (
 
 	"minik.dev/apiserver/admission"
 	"minik.dev/apiserver/discovery"
+	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/openapi"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
@@ -31,7 +32,7 @@ type Options struct {
 	// Name tells this API server from others that share the etcd.
 	Name string
 	// Etcd is where everything is stored.
-	Etcd *Etcd
+	Etcd *etcd.Server
 	// History bounds what is kept of the past.
 	History store.History
 	// TLS holds the serving certificate, and the CA that signs client certificates.

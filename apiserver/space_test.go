@@ -10,11 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/apiserver/etcd"
 )
 
 // A full etcd is told clearly, reads go on, and writes work again when history was forgotten to make room.
 func TestOutOfSpace(t *testing.T) {
-	s := startWith(t, EtcdOptions{Dir: t.TempDir(), Volatile: true, Quota: 8 << 20})
+	s := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true, Quota: 8 << 20})
 	_, err := s.client.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
 	require.NoError(t, err)

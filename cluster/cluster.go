@@ -14,7 +14,9 @@ import (
 	"k8s.io/client-go/rest"
 
 	"minik.dev/apiserver"
+	"minik.dev/apiserver/etcd"
 	"minik.dev/kubelet/docker"
+	"minik.dev/private"
 )
 
 // Cluster is a whole cluster in this process.
@@ -23,7 +25,7 @@ type Cluster struct {
 	home    home
 	network *Network
 	pki     *pki
-	etcd    *apiserver.Etcd
+	etcd    *etcd.Server
 	server  *apiserver.Server // nil where it runs in another process
 	// host is the API server's URL, runtime what runs containers, engine nil where they are simulated; set while Run starts.
 	host    string
@@ -230,7 +232,7 @@ func (h home) log(name string) string  { return filepath.Join(h.dir, "logs", nam
 // makeHome makes the data directory where it is missing.
 func makeHome(dir string, ephemeral bool) (home, error) {
 	if ephemeral {
-		temporary, err := os.MkdirTemp("", "minik-")
+		temporary, err := private.Temporary("minik-")
 		if err != nil {
 			return home{}, fmt.Errorf("making a temporary data directory: %w", err)
 		}
@@ -242,6 +244,9 @@ func makeHome(dir string, ephemeral bool) (home, error) {
 	}
 	if err := os.MkdirAll(absolute, 0o700); err != nil {
 		return home{}, fmt.Errorf("making the data directory %s: %w; choose another with --data-dir", absolute, err)
+	}
+	if err := private.Check(absolute); err != nil {
+		return home{}, fmt.Errorf("using the data directory: %w", err)
 	}
 	return home{dir: absolute}, nil
 }

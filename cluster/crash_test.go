@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"minik.dev/api"
-	"minik.dev/apiserver"
+	"minik.dev/apiserver/etcd"
 	"minik.dev/journal"
 )
 
@@ -206,7 +206,7 @@ func servedRevisions(t *testing.T, s *site) map[int64]api.Revision {
 // compareJournal goes through etcd's whole history. Every revision that changed an object, other than a Lease or an Event,
 // has one entry, in the same revision; and every entry has its object.
 func compareJournal(t *testing.T, dir string, served map[int64]api.Revision) {
-	etcd, err := apiserver.StartEtcd(t.Context(), apiserver.EtcdOptions{
+	etcd, err := etcd.Start(t.Context(), etcd.Options{
 		Dir: filepath.Join(dir, "etcd"), LogFile: filepath.Join(dir, "logs", "etcd.log"),
 	})
 	require.NoError(t, err)

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"minik.dev/apiserver"
+	"minik.dev/apiserver/etcd"
 )
 
 // Snapshot is what is known of a copy of a cluster's store.
-type Snapshot = apiserver.Snapshot
+type Snapshot = etcd.Snapshot
 
 // The directories of a restore: restoring is where the data is made, former where earlier data is kept.
 const (
@@ -39,29 +39,29 @@ func SaveSnapshot(ctx context.Context, dataDir, path string) (s Snapshot, err er
 			return s, err
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
-		etcd, err := apiserver.StartEtcd(ctx, apiserver.EtcdOptions{Dir: h.etcd()})
+		local, err := etcd.Start(ctx, etcd.Options{Dir: h.etcd()})
 		if err != nil {
 			return s, err
 		}
-		defer func() { err = errors.Join(err, etcd.Stop()) }()
-		endpoint = etcd.Endpoint
+		defer func() { err = errors.Join(err, local.Stop()) }()
+		endpoint = local.Endpoint
 	}
-	etcd, err := apiserver.ConnectEtcd(ctx, strings.Split(endpoint, ","))
+	store, err := etcd.Connect(ctx, strings.Split(endpoint, ","))
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, etcd.Stop()) }()
-	return apiserver.SaveSnapshot(ctx, etcd.Client, path)
+	defer func() { err = errors.Join(err, store.Stop()) }()
+	return etcd.Save(ctx, store.Client, path)
 }
 
 // VerifySnapshot reads a snapshot and says what is in it, or how it is damaged.
-func VerifySnapshot(path string) (Snapshot, error) { return apiserver.VerifySnapshot(path) }
+func VerifySnapshot(path string) (Snapshot, error) { return etcd.Verify(path) }
 
 // RestoreSnapshot puts a snapshot in the place of a data directory's store. It refuses while the cluster runs, and touches
 // nothing before the snapshot is whole. The data that was there is kept; aside says where, and is empty where there was
 // none.
 func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (s Snapshot, aside string, err error) {
-	if s, err = apiserver.VerifySnapshot(path); err != nil {
+	if s, err = etcd.Verify(path); err != nil {
 		return s, "", err
 	}
 	h, err := makeHome(dataDir, false)
@@ -79,7 +79,7 @@ func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (
 	if err := os.RemoveAll(made); err != nil {
 		return s, "", fmt.Errorf("removing what an earlier restore left: %w", err)
 	}
-	if s, err = apiserver.RestoreSnapshot(ctx, path, made, h.etcd()); err != nil {
+	if s, err = etcd.Restore(ctx, path, made, h.etcd()); err != nil {
 		return s, "", err
 	}
 	// 2. They change places. A process that is killed in between leaves both; neither is lost.

@@ -23,6 +23,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/apiserver"
+	"minik.dev/apiserver/etcd"
 	"minik.dev/controllers"
 	"minik.dev/dns"
 	"minik.dev/kubelet"
@@ -36,9 +37,9 @@ const Version = "0.1.0"
 func (c *Cluster) startEtcd(ctx context.Context) (string, error) {
 	var err error
 	if len(c.options.EtcdServers) > 0 {
-		c.etcd, err = apiserver.ConnectEtcd(ctx, c.options.EtcdServers)
+		c.etcd, err = etcd.Connect(ctx, c.options.EtcdServers)
 	} else {
-		c.etcd, err = apiserver.StartEtcd(ctx, apiserver.EtcdOptions{
+		c.etcd, err = etcd.Start(ctx, etcd.Options{
 			Dir: c.home.etcd(), LogFile: c.home.log("etcd.log"), Volatile: c.options.Ephemeral,
 		})
 	}

@@ -7,9 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -19,8 +16,6 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
-	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"minik.dev/api"
+	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/resources"
 	"minik.dev/journal"
 )
@@ -36,27 +32,10 @@ import (
 // startEtcd runs an etcd of the test's own.
 func startEtcd(t testing.TB) *clientv3.Client {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "store") // t.TempDir() is too long for a unix socket
+	server, err := etcd.Start(t.Context(), etcd.Options{Dir: t.TempDir(), Volatile: true})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	config := embed.NewConfig()
-	config.Dir = filepath.Join(dir, "data")
-	client, peer := url.URL{Scheme: "unix", Path: dir + "/c"}, url.URL{Scheme: "unix", Path: dir + "/p"}
-	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
-	config.InitialCluster = config.InitialClusterFromName(config.Name)
-	config.TickMs, config.ElectionMs = 10, 100
-	config.LogLevel, config.LogOutputs = "panic", []string{"/dev/null"}
-	config.UnsafeNoFsync = true
-	server, err := embed.StartEtcd(config)
-	require.NoError(t, err)
-	<-server.Server.ReadyNotify()
-	c := v3client.New(server.Server)
-	t.Cleanup(func() {
-		_ = c.Close() // says that its context was cancelled
-		server.Close()
-	})
-	return c
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	return server.Client
 }
 
 // startStore runs a store until the test ends or stop is called.

@@ -1,4 +1,4 @@
-package apiserver
+package etcd
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // while nobody received. Ended, it closes; of a revision that is compacted it says so.
 func TestTheEmbeddedEtcdIsWatched(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	etcd, err := StartEtcd(ctx, EtcdOptions{Dir: t.TempDir(), Volatile: true})
+	etcd, err := Start(ctx, Options{Dir: t.TempDir(), Volatile: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, etcd.Stop()) })
 	put := func(i int) int64 {

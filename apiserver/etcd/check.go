@@ -1,4 +1,4 @@
-package apiserver
+package etcd
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// checkEtcd says whether etcd can open its data, because etcd panics, ends the process or waits forever where it cannot.
+// check says whether etcd can open its data, because etcd panics, ends the process or waits forever where it cannot.
 // It looks at each page of the database and at nothing that is inside: etcd checks the log itself.
-func checkEtcd(dir string) error {
+func check(dir string) error {
 	database := filepath.Join(dir, "member", "snap", "db")
 	info, err := os.Stat(database)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {

@@ -1,4 +1,4 @@
-package apiserver
+package etcd
 
 import (
 	"bytes"
@@ -29,9 +29,9 @@ type Snapshot struct {
 	SHA256 string
 }
 
-// SaveSnapshot writes a copy of the whole store, with its history, into a new file. It is etcd's own format: the database,
+// Save writes a copy of the whole store, with its history, into a new file. It is etcd's own format: the database,
 // and behind it its SHA-256, as etcdctl writes and etcdutl reads it. The store is written to meanwhile as ever.
-func SaveSnapshot(ctx context.Context, client *clientv3.Client, path string) (Snapshot, error) {
+func Save(ctx context.Context, client *clientv3.Client, path string) (Snapshot, error) {
 	if _, err := os.Stat(path); err == nil {
 		return Snapshot{}, fmt.Errorf("saving the snapshot: %s is there already, and is not written over", path)
 	}
@@ -45,7 +45,7 @@ func SaveSnapshot(ctx context.Context, client *clientv3.Client, path string) (Sn
 	err = errors.Join(err, file.Close())
 	var s Snapshot
 	if err == nil {
-		s, err = VerifySnapshot(part)
+		s, err = Verify(part)
 	}
 	if err == nil {
 		err = os.Rename(part, path)
@@ -72,8 +72,8 @@ func receive(ctx context.Context, client *clientv3.Client, file *os.File) error 
 // page is what a database's size is a multiple of; a file with a checksum behind it has that much more.
 const page = 512
 
-// VerifySnapshot reads the whole file and says what is in it, or how it is damaged.
-func VerifySnapshot(path string) (Snapshot, error) {
+// Verify reads the whole file and says what is in it, or how it is damaged.
+func Verify(path string) (Snapshot, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("reading the snapshot: %w", err)
@@ -147,14 +147,14 @@ func contentsOf(path string) (revision int64, objects int, err error) {
 	return revision, len(there), err
 }
 
-// RestoreSnapshot makes the data directory of an embedded etcd of a snapshot. Dir must not be there; when it is, it is whole.
+// Restore makes the data directory of an embedded etcd of a snapshot. Dir must not be there; when it is, it is whole.
 // It is to be used at the path final: a member of etcd knows where it listens.
 //
 // A snapshot has no log, and etcd wants one that fits its database. So an etcd is started on nothing, which makes log and
 // membership; then the saved database takes the place of the empty one, with the few entries that tie it to the log.
 // Real etcd's etcdutl writes such a log by itself.
-func RestoreSnapshot(ctx context.Context, path, dir, final string) (s Snapshot, err error) {
-	if s, err = VerifySnapshot(path); err != nil {
+func Restore(ctx context.Context, path, dir, final string) (s Snapshot, err error) {
+	if s, err = Verify(path); err != nil {
 		return s, err
 	}
 	defer func() {
@@ -162,7 +162,7 @@ func RestoreSnapshot(ctx context.Context, path, dir, final string) (s Snapshot, 
 			err = errors.Join(fmt.Errorf("restoring %s: %w", path, err), os.RemoveAll(dir))
 		}
 	}()
-	empty, err := StartEtcd(ctx, EtcdOptions{Dir: dir})
+	empty, err := Start(ctx, Options{Dir: dir})
 	if err != nil {
 		return s, err
 	}

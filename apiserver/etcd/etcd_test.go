@@ -1,4 +1,4 @@
-package apiserver_test
+package etcd_test
 
 import (
 	"io"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 
-	"minik.dev/apiserver"
+	"minik.dev/apiserver/etcd"
 )
 
 // Data that etcd cannot open is an error that says what to do; etcd itself would panic, or wait forever.
@@ -19,7 +19,7 @@ func TestDamagedData(t *testing.T) {
 	const database, log = "data/member/snap/db", "data/member/wal/0000000000000000-0000000000000000.wal"
 	good := filepath.Join(t.TempDir(), "etcd")
 	startAndStop := func(dir string) error {
-		etcd, err := apiserver.StartEtcd(t.Context(), apiserver.EtcdOptions{Dir: dir, LogFile: filepath.Join(t.TempDir(), "log")})
+		etcd, err := etcd.Start(t.Context(), etcd.Options{Dir: dir, LogFile: filepath.Join(t.TempDir(), "log")})
 		if err != nil {
 			return err
 		}

@@ -1,26 +1,32 @@
-package apiserver
+package etcd
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/config"
+	"go.etcd.io/etcd/server/v3/etcdserver"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
+	"go.etcd.io/etcd/server/v3/features"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"minik.dev/private"
 )
 
-// EtcdOptions say where and how the embedded etcd runs.
-type EtcdOptions struct {
-	// Dir holds the data and the unix sockets; it is made when it is missing.
+// Options say where and how the embedded etcd runs.
+type Options struct {
+	// Dir holds the data and the unix socket; it is made when it is missing, and closed to everyone else when it is not.
 	Dir string
 	// LogFile takes etcd's own log, from warnings on.
 	LogFile string
@@ -30,8 +36,8 @@ type EtcdOptions struct {
 	Volatile bool
 }
 
-// Etcd is the store's etcd: in this process, or somewhere else.
-type Etcd struct {
+// Server is the store's etcd: in this process, or somewhere else.
+type Server struct {
 	// Client speaks to it; where it is embedded, by calling its functions directly.
 	Client *clientv3.Client
 	// Endpoint is where etcdctl finds it.
@@ -39,16 +45,16 @@ type Etcd struct {
 	// Embedded says that it runs in this process, and that nobody else writes to it.
 	Embedded bool
 
-	server *embed.Etcd
+	server *etcdserver.EtcdServer
 	log    *os.File
-	dir    string // of the sockets, where it is not the data directory; removed at the end
+	socket *socket
 }
 
 // connectPatience is how long an etcd elsewhere may take to answer.
 const connectPatience = 5 * time.Second
 
-// ConnectEtcd uses an etcd that runs elsewhere.
-func ConnectEtcd(ctx context.Context, servers []string) (*Etcd, error) {
+// Connect uses an etcd that runs elsewhere.
+func Connect(ctx context.Context, servers []string) (*Server, error) {
 	endpoint := strings.Join(servers, ",")
 	client, err := clientv3.New(clientv3.Config{Endpoints: servers, DialTimeout: connectPatience, Logger: zap.NewNop()})
 	if err != nil {
@@ -60,75 +66,64 @@ func ConnectEtcd(ctx context.Context, servers []string) (*Etcd, error) {
 		return nil, errors.Join(fmt.Errorf("asking etcd at %s: %w; is it running, and is --etcd-servers right?", endpoint, err),
 			client.Close())
 	}
-	return &Etcd{Client: client, Endpoint: endpoint}, nil
+	return &Server{Client: client, Endpoint: endpoint}, nil
 }
-
-// sockets bounds a unix socket's path: 108 bytes on Linux, 104 elsewhere.
-const socketPath = 100
 
 // The heartbeat and the election of a member that is alone need not wait for a network: a cluster is led after 0.1 s
 // instead of 1 s.
 const (
-	tickMs     = 10
-	electionMs = 100
+	tickMs        = 10
+	electionTicks = 10
 )
 
 // maxTxnOps bounds what one transaction does: a service with a thousand node ports is written with a claim for each.
 const maxTxnOps = 2048
 
-// StartEtcd starts an embedded etcd and returns when it serves.
-func StartEtcd(ctx context.Context, o EtcdOptions) (*Etcd, error) {
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+// Start starts an embedded etcd and returns when it serves. It is a member that is alone, so nothing listens for other
+// members: who can reach such a listener can forge what the member stores. What listens is a unix socket for etcdctl, in a
+// directory of this user's alone.
+func Start(ctx context.Context, o Options) (_ *Server, err error) {
+	if err := private.Make(o.Dir); err != nil {
 		return nil, fmt.Errorf("making etcd's data directory: %w", err)
 	}
-	if err := checkEtcd(filepath.Join(o.Dir, "data")); err != nil {
+	if err := check(filepath.Join(o.Dir, "data")); err != nil {
 		return nil, damaged(o.Dir, err)
 	}
-	e := &Etcd{Embedded: true}
-	sockets, err := filepath.Abs(o.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("finding etcd's data directory: %w", err)
-	}
-	if len(sockets)+len("/client.sock") > socketPath {
-		hash := fnv.New64a()
-		hash.Write([]byte(sockets))
-		sockets = filepath.Join(os.TempDir(), fmt.Sprintf("minik-etcd-%x", hash.Sum64()))
-		if err := os.MkdirAll(sockets, 0o700); err != nil {
-			return nil, fmt.Errorf("making a directory for etcd's sockets: %w", err)
+	e := &Server{Embedded: true}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Stop())
 		}
-		e.dir = sockets
-	}
-	e.Endpoint = "unix://" + filepath.Join(sockets, "client.sock")
-	config := etcdConfig(o, sockets)
+	}()
 	if o.LogFile != "" {
 		if e.log, err = os.OpenFile(o.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 			return nil, fmt.Errorf("opening etcd's log: %w", err)
 		}
 	}
-	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(e.log))
-	server, err := embed.StartEtcd(config)
+	if e.socket, err = listen(o.Dir); err != nil {
+		return nil, fmt.Errorf("listening for etcdctl: %w", err)
+	}
+	e.Endpoint = e.socket.endpoint()
+	server, err := etcdserver.NewServer(configOf(o, e.Endpoint, loggerTo(e.log)))
 	if err != nil {
 		return nil, damaged(o.Dir, fmt.Errorf("starting etcd: %w", err))
 	}
 	e.server = server
+	server.Start()
 	patience := time.NewTimer(startPatience) //nolint:forbidigo // etcd runs on real time, whatever the cluster's clock says
 	defer patience.Stop()
 	select {
-	case <-server.Server.ReadyNotify():
-	case err := <-server.Err():
-		server.Close()
-		return nil, fmt.Errorf("starting etcd on %s: %w", o.Dir, err)
-	case <-server.Server.StopNotify():
+	case <-server.ReadyNotify():
+	case <-server.StopNotify():
 		return nil, fmt.Errorf("starting etcd on %s: it stopped; see %s", o.Dir, o.LogFile)
 	case <-patience.C:
-		server.Close()
 		return nil, fmt.Errorf("starting etcd on %s: it serves nothing after %s; see %s", o.Dir, startPatience, o.LogFile)
 	case <-ctx.Done():
-		server.Close()
 		return nil, ctx.Err()
 	}
-	e.Client = v3client.New(server.Server)
-	e.Client.Watcher = &embeddedWatcher{e.Client.Watcher, server.Server}
+	e.Client = v3client.New(server)
+	e.Client.Watcher = &embeddedWatcher{e.Client.Watcher, server}
+	e.socket.serve(v3rpc.Server(server, nil, nil))
 	return e, nil
 }
 
@@ -140,30 +135,37 @@ func damaged(dir string, err error) error {
 	return fmt.Errorf("%w; put a copy of %s back, or start with an empty cluster after `minik reset`", err, dir)
 }
 
-func etcdConfig(o EtcdOptions, sockets string) *embed.Config {
-	config := embed.NewConfig()
-	config.Name = "minik"
-	config.Dir = filepath.Join(o.Dir, "data")
-	client := url.URL{Scheme: "unix", Path: filepath.Join(sockets, "client.sock")}
-	peer := url.URL{Scheme: "unix", Path: filepath.Join(sockets, "peer.sock")}
-	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
-	config.InitialCluster = config.InitialClusterFromName(config.Name)
-	config.TickMs, config.ElectionMs = tickMs, electionMs
-	config.QuotaBackendBytes = 4 << 30
-	if o.Quota > 0 {
-		config.QuotaBackendBytes = o.Quota
+// peerURL is where other members would find this one, if there were any and it listened. Etcd wants one to know itself by.
+var peerURL = url.URL{Scheme: "unix", Host: "no-peers"}
+
+// configOf is what etcd's own command line would make of its defaults, but for what is said beside it.
+func configOf(o Options, endpoint string, logger *zap.Logger) config.ServerConfig {
+	const name = "minik"
+	c := config.ServerConfig{
+		Name: name, NewCluster: true, DataDir: filepath.Join(o.Dir, "data"),
+		PeerURLs: types.URLs{peerURL}, InitialPeerURLsMap: types.URLsMap{name: {peerURL}}, InitialClusterToken: "etcd-cluster",
+		ClientURLs: types.URLs{{Scheme: "unix", Path: strings.TrimPrefix(endpoint, "unix://")}},
+		TickMs:     tickMs, ElectionTicks: electionTicks, InitialElectionTickAdvance: true, PreVote: true,
+		MaxSnapFiles: 5, MaxWALFiles: 5,
+		SnapshotCount: 10_000, SnapshotCatchUpEntries: 500, // entries kept in memory for followers that there are none of
+		QuotaBackendBytes: 4 << 30, MaxTxnOps: maxTxnOps, MaxRequestBytes: maxEtcdRequest, UnsafeNoFsync: o.Volatile,
+		MaxConcurrentStreams: math.MaxUint32, AuthToken: "simple", StrictReconfigCheck: true,
+		WarningApplyDuration: 100 * time.Millisecond, WarningUnaryRequestDuration: 300 * time.Millisecond,
+		DowngradeCheckTime: 5 * time.Second, CompactHashCheckTime: time.Minute, MaxLearners: 1,
+		ServerFeatureGate: features.NewDefaultServerFeatureGate(name, logger), Logger: logger,
 	}
-	config.MaxTxnOps = maxTxnOps
-	config.UnsafeNoFsync = o.Volatile
-	config.SnapshotCount = 10_000 // entries kept in memory for followers that there are none of
-	config.SnapshotCatchUpEntries = 500
-	return config
+	if o.Quota > 0 {
+		c.QuotaBackendBytes = o.Quota
+	}
+	return c
 }
 
-// etcdLogger writes etcd's warnings to the file; nil writes nothing. Where etcd cannot go on, because its disk is full or
+// maxEtcdRequest bounds one write to etcd, in bytes: etcd's own default, which upstream has as well.
+const maxEtcdRequest = 3 << 19
+
+// loggerTo writes etcd's warnings to the file; nil writes nothing. Where etcd cannot go on, because its disk is full or
 // broken, it ends this process right after its last entry: that one is told on standard error too.
-func etcdLogger(file *os.File) *zap.Logger {
+func loggerTo(file *os.File) *zap.Logger {
 	if file == nil {
 		return zap.NewNop()
 	}
@@ -179,9 +181,9 @@ func etcdLogger(file *os.File) *zap.Logger {
 }
 
 // Defragment gives pages of the database back that hold nothing. Writes wait meanwhile.
-func (e *Etcd) Defragment(ctx context.Context) error {
+func (e *Server) Defragment(ctx context.Context) error {
 	if e.Embedded { // its client would panic: etcd v3.7 asks a gRPC server for its health, and there is none
-		return e.server.Server.Backend().Defrag()
+		return e.server.Backend().Defrag()
 	}
 	for _, endpoint := range e.Client.Endpoints() {
 		if _, err := e.Client.Defragment(ctx, endpoint); err != nil {
@@ -192,13 +194,16 @@ func (e *Etcd) Defragment(ctx context.Context) error {
 }
 
 // Stop closes the client, and an embedded etcd. Every acknowledged write is on disk already.
-func (e *Etcd) Stop() error {
-	err := e.Client.Close()
-	if e.Embedded {
-		e.server.Close()
+func (e *Server) Stop() error {
+	var err error
+	if e.socket != nil {
+		err = e.socket.close()
 	}
-	if e.dir != "" {
-		err = errors.Join(err, os.RemoveAll(e.dir))
+	if e.Client != nil {
+		err = errors.Join(err, e.Client.Close())
+	}
+	if e.server != nil {
+		e.server.Stop()
 	}
 	if e.log != nil {
 		err = errors.Join(err, e.log.Close())

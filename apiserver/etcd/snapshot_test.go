@@ -1,4 +1,4 @@
-package apiserver
+package etcd
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func TestSnapshot(t *testing.T) {
 	var compacted, last int64
 	var s Snapshot
 
-	withEtcd(t, filepath.Join(dir, "a"), func(local *Etcd) {
+	withEtcd(t, filepath.Join(dir, "a"), func(local *Server) {
 		client := local.Client
 		for i := range 30 {
 			response, err := client.Put(t.Context(), fmt.Sprintf("/registry/pods/default/p%d", i%7), fmt.Sprint(i))
@@ -39,11 +39,11 @@ func TestSnapshot(t *testing.T) {
 		for revision := compacted; revision <= last; revision++ {
 			saved[revision] = everything(t, client, revision)
 		}
-		remote, err := ConnectEtcd(t.Context(), []string{local.Endpoint})
+		remote, err := Connect(t.Context(), []string{local.Endpoint})
 		require.NoError(t, err)
-		s, err = SaveSnapshot(t.Context(), remote.Client, path)
+		s, err = Save(t.Context(), remote.Client, path)
 		require.NoError(t, err)
-		_, err = SaveSnapshot(t.Context(), remote.Client, path)
+		_, err = Save(t.Context(), remote.Client, path)
 		require.ErrorContains(t, err, "is there already")
 		require.NoError(t, remote.Stop())
 		_, err = client.Put(t.Context(), "/registry/pods/default/late", "x")
@@ -51,17 +51,17 @@ func TestSnapshot(t *testing.T) {
 	})
 	require.Equal(t, last, s.Revision)
 	require.Equal(t, 6, s.Objects)
-	verified, err := VerifySnapshot(path)
+	verified, err := Verify(path)
 	require.NoError(t, err)
 	require.Equal(t, s, verified)
 
 	made, final := filepath.Join(dir, "made"), filepath.Join(dir, "b")
-	_, err = RestoreSnapshot(t.Context(), path, made, final)
+	_, err = Restore(t.Context(), path, made, final)
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(made, final))
 	next := last
 	for range 2 { // and after a restart
-		withEtcd(t, final, func(e *Etcd) {
+		withEtcd(t, final, func(e *Server) {
 			for revision, want := range saved {
 				require.Equal(t, want, everything(t, e.Client, revision), "at revision %d", revision)
 			}
@@ -79,9 +79,9 @@ func TestSnapshot(t *testing.T) {
 }
 
 // withEtcd runs f with an embedded etcd.
-func withEtcd(t *testing.T, dir string, f func(*Etcd)) {
+func withEtcd(t *testing.T, dir string, f func(*Server)) {
 	t.Helper()
-	e, err := StartEtcd(t.Context(), EtcdOptions{Dir: dir})
+	e, err := Start(t.Context(), Options{Dir: dir})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Stop()) }()
 	f(e)
@@ -102,12 +102,12 @@ func everything(t *testing.T, client *clientv3.Client, revision int64) []string 
 func TestDamagedSnapshots(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.db")
-	withEtcd(t, filepath.Join(dir, "a"), func(local *Etcd) {
+	withEtcd(t, filepath.Join(dir, "a"), func(local *Server) {
 		_, err := local.Client.Put(t.Context(), "/registry/pods/default/p", "1")
 		require.NoError(t, err)
-		remote, err := ConnectEtcd(t.Context(), []string{local.Endpoint})
+		remote, err := Connect(t.Context(), []string{local.Endpoint})
 		require.NoError(t, err)
-		_, err = SaveSnapshot(t.Context(), remote.Client, path)
+		_, err = Save(t.Context(), remote.Client, path)
 		require.NoError(t, err)
 		require.NoError(t, remote.Stop())
 	})
@@ -117,9 +117,9 @@ func TestDamagedSnapshots(t *testing.T) {
 		t.Helper()
 		bad := filepath.Join(dir, "bad.db")
 		require.NoError(t, os.WriteFile(bad, change(append([]byte(nil), whole...)), 0o600))
-		_, err := VerifySnapshot(bad)
+		_, err := Verify(bad)
 		require.Error(t, err)
-		_, err = RestoreSnapshot(t.Context(), bad, filepath.Join(dir, "made"), filepath.Join(dir, "b"))
+		_, err = Restore(t.Context(), bad, filepath.Join(dir, "made"), filepath.Join(dir, "b"))
 		require.Error(t, err)
 		require.NoDirExists(t, filepath.Join(dir, "made"))
 	}
