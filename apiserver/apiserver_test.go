@@ -52,13 +52,19 @@ func startOn(t testing.TB, dir string) *testServer {
 
 func startWith(t testing.TB, options etcd.Options, changes ...func(*Options)) *testServer {
 	t.Helper()
-	etcd, err := etcd.Start(t.Context(), options)
+	store, err := etcd.Start(t.Context(), options)
 	require.NoError(t, err)
-	ts := serveFrom(t, etcd, changes...)
+	return serveUntilStopped(t, store, changes...)
+}
+
+// serveUntilStopped is serveFrom, and stops the etcd with the server.
+func serveUntilStopped(t testing.TB, store *etcd.Server, changes ...func(*Options)) *testServer {
+	t.Helper()
+	ts := serveFrom(t, store, changes...)
 	stopServer := ts.stop
 	ts.stop = sync.OnceFunc(func() {
 		stopServer()
-		require.NoError(t, etcd.Stop())
+		require.NoError(t, store.Stop())
 	})
 	t.Cleanup(ts.stop)
 	return ts

@@ -14,6 +14,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +33,8 @@ const (
 	linearServers = 5 // one after the other
 	linearAtLeast = 150 * time.Millisecond
 	linearSpread  = 300 * time.Millisecond
-	linearHurry   = 3 * time.Millisecond // of clients who do not wait for the answer; see settle for whose that is
+	linearDelay   = 10 * time.Millisecond // of what is heard of etcd at most: a busy machine is that late by itself, but rarely
+	linearHurry   = 3 * time.Millisecond  // of clients who do not wait for the answer; see settle for whose that is
 	// checkPatience bounds the search for an order; one that is there is found at once.
 	checkPatience = 10 * time.Second
 )
@@ -42,13 +44,13 @@ const (
 func TestLinearizableAcrossRestarts(t *testing.T) {
 	h := newLinearHistory(t)
 	dir := t.TempDir()
-	ts := startOn(t, dir)
+	ts := h.startOn(dir)
 	ts.namespace(t, "shop")
 	for range linearServers - 1 {
 		h.serve(ts)
 		h.runs()
 		ts.stop()
-		ts = startOn(t, dir)
+		ts = h.startOn(dir)
 	}
 	h.serve(ts)
 	h.runs()
@@ -58,7 +60,7 @@ func TestLinearizableAcrossRestarts(t *testing.T) {
 // The same with two servers that share an etcd, of which neither knows what the other writes.
 func TestLinearizableWithTwoServers(t *testing.T) {
 	h := newLinearHistory(t)
-	first := start(t)
+	first := h.startOn(t.TempDir())
 	shared := &etcd.Server{Client: first.etcd.Client} // not embedded: others write to it
 	a := serveFrom(t, shared, func(o *Options) { o.Name = "a" })
 	b := serveFrom(t, shared, func(o *Options) { o.Name = "b" })
@@ -110,6 +112,59 @@ func newLinearHistory(t *testing.T) *linearHistory {
 		h.load.Wait()
 	})
 	return h
+}
+
+// startOn starts a server whose caches hear of half of what is written a while after it was, as does who wrote it.
+func (h *linearHistory) startOn(dir string) *testServer {
+	h.t.Helper()
+	store, err := etcd.Start(h.t.Context(), etcd.Options{Dir: dir, Volatile: true})
+	require.NoError(h.t, err)
+	store.Client.Watcher = slowWatch{store.Client.Watcher, h.random.Uint64()}
+	store.Client.KV = slowKV{store.Client.KV}
+	return serveUntilStopped(h.t, store)
+}
+
+// slowWatch passes on what a watch brings, late at random.
+type slowWatch struct {
+	clientv3.Watcher
+	seed uint64
+}
+
+func (s slowWatch) Watch(ctx context.Context, key string, options ...clientv3.OpOption) clientv3.WatchChan {
+	out := make(chan clientv3.WatchResponse)
+	in, random := s.Watcher.Watch(ctx, key, options...), rand.New(rand.NewPCG(s.seed, 0))
+	go func() {
+		defer close(out)
+		for response := range in {
+			if random.IntN(2) == 0 {
+				<-time.After(time.Duration(random.Int64N(int64(linearDelay))))
+			}
+			select {
+			case out <- response:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// slowKV answers half of the transactions that succeed late.
+type slowKV struct{ clientv3.KV }
+
+func (s slowKV) Txn(ctx context.Context) clientv3.Txn { return slowTxn{s.KV.Txn(ctx)} }
+
+type slowTxn struct{ clientv3.Txn }
+
+func (t slowTxn) If(c ...clientv3.Cmp) clientv3.Txn  { return slowTxn{t.Txn.If(c...)} }
+func (t slowTxn) Then(o ...clientv3.Op) clientv3.Txn { return slowTxn{t.Txn.Then(o...)} }
+func (t slowTxn) Else(o ...clientv3.Op) clientv3.Txn { return slowTxn{t.Txn.Else(o...)} }
+func (t slowTxn) Commit() (*clientv3.TxnResponse, error) {
+	response, err := t.Txn.Commit()
+	if err == nil && response.Succeeded && response.Header.Revision%2 == 0 {
+		<-time.After(linearDelay / 2)
+	}
+	return response, err
 }
 
 // serve tells the clients whom to ask from now on.

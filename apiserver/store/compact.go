@@ -139,7 +139,7 @@ func (s *Store) forget(ctx context.Context, revision int64) error {
 
 // dropBuckets deletes the journal's buckets that lie wholly in what was forgotten up to the revision.
 func (s *Store) dropBuckets(ctx context.Context, revision int64) error {
-	buckets, err := s.Client.Get(ctx, journals, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	buckets, err := s.kv.Get(ctx, journals, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
 		return fmt.Errorf("listing the journal's buckets: %w", err)
 	}
@@ -154,7 +154,7 @@ func (s *Store) dropBuckets(ctx context.Context, revision int64) error {
 		if !ok || kv.ModRevision > revision || n == newest[server] {
 			continue
 		}
-		if _, err := s.Client.Delete(ctx, string(kv.Key)); err != nil {
+		if err := s.kv.Delete(ctx, string(kv.Key)); err != nil {
 			return fmt.Errorf("deleting the journal bucket %s: %w", kv.Key, err)
 		}
 	}

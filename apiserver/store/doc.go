@@ -10,8 +10,8 @@
 //	    would wait for ever.
 //	 3. A cache holds the present in an ordered tree, and the last events in a bounded window. Lists copy the tree (which
 //	    costs nothing: it is shared until the next write) and watches start from the window.
-//	 4. A read first makes sure that the cache has caught up with etcd. While this process is etcd's only writer it knows the
-//	    newest revision itself; else it asks etcd.
+//	 4. A read first makes sure that the cache has caught up with etcd (consistent.go). While this process is etcd's only writer
+//	    it knows the newest revision that anybody was told of; else it asks etcd.
 //	 5. An object is decoded once (or not at all, when this process wrote it) and encoded once for each revision and media
 //	    type. The bytes are shared by everyone who asks.
 //	 6. A watcher has a bounded queue. One that falls behind is cut off and told so; nobody ever waits for it.

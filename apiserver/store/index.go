@@ -109,7 +109,7 @@ func (s *Store) JournalOf(ctx context.Context, subject Subject, from int64, each
 		places, _ = s.index.of(subject, from)
 	}
 	for _, p := range slices.Backward(places) {
-		found, err := s.Client.Get(ctx, p.bucket, s.at(p.revision)...)
+		found, err := s.kv.Get(ctx, p.bucket, s.at(p.revision)...)
 		if isCompacted(err) {
 			return nil // here the journal that is kept ends
 		}
@@ -139,7 +139,7 @@ func (s *Store) makeIndex(ctx context.Context) error {
 	}
 	s.index.begin()
 	// Etcd is asked for its revision after the watch has begun to add what it brings: what is older is walked over.
-	now, err := s.Client.Get(ctx, claims, clientv3.WithCountOnly())
+	now, err := s.kv.Get(ctx, claims, clientv3.WithCountOnly())
 	if err != nil {
 		return fmt.Errorf("asking etcd for its revision: %w", err)
 	}

@@ -25,8 +25,8 @@ type journalWriter struct {
 }
 
 // resume goes on behind the newest bucket that an earlier run of this server left.
-func (w *journalWriter) resume(ctx context.Context, client *clientv3.Client) error {
-	buckets, err := client.Get(ctx, journals+w.server+"/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
+func (w *journalWriter) resume(ctx context.Context, etcd kv) error {
+	buckets, err := etcd.Get(ctx, journals+w.server+"/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
 		return fmt.Errorf("looking for the journal's newest bucket: %w", err)
 	}
@@ -87,7 +87,7 @@ func (s *Store) walk(ctx context.Context, from int64, each func(bucket string, r
 	if from > 0 {
 		options = s.at(from, options...)
 	}
-	response, err := s.Client.Get(ctx, journals, options...)
+	response, err := s.kv.Get(ctx, journals, options...)
 	if err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
@@ -108,7 +108,7 @@ func (s *Store) walk(ctx context.Context, from int64, each func(bucket string, r
 			return nil
 		}
 		if kv.Version > 1 {
-			before, err := s.Client.Get(ctx, string(kv.Key), s.at(kv.ModRevision-1)...)
+			before, err := s.kv.Get(ctx, string(kv.Key), s.at(kv.ModRevision-1)...)
 			if err != nil && !isCompacted(err) {
 				return fmt.Errorf("reading the journal before revision %d: %w", kv.ModRevision, err)
 			}

@@ -26,7 +26,7 @@ func (s *Store) at(revision int64, more ...clientv3.OpOption) []clientv3.OpOptio
 
 // Kept reports whether the revision can be read: it may have been compacted. One that is still to come is an error.
 func (s *Store) Kept(ctx context.Context, revision int64) (bool, error) {
-	_, err := s.Client.Get(ctx, claims, s.at(revision, clientv3.WithCountOnly())...)
+	_, err := s.kv.Get(ctx, claims, s.at(revision, clientv3.WithCountOnly())...)
 	if isCompacted(err) {
 		return false, nil
 	}
@@ -104,7 +104,7 @@ func (s *Store) GetAt(ctx context.Context, row *resources.Resource, namespace, n
 
 // keyAt is what lay at the key, or nil.
 func (s *Store) keyAt(ctx context.Context, row *resources.Resource, key string, revision int64) (*Entry, error) {
-	found, err := s.Client.Get(ctx, key, s.at(revision)...)
+	found, err := s.kv.Get(ctx, key, s.at(revision)...)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s at revision %d: %w", key, revision, err)
 	}
@@ -119,7 +119,7 @@ func (s *Store) CountAt(ctx context.Context, row *resources.Resource, namespace 
 	start string) (int64, error) {
 	defer s.observe("count", row.Plural)()
 	end := clientv3.GetPrefixRangeEnd(Range(row, namespace))
-	counted, err := s.Client.Get(ctx, start, s.at(revision, clientv3.WithRange(end), clientv3.WithCountOnly())...)
+	counted, err := s.kv.Get(ctx, start, s.at(revision, clientv3.WithRange(end), clientv3.WithCountOnly())...)
 	if err != nil {
 		return 0, fmt.Errorf("counting %s at revision %d: %w", row.Plural, revision, err)
 	}
@@ -136,7 +136,7 @@ func (s *Store) ListAt(ctx context.Context, row *resources.Resource, namespace s
 		start = all
 	}
 	for {
-		page, err := s.Client.Get(ctx, start, s.at(revision, clientv3.WithRange(end), clientv3.WithLimit(pageSize))...)
+		page, err := s.kv.Get(ctx, start, s.at(revision, clientv3.WithRange(end), clientv3.WithLimit(pageSize))...)
 		if err != nil {
 			return fmt.Errorf("listing %s at revision %d: %w", row.Plural, revision, err)
 		}

@@ -30,7 +30,7 @@ func (s *Store) crossed(ctx context.Context, key string, value []byte, before in
 	if !errors.Is(err, rpctypes.ErrNoSpace) {
 		return 0
 	}
-	there, err := s.Client.Get(ctx, key)
+	there, err := s.kv.Get(ctx, key)
 	switch {
 	case err != nil:
 		return 0

@@ -52,8 +52,8 @@ type Store struct {
 	journal *journalWriter
 	index   index
 
-	// lastWrite is the newest revision that this process wrote.
-	lastWrite atomic.Int64
+	kv   kv
+	told told
 	// revision is up to where every cache is complete; changed by the watch loop only, under advanced.L.
 	revision atomic.Int64
 	advanced *sync.Cond
@@ -103,6 +103,7 @@ func New(rows []*resources.Resource, options Options) *Store {
 		ready:    make(chan struct{}),
 		full:     make(chan struct{}, 1),
 	}
+	s.kv = kv{etcd: options.Client, told: &s.told}
 	for _, row := range rows {
 		s.caches[prefix(row)] = newCache(s, row)
 	}
@@ -156,7 +157,7 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 	}
 	s.advance(revision)
 	if first {
-		if err := s.journal.resume(ctx, s.Client); err != nil {
+		if err := s.journal.resume(ctx, s.kv); err != nil {
 			return err
 		}
 		close(s.ready)
@@ -198,7 +199,7 @@ func (s *Store) load(ctx context.Context) (int64, error) {
 		if revision != 0 {
 			options = append(options, clientv3.WithRev(revision))
 		}
-		response, err := s.Client.Get(ctx, prefix, options...)
+		response, err := s.kv.Get(ctx, prefix, options...)
 		if err != nil {
 			return 0, fmt.Errorf("loading %s from etcd: %w", prefix, err)
 		}
@@ -273,89 +274,6 @@ func (s *Store) record(event *clientv3.Event) {
 	entry := Unwritten(s.JournalRow, s.JournalObject(recorded))
 	entry.Revision = recorded.Revision
 	s.caches[prefix(s.JournalRow)].append(entry)
-}
-
-func (s *Store) advance(revision int64) {
-	s.advanced.L.Lock()
-	if revision > s.revision.Load() {
-		s.revision.Store(revision)
-	}
-	s.advanced.L.Unlock()
-	s.advanced.Broadcast()
-}
-
-// ErrFuture says that a read asks for a revision that does not come.
-var ErrFuture = errors.New("Too large resource version") //nolint:staticcheck // upstream's words
-
-// patience is how long a read waits for a revision, as upstream's watch cache.
-const patience = 3 * time.Second
-
-// wait returns when the caches are complete up to the revision.
-func (s *Store) wait(ctx context.Context, revision int64) error {
-	if s.Revision() >= revision {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	defer s.release(ctx)()
-	s.advanced.L.Lock()
-	defer s.advanced.L.Unlock()
-	for s.revision.Load() < revision {
-		if ctx.Err() != nil || s.stopped {
-			return fmt.Errorf("%w: %d, current: %d", ErrFuture, revision, s.revision.Load())
-		}
-		s.advanced.Wait()
-	}
-	return nil
-}
-
-// release wakes everyone who waits for a revision when ctx ends. It takes the lock, so that nobody is between looking at ctx
-// and waiting. What it returns calls it off.
-func (s *Store) release(ctx context.Context) func() bool {
-	return context.AfterFunc(ctx, func() {
-		s.advanced.L.Lock()
-		defer s.advanced.L.Unlock()
-		s.advanced.Broadcast()
-	})
-}
-
-// Fresh returns when the caches hold every write that was acknowledged before the call.
-func (s *Store) Fresh(ctx context.Context) error {
-	if err := s.loaded(ctx); err != nil {
-		return err
-	}
-	if s.SoleWriter {
-		return s.wait(ctx, s.lastWrite.Load())
-	}
-	defer s.observe("get", "revision")()
-	response, err := s.Client.Get(ctx, claims, clientv3.WithCountOnly())
-	if err != nil {
-		return fmt.Errorf("asking etcd for its revision: %w", err)
-	}
-	return s.wait(ctx, response.Header.Revision)
-}
-
-// AtLeast returns when the caches are complete up to the revision.
-func (s *Store) AtLeast(ctx context.Context, revision int64) error {
-	if err := s.loaded(ctx); err != nil {
-		return err
-	}
-	return s.wait(ctx, revision)
-}
-
-// loaded returns when the caches have been filled for the first time.
-func (s *Store) loaded(ctx context.Context) error {
-	select {
-	case <-s.ready:
-		return nil
-	default:
-	}
-	select {
-	case <-s.ready:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Snapshot is the row's objects as the cache has them; see Fresh and AtLeast.

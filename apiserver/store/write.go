@@ -105,11 +105,10 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 			}
 		}()
 	}
-	response, err := s.Client.Txn(ctx).If(conditions...).Then(then...).Else(otherwise...).Commit()
+	response, err := s.kv.Txn(ctx, conditions, then, otherwise)
 	if err != nil {
 		s.noteFull(err)
 		if found := s.crossed(ctx, key, value, revision, err); found > 0 {
-			s.wrote(found)
 			return own.result(row, key, found), nil
 		}
 		return nil, fmt.Errorf("writing %s to etcd: %w", key, err)
@@ -117,7 +116,6 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 	if !response.Succeeded {
 		return nil, s.refused(row, c, key, response)
 	}
-	s.wrote(response.Header.Revision)
 	if row.Awaited {
 		_ = s.wait(ctx, response.Header.Revision) // it is written; whether it is seen yet is no error
 	}
@@ -172,15 +170,6 @@ func (s *Store) refused(row *resources.Resource, c change, key string, r *client
 		}
 	}
 	return fmt.Errorf("writing %s: etcd refused a transaction whose conditions hold", key)
-}
-
-func (s *Store) wrote(revision int64) {
-	for {
-		last := s.lastWrite.Load()
-		if revision <= last || s.lastWrite.CompareAndSwap(last, revision) {
-			return
-		}
-	}
 }
 
 // claimsOf says what the change takes and what it gives back.
