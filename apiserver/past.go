@@ -190,8 +190,10 @@ func (w *watcher) replay(after int64) *store.Watcher {
 		upTo := w.s.store.Revision()
 		lost := false
 		err := w.s.store.Replay(w.r.Context(), w.r.row, after, upTo, func(e *store.Event) bool {
-			if w.r.then = e.At; e.At.IsZero() {
-				w.r.then = lastWritten(e.Entry.Object)
+			if w.r.past != 0 {
+				if w.r.then = e.At; e.At.IsZero() {
+					w.r.then = lastWritten(e.Entry.Object)
+				}
 			}
 			select {
 			case <-w.s.stopping:

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -155,6 +156,9 @@ func (s *Server) startWatch(r *request, q *query) (*beginning, error) {
 	}
 	if !now {
 		from, err := s.store.Watch(r.row, at, q.indexed)
+		if errors.Is(err, store.ErrGone) {
+			return s.startInHistory(r, at, err)
+		}
 		return &beginning{from: from}, err
 	}
 	from, snapshot := s.store.WatchNow(r.row, q.indexed)
@@ -169,6 +173,19 @@ func (s *Server) startWatch(r *request, q *query) (*beginning, error) {
 		start.bookmark = snapshot.Revision
 	}
 	return start, nil
+}
+
+// startInHistory starts a watch at a revision that is older than what the caches remember, as after a restart: what has happened
+// since is replayed. Only where history is not kept so long the client has to list again.
+func (s *Server) startInHistory(r *request, at int64, gone error) (*beginning, error) {
+	kept, err := s.store.Kept(r.Context(), at)
+	switch {
+	case err != nil:
+		return nil, err
+	case !kept:
+		return nil, gone
+	}
+	return &beginning{after: at}, nil
 }
 
 // follow sends events until the client goes, the time is up, or the watcher has fallen behind.

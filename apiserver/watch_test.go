@@ -69,12 +69,37 @@ func TestWhereAWatchStarts(t *testing.T) {
 	require.Equal(t, "ADDED b", told(t, w), "what came after it, and not itself")
 }
 
+// Whoever watches goes on where it was, however often the server starts anew: nobody has to list again for what history has.
+func TestAWatchGoesOnAfterRestarts(t *testing.T) {
+	dir := t.TempDir()
+	ts := startOn(t, dir)
+	ts.namespace(t, "shop")
+	last := ts.configMap(t, "shop", "first").ResourceVersion
+	for i := range 3 {
+		missed := fmt.Sprintf("missed-%d", i)
+		ts.configMap(t, "shop", missed) // nobody watches
+		require.NoError(t, ts.client.CoreV1().ConfigMaps("shop").Delete(t.Context(), missed, metav1.DeleteOptions{}))
+		ts.stop()
+		ts = startOn(t, dir)
+		w := ts.watchMaps(t, metav1.ListOptions{ResourceVersion: last})
+		require.Equal(t, "ADDED "+missed, told(t, w))
+		require.Equal(t, "DELETED "+missed, told(t, w))
+		now := ts.configMap(t, "shop", fmt.Sprintf("now-%d", i))
+		require.Equal(t, "ADDED "+now.Name, told(t, w), "and then what happens now")
+		last = now.ResourceVersion
+	}
+}
+
+// A revision that is compacted can't be gone on from.
 func TestAWatchFromARevisionThatIsGone(t *testing.T) {
 	dir := t.TempDir()
 	ts := startOn(t, dir)
 	ts.namespace(t, "shop")
 	a := ts.configMap(t, "shop", "a")
-	ts.configMap(t, "shop", "b")
+	b, err := strconv.ParseInt(ts.configMap(t, "shop", "b").ResourceVersion, 10, 64)
+	require.NoError(t, err)
+	_, err = ts.etcd.Client.Compact(t.Context(), b)
+	require.NoError(t, err)
 	ts.stop()
 	ts = startOn(t, dir) // its window begins where it starts
 	w, err := ts.client.CoreV1().ConfigMaps("shop").Watch(t.Context(), metav1.ListOptions{ResourceVersion: a.ResourceVersion})

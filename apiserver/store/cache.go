@@ -11,12 +11,6 @@ import (
 	"minik.dev/apiserver/resources"
 )
 
-// windowSize is how many of the last events of a resource a watch may start from.
-const windowSize = 4096
-
-// quietWindow is the same for Leases and Events, which are many and which nobody resumes.
-const quietWindow = 512
-
 // cache is the present of one resource, and the last of its past.
 type cache struct {
 	store *Store
@@ -27,8 +21,8 @@ type cache struct {
 	tree *btree.BTreeG[*Entry]
 	// last is the revision of the newest change that is in the tree.
 	last int64
-	// window are the last events, oldest first; a watch may start from any revision from oldest on.
-	window []*Event
+	// window are the last events; a watch may start in it from any revision from oldest on.
+	window window
 	oldest int64
 	// watchers that want everything, and those that want one value of the indexed field.
 	watchers map[*Watcher]struct{}
@@ -54,7 +48,8 @@ func (c *cache) reset(entries []*Entry, revision int64) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tree, c.last, c.window, c.oldest = tree, revision, nil, revision
+	c.store.windows.Add(-c.window.bytes)
+	c.tree, c.last, c.window, c.oldest = tree, revision, window{}, revision
 	for w := range c.watchers {
 		w.cutOff()
 	}
@@ -98,16 +93,11 @@ func (c *cache) drop(key string, revision int64) {
 // publish remembers the event and hands it to those who watch. The caller holds mu.
 func (c *cache) publish(event *Event) {
 	c.last = event.Revision
-	size := windowSize
-	if c.row.Quiet {
-		size = quietWindow
-	}
-	if len(c.window) >= 2*size { // trimmed in halves, so that an event costs O(1)
-		cut := len(c.window) - size
-		c.oldest = c.window[cut-1].Revision
-		c.window = append([]*Event(nil), c.window[cut:]...)
-	}
-	c.window = append(c.window, event)
+	now := c.store.Clock.Now().UnixNano()
+	event.came, event.size = now, event.weigh()
+	c.window.add(event)
+	c.store.windows.Add(event.size)
+	c.trim(windowBytes, now)
 	for w := range c.watchers {
 		w.push(event)
 	}
@@ -187,7 +177,7 @@ func (c *cache) watchNow(value string) (*Watcher, Snapshot) {
 }
 
 func (c *cache) replay(w *Watcher, revision int64) {
-	for _, e := range c.window {
+	for _, e := range c.window.kept() {
 		if e.Revision <= revision {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,12 +24,10 @@ type Entry struct {
 	Object resources.Object
 
 	row *resources.Resource
-	// stored is the object's JSON as etcd holds it: kind, apiVersion and metadata first, without a resourceVersion. It is
-	// nil for an object that is not stored.
-	stored []byte
+	// text is the object's JSON; nil for an object that is not stored, until it is asked for.
+	text atomic.Pointer[text]
 
 	fields  atomic.Pointer[fields.Set] // made when it is first asked for, as most are never
-	json    atomic.Pointer[jsonForm]   // made when it is first asked for
 	mu      sync.Mutex
 	encoded map[string][]byte // by media type and form; guarded by mu
 }
@@ -71,63 +70,104 @@ func (e *Entry) Encoded(name string, make func() ([]byte, error)) ([]byte, error
 
 // JSON is the object's JSON in the stored version, with its resourceVersion: the stored bytes with one field put in.
 func (e *Entry) JSON() ([]byte, error) {
-	form, err := e.jsonForm()
+	t, err := e.shown()
 	if err != nil {
 		return nil, err
 	}
-	return form.whole, nil
+	return t.bytes, nil
 }
 
 // Item is JSON without the brace, kind and apiVersion that it begins with, as the items of a typed list are written.
 func (e *Entry) Item() ([]byte, error) {
-	form, err := e.jsonForm()
+	t, err := e.shown()
 	if err != nil {
 		return nil, err
 	}
-	return form.item, nil
+	return t.bytes[t.metadata:], nil
 }
 
-// jsonForm is an object's JSON: whole, and the part of it that stands in lists.
-type jsonForm struct{ whole, item []byte }
+// text is an object's JSON, kept once: as etcd holds it, without a resourceVersion, until somebody asks for it, and from then
+// on with it. It begins with kind, apiVersion and metadata.
+type text struct {
+	bytes    []byte
+	metadata int  // where the field metadata begins
+	shown    bool // the resourceVersion is in bytes[from:to]
+	from, to int
+}
 
-func (e *Entry) jsonForm() (*jsonForm, error) {
-	if form := e.json.Load(); form != nil {
-		return form, nil
+// shown is the text with its resourceVersion.
+func (e *Entry) shown() (*text, error) {
+	t := e.text.Load()
+	if t != nil && t.shown {
+		return t, nil
 	}
-	var whole []byte
 	var err error
-	if e.stored == nil {
-		whole, err = json.Marshal(e.Object)
+	if t == nil {
+		t = &text{shown: true}
+		if t.bytes, err = json.Marshal(e.Object); err == nil {
+			t.metadata = max(bytes.Index(t.bytes, metadataField), 0)
+		}
 	} else {
-		whole, err = withRevision(e.stored, e.Revision)
+		t, err = t.withRevision(e.Revision)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s as JSON: %w", e.Key, err)
 	}
-	form := &jsonForm{whole: whole, item: whole[max(bytes.Index(whole, metadataField), 0):]}
-	e.json.Store(form) // who comes at the same time makes the same bytes
-	return form, nil
+	e.text.Store(t) // who comes at the same time makes the same
+	return t, nil
+}
+
+// stores reports whether the value is what etcd holds of the object.
+func (e *Entry) stores(value []byte) bool {
+	t := e.text.Load()
+	if t == nil || len(value) != len(t.bytes)-(t.to-t.from) {
+		return false
+	}
+	return bytes.Equal(value[:t.from], t.bytes[:t.from]) && bytes.Equal(value[t.from:], t.bytes[t.to:])
+}
+
+// stored is what etcd holds of the object.
+func (e *Entry) stored() []byte {
+	t := e.text.Load()
+	switch {
+	case t == nil:
+		return nil
+	case !t.shown:
+		return t.bytes
+	}
+	return slices.Concat(t.bytes[:t.from], t.bytes[t.to:])
+}
+
+// size is about how many bytes of memory the object takes: its text, and decoded and in another form about as much.
+func (e *Entry) size() int64 {
+	const overhead, forms = 1 << 10, 3
+	t := e.text.Load()
+	if t == nil {
+		return overhead
+	}
+	return overhead + forms*int64(len(t.bytes))
 }
 
 // metadataField stands right behind kind and apiVersion in every stored object; neither of them can contain it.
 var metadataField = []byte(`"metadata":{`)
 
 // withRevision puts the resourceVersion first among the metadata.
-func withRevision(stored []byte, revision int64) ([]byte, error) {
-	at := bytes.Index(stored, metadataField)
+func (t *text) withRevision(revision int64) (*text, error) {
+	at := bytes.Index(t.bytes, metadataField)
 	if at < 0 {
-		return nil, fmt.Errorf("the stored object has no metadata: %.60q", stored)
+		return nil, fmt.Errorf("the stored object has no metadata: %.60q", t.bytes)
 	}
-	at += len(metadataField)
-	out := make([]byte, 0, len(stored)+40)
-	out = append(out, stored[:at]...)
-	out = append(out, `"resourceVersion":"`...)
-	out = strconv.AppendInt(out, revision, 10)
-	out = append(out, '"')
-	if stored[at] != '}' {
-		out = append(out, ',')
+	out := &text{metadata: at, shown: true, from: at + len(metadataField), bytes: make([]byte, 0, len(t.bytes)+40)}
+	out.bytes = append(out.bytes, t.bytes[:out.from]...)
+	out.bytes = append(out.bytes, `"resourceVersion":"`...)
+	out.bytes = strconv.AppendInt(out.bytes, revision, 10)
+	out.bytes = append(out.bytes, '"')
+	if t.bytes[out.from] != '}' {
+		out.bytes = append(out.bytes, ',')
 	}
-	return append(out, stored[at:]...), nil
+	out.to = len(out.bytes)
+	out.bytes = append(out.bytes, t.bytes[out.from:]...)
+	return out, nil
 }
 
 // encode is the object as it is stored. The resourceVersion is left out: etcd keeps it.
@@ -156,7 +196,11 @@ func decode(row *resources.Resource, key string, value []byte, revision int64) (
 func newEntry(row *resources.Resource, key string, stored []byte, revision int64, obj resources.Object) *Entry {
 	obj.SetResourceVersion(strconv.FormatInt(revision, 10))
 	obj.GetObjectKind().SetGroupVersionKind(row.Kind)
-	return &Entry{Key: key, Revision: revision, Object: obj, row: row, stored: stored}
+	e := &Entry{Key: key, Revision: revision, Object: obj, row: row}
+	if stored != nil {
+		e.text.Store(&text{bytes: stored})
+	}
+	return e
 }
 
 // selectable are the fields of obj that a field selector may name.
@@ -177,7 +221,7 @@ func selectable(row *resources.Resource, obj resources.Object) fields.Set {
 
 // at is the same object as its deletion shows it: as it was last, with the revision that removed it.
 func (e *Entry) at(row *resources.Resource, revision int64) *Entry {
-	return newEntry(row, e.Key, e.stored, revision, e.Object.DeepCopyObject().(resources.Object))
+	return newEntry(row, e.Key, e.stored(), revision, e.Object.DeepCopyObject().(resources.Object))
 }
 
 // Unwritten is the entry of an object that is not stored: a dry run, another version of a stored one, a journal entry.

@@ -54,6 +54,9 @@ type Store struct {
 
 	kv   kv
 	told told
+	// windows is what all windows keep in memory, in bytes, about; short says that the process is short of memory.
+	windows atomic.Int64
+	short   atomic.Bool
 	// revision is up to where every cache is complete; changed by the watch loop only, under advanced.L.
 	revision atomic.Int64
 	advanced *sync.Cond
@@ -125,6 +128,7 @@ func (s *Store) Run(ctx context.Context) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	wait.Go(func() { s.compactor(ctx) })
+	wait.Go(func() { s.ageWindows(ctx) })
 	for first := true; ctx.Err() == nil; first = false {
 		err := s.follow(ctx, first)
 		if ctx.Err() != nil {
@@ -174,6 +178,7 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 		for _, event := range response.Events {
 			s.apply(event)
 		}
+		s.relieveWindows()
 		s.advance(reached(response))
 	}
 	return errors.New("etcd closed the watch")

@@ -25,6 +25,23 @@ type Event struct {
 	once sync.Once
 	gone *Entry // guarded by once
 	c    *cache
+	came int64 // when it came into the window, in nanoseconds
+	size int64 // what it keeps in memory, in bytes, about
+}
+
+// weigh is about how many bytes the event alone keeps in memory: the state before it, which is no longer the present, and the
+// object itself where it is not kept as the present.
+func (e *Event) weigh() int64 {
+	const overhead = 256
+	switch {
+	case e.Type == watch.Deleted:
+		return overhead + e.Previous.size() + e.Entry.size()
+	case e.Previous != nil:
+		return overhead + e.Previous.size()
+	case e.Entry.text.Load() == nil:
+		return overhead + e.Entry.size()
+	}
+	return overhead
 }
 
 // Gone is the state before the change at the change's revision: what a watcher is told whose selector the object no
@@ -41,8 +58,11 @@ func (e *Event) Gone() *Entry {
 // window any more. The client has to list again.
 var ErrGone = errors.New("too old resource version")
 
-// queueBound is how many events a watcher may be behind before it is cut off.
-const queueBound = 8192
+// queueBound is how many events a watcher may be behind before it is cut off, and queueBytes how much they may keep in memory.
+const (
+	queueBound = 8192
+	queueBytes = windowBytes
+)
 
 // Watcher receives the events of one resource after the revision it started from, in order, each once.
 type Watcher struct {
@@ -52,6 +72,7 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	queue   []*Event // guarded by mu; at most queueBound
+	bytes   int64    // of the queue; guarded by mu
 	lost    bool     // guarded by mu: cut off
 	reached int64    // guarded by mu: the revision that Take has told, or the one it started from
 }
@@ -59,10 +80,11 @@ type Watcher struct {
 // push is called by the store's one watch loop, in commit order. It never blocks.
 func (w *Watcher) push(e *Event) {
 	w.mu.Lock()
-	if len(w.queue) >= queueBound {
+	if len(w.queue) >= queueBound || len(w.queue) > 0 && w.bytes+e.size > queueBytes {
 		w.lost, w.queue = true, nil
 	} else if !w.lost {
 		w.queue = append(w.queue, e)
+		w.bytes += e.size
 	}
 	w.mu.Unlock()
 	w.signal()
@@ -73,6 +95,16 @@ func (w *Watcher) cutOff() {
 	w.lost, w.queue = true, nil
 	w.mu.Unlock()
 	w.signal()
+}
+
+// cutOffBefore cuts the watcher off if it has not taken an event up to the revision.
+func (w *Watcher) cutOffBefore(revision int64) {
+	w.mu.Lock()
+	behind := len(w.queue) > 0 && w.queue[0].Revision <= revision
+	w.mu.Unlock()
+	if behind {
+		w.cutOff()
+	}
 }
 
 func (w *Watcher) signal() {
@@ -95,7 +127,7 @@ func (w *Watcher) Take() (events []*Event, revision int64, err error) {
 	if w.lost {
 		return nil, 0, ErrGone
 	}
-	events, w.queue = w.queue, nil
+	events, w.queue, w.bytes = w.queue, nil, 0
 	if n := len(events); n > 0 {
 		revision = max(revision, events[n-1].Revision)
 	}

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	clocktesting "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
 
 	"minik.dev/apiserver/resources"
@@ -25,7 +27,7 @@ type history struct {
 
 func newHistory(plural string) *history {
 	row := rowOf(plural)
-	s := New([]*resources.Resource{row}, Options{})
+	s := New([]*resources.Resource{row}, Options{Clock: clocktesting.NewFakeClock(time.Unix(0, 0))})
 	return &history{s: s, c: s.caches[prefix(row)], row: row}
 }
 
@@ -226,7 +228,8 @@ func TestAWatchFromBeforeTheWindowIsGone(t *testing.T) {
 			obj.SetName("a")
 			h.put(t, obj)
 		}
-		require.LessOrEqual(t, len(h.c.window), 2*size)
+		require.Equal(t, size, h.c.window.len())
+		require.LessOrEqual(t, len(h.c.window.events), 2*size+1)
 		_, err := h.c.watch(h.c.oldest-1, "")
 		require.ErrorIs(t, err, ErrGone, plural)
 		w, err := h.c.watch(h.c.oldest, "")

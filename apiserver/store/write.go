@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +78,7 @@ func (s *Store) write(ctx context.Context, row *resources.Resource, c change) (_
 		if value, err = encode(row, c.obj); err != nil {
 			return nil, err
 		}
-		if c.old != nil && bytes.Equal(value, c.old.stored) {
+		if c.old != nil && c.old.stores(value) {
 			return c.old, nil // nothing would change: no revision, no event, no journal entry
 		}
 		then = append(then, clientv3.OpPut(key, string(value)))
