@@ -23,9 +23,6 @@ import (
 	"minik.dev/journal"
 )
 
-// maxBody bounds a request's body, as upstream does.
-const maxBody = 3 << 20
-
 // requestTimeout is how long a request may take that is neither a watch nor a connection.
 const requestTimeout = time.Minute
 
@@ -35,8 +32,18 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.running.Add(1)
 		defer s.ended()
-		out := &recorder{ResponseWriter: w}
+		out := &recorder{ResponseWriter: w, now: s.Clock.Now}
+		defer s.answers.begin(out)()
+		connection := connectionOf(req.Context())
+		if connection != nil {
+			connection.sendAway(w.Header())
+		}
 		r := s.parse(out, req) // what is asked for
+		defer func() {
+			if connection != nil && errors.Is(req.Context().Err(), context.Canceled) {
+				connection.brokeOff()
+			}
+		}()
 		defer s.finish(r, out)
 		if err := s.identify(r); err != nil { // who asks
 			s.fail(r, err)
@@ -46,6 +53,13 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			s.fail(r, err)
 			return
 		}
+		s.connections.identified(connection)
+		giveBack, err := s.readBody(r) // all that the client has to say, before it takes a place
+		if err != nil {
+			s.fail(r, err)
+			return
+		}
+		defer giveBack()
 		release, err := s.admitLoad(r) // is there room?
 		if err != nil {
 			s.fail(r, err)
@@ -55,9 +69,6 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 		if err := s.openPast(r); err != nil { // is it there, and asked for reading?
 			s.fail(r, err)
 			return
-		}
-		if !r.longRunning() { // of r: admitLoad has made it a request of its own
-			r.Request.Body = http.MaxBytesReader(out, r.Request.Body, maxBody)
 		}
 		if r.resource == "" {
 			plain.ServeHTTP(out, r.Request)
@@ -167,10 +178,9 @@ func (s *Server) admitLoad(r *request) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	release, ok := s.load.take(r.Method, r.user.Name)
+	release, ok := s.load.take(r.Method, r.user)
 	if !ok {
-		r.w.Header().Set("Retry-After", "1")
-		return nil, apierrors.NewTooManyRequests("too many requests, please try again later", 1)
+		return nil, tooMany(r)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	r.Request = r.WithContext(ctx)
@@ -220,29 +230,6 @@ func (s *Server) send(r *request, m media, code int, body []byte) {
 	_, _ = out.Write(body)
 	_ = out.Close()
 }
-
-// recorder remembers the status code of an answer.
-type recorder struct {
-	http.ResponseWriter
-	code int
-}
-
-func (r *recorder) WriteHeader(code int) {
-	if r.code == 0 {
-		r.code = code
-	}
-	r.ResponseWriter.WriteHeader(code)
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.code == 0 {
-		r.code = http.StatusOK
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController find Flush and Hijack.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // plainPaths serves what is no resource.
 func (s *Server) plainPaths(discovery, openapi http.Handler) http.Handler {

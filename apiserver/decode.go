@@ -2,9 +2,7 @@ package apiserver
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,18 +23,6 @@ const (
 // fieldValidation is what the request asks for. Other values have been refused by checkWriteOptions.
 func (r *request) fieldValidation() validation {
 	return validation(cmp.Or(r.URL.Query().Get("fieldValidation"), string(warn)))
-}
-
-// body reads the request's body whole. It is bounded by maxBody.
-func (r *request) body() ([]byte, error) {
-	b, err := io.ReadAll(r.Body)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, apierrors.NewBadRequest("the request's body ended before all of it had come")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the request's body: %w", err)
-	}
-	return b, nil
 }
 
 // decodeBody reads the body into an object of the kind.

@@ -9,8 +9,8 @@
 //
 //  1. request.go reads from path and method what is asked for: a verb, a row of the table (package resources), a
 //     namespace, a name, a subresource.
-//  2. chain.go asks who it is and whether they may (package auth), takes a place among the requests that run at the same
-//     time, and bounds the body and the time.
+//  2. chain.go asks who it is and whether they may (package auth), reads what they send (body.go), takes a place among the
+//     requests that run at the same time (load.go), and bounds the time.
 //  3. serve.go sends it to its verb. Each verb is written once, for every kind; what is particular to a kind are hooks of
 //     its row.
 //  4. A write's options are checked (options.go). It is decoded and given its defaults (decode.go), changed or refused by

@@ -3,6 +3,10 @@ package apiserver
 import (
 	"net/http"
 	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"minik.dev/apiserver/auth"
 )
 
 // How many requests run at the same time; the rest are told to come again (429). Upstream's defaults. Watches and
@@ -13,11 +17,14 @@ const (
 )
 
 // load is the requests that run now. Upstream parts them by priority and fairness: by levels and flows that queue. Here
-// reads and writes are two lanes, and no user may fill one alone.
+// reads and writes are two lanes, and no user may fill one alone. The components of the control plane and the nodes have lanes
+// of their own, as upstream has levels for them: however much others ask for, a node says in time that it is there.
 type load struct {
 	mu     sync.Mutex
 	reads  lane
 	writes lane
+	// ownReads and ownWrites are those of minik's components and nodes.
+	ownReads, ownWrites lane
 }
 
 // lane is the running requests of one kind.
@@ -28,31 +35,50 @@ type lane struct {
 }
 
 func newLoad(reads, writes int) *load {
-	return &load{reads: lane{places: reads, of: map[string]int{}}, writes: lane{places: writes, of: map[string]int{}}}
+	lane := func(places int) lane { return lane{places: places, of: map[string]int{}} }
+	return &load{reads: lane(reads), writes: lane(writes), ownReads: lane(reads), ownWrites: lane(writes)}
 }
 
 // share is how many places one user may have: a quarter is always there for the others.
 func (l *lane) share() int { return l.places - l.places/4 }
 
+// laneOf is where the user's requests run.
+func (l *load) laneOf(method string, user auth.User) *lane {
+	reads := method == http.MethodGet || method == http.MethodHead
+	switch own := auth.Component(user); {
+	case own && reads:
+		return &l.ownReads
+	case own:
+		return &l.ownWrites
+	case reads:
+		return &l.reads
+	default:
+		return &l.writes
+	}
+}
+
 // take is a place for one more of the user's requests, where there is one, and how to give it back.
-func (l *load) take(method, user string) (release func(), ok bool) {
+func (l *load) take(method string, user auth.User) (release func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lane := &l.writes
-	if method == http.MethodGet || method == http.MethodHead {
-		lane = &l.reads
-	}
-	if lane.taken >= lane.places || lane.of[user] >= lane.share() {
+	lane, name := l.laneOf(method, user), user.Name
+	if lane.taken >= lane.places || lane.of[name] >= lane.share() {
 		return nil, false
 	}
 	lane.taken++
-	lane.of[user]++
+	lane.of[name]++
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		lane.taken--
-		if lane.of[user]--; lane.of[user] == 0 {
-			delete(lane.of, user)
+		if lane.of[name]--; lane.of[name] == 0 {
+			delete(lane.of, name)
 		}
 	}, true
+}
+
+// tooMany asks the client to come again in a second.
+func tooMany(r *request) error {
+	r.w.Header().Set("Retry-After", "1")
+	return apierrors.NewTooManyRequests("too many requests, please try again later", 1)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/apiserver/auth"
 )
 
 // Who asks for too much is told to come again, and nobody else.
@@ -19,21 +21,21 @@ func TestLoadIsShared(t *testing.T) {
 	l := newLoad(4, 8)
 	var releases []func()
 	for range 3 {
-		release, ok := l.take("GET", "greedy")
+		release, ok := l.take("GET", auth.User{Name: "greedy"})
 		require.True(t, ok)
 		releases = append(releases, release)
 	}
-	_, ok := l.take("GET", "greedy")
+	_, ok := l.take("GET", auth.User{Name: "greedy"})
 	require.False(t, ok, "the last quarter is for others")
-	_, ok = l.take("POST", "greedy")
+	_, ok = l.take("POST", auth.User{Name: "greedy"})
 	require.True(t, ok, "writes have places of their own")
-	release, ok := l.take("HEAD", "modest")
+	release, ok := l.take("HEAD", auth.User{Name: "modest"})
 	require.True(t, ok)
-	_, ok = l.take("GET", "third")
+	_, ok = l.take("GET", auth.User{Name: "third"})
 	require.False(t, ok, "all are taken")
 	release()
 	releases[0]()
-	_, ok = l.take("GET", "greedy")
+	_, ok = l.take("GET", auth.User{Name: "greedy"})
 	require.True(t, ok, "what is given back is there again")
 	for _, release := range releases[1:] {
 		release()

@@ -41,6 +41,10 @@ type request struct {
 	// then is what time it is in this request's tables; zero is now.
 	then time.Time
 
+	// content is the body, once contentRead says that it has been read.
+	content     []byte
+	contentRead bool
+
 	user     auth.User
 	received time.Time
 	cause    journal.Cause

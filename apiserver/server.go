@@ -47,6 +47,9 @@ type Options struct {
 	// Components says of the parts of the control plane that run in this process whether they do, by their names in
 	// ComponentStatuses: nil is yes. Of a part that is not among them nothing is known.
 	Components map[string]func() error
+	// MaxConnections is how many connections clients may have at the same time; 0 is no bound. When there are more, those are
+	// closed that nobody uses, or the new one is refused.
+	MaxConnections int
 	// Version is minik's own, for /version.
 	Version string
 
@@ -79,6 +82,9 @@ type Server struct {
 	running      atomic.Int64
 	requestEnded chan struct{}
 	load         *load
+	bodies       *bodies
+	answers      *answers
+	connections  *connections
 	hands        *hands // answer the requests of this process
 }
 
@@ -97,7 +103,8 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
 		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
-		load: newLoad(maxReads, maxWrites),
+		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), answers: newAnswers(),
+		connections: newConnections(o.Clock, o.MaxConnections),
 	}
 	s.hands = newHands(o.Clock, s.stopping)
 	var stored []*resources.Resource
@@ -138,7 +145,10 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,
 		TLSConfig:         s.TLS,
-		ReadHeaderTimeout: 30 * time.Second,
+		ReadHeaderTimeout: 30 * time.Second, // of the handshake too
+		IdleTimeout:       idlePatience,
+		ConnState:         s.connections.changed,
+		ConnContext:       s.connections.context,
 		ErrorLog:          slog.NewLogLogger(s.Logger.With("component", "apiserver").Handler(), slog.LevelDebug),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 2000, // a fleet of simulated nodes watches over few connections
@@ -148,6 +158,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.store.Run(ctx) })
 	group.Go(func() error { return s.expire(ctx) })
+	group.Go(func() error { return s.cutOffUnread(ctx) })
 	group.Go(func() error {
 		err := server.ServeTLS(listener, "", "")
 		if errors.Is(err, http.ErrServerClosed) {
@@ -169,6 +180,9 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	})
 	return group.Wait()
 }
+
+// idlePatience is how long a connection is kept that nobody uses. client-go asks after 30 s whether its own are still there.
+const idlePatience = 3 * time.Minute
 
 // How long requests that run may take once the server stops, and how long their answers may take to leave.
 const (

@@ -97,6 +97,12 @@ var public = []string{"/healthz", "/livez", "/readyz", "/version"}
 // components are minik's own parts, each with a certificate of its own.
 var components = []string{"system:kube-scheduler", "system:kube-controller-manager", "system:kube-proxy", "system:kube-dns"}
 
+// Component reports whether the user is a part of minik, or a node.
+func Component(user User) bool {
+	return slices.Contains(components, user.Name) ||
+		slices.Contains(user.Groups, Nodes) && strings.HasPrefix(user.Name, "system:node:")
+}
+
 // Rule lets who has it do the verbs: to the resources of the groups, or to the paths. "*" stands for everything, and a path
 // that ends in "*" for all that begins like it.
 type Rule struct {

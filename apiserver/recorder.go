@@ -1,0 +1,138 @@
+package apiserver
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// readPatience is how long a client may take to read a piece of an answer, while more of it waits. A client that reads nothing
+// would hold the answer, and what it is made of, for ever.
+const readPatience = 30 * time.Second
+
+// recorder remembers the status code of an answer, and whether the client reads it.
+type recorder struct {
+	http.ResponseWriter
+	code int
+	// writing is since when a piece of the answer is being written, in nanoseconds; 0 while none is.
+	writing atomic.Int64
+	now     func() time.Time
+
+	mu    sync.Mutex
+	ended bool // the handler has returned: the writer is somebody else's; guarded by mu
+}
+
+// WriteHeader, Write and FlushError are what http.ResponseController and handlers look for.
+func (r *recorder) WriteHeader(code int) {
+	if r.code == 0 {
+		r.code = code
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.code == 0 {
+		r.code = http.StatusOK
+	}
+	defer r.measure()()
+	return r.ResponseWriter.Write(b)
+}
+
+// FlushError sends what is held back.
+func (r *recorder) FlushError() error {
+	defer r.measure()()
+	return http.NewResponseController(r.ResponseWriter).Flush()
+}
+
+// measure notes that a piece is being written, until what it returns is called.
+func (r *recorder) measure() func() {
+	r.writing.Store(r.now().UnixNano())
+	return func() { r.writing.Store(0) }
+}
+
+// Unwrap lets http.ResponseController find Hijack and the deadlines.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// inProcess reports whether the client is a part of this process, which is not waited for over a network.
+func (r *recorder) inProcess() bool {
+	_, direct := r.ResponseWriter.(*directAnswer)
+	return direct
+}
+
+// cutOff ends the answer if a piece of it has been waiting since before the time.
+func (r *recorder) cutOff(before time.Time) bool {
+	since := r.writing.Load()
+	if since == 0 || since >= before.UnixNano() {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return false
+	}
+	return http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Unix(1, 0)) == nil // long ago
+}
+
+// end says that the handler returns.
+func (r *recorder) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+}
+
+// answers are those that are being written to clients elsewhere.
+type answers struct {
+	mu  sync.Mutex
+	all map[*recorder]struct{} // guarded by mu
+}
+
+func newAnswers() *answers { return &answers{all: map[*recorder]struct{}{}} }
+
+// begin follows the answer until what it returns is called.
+func (a *answers) begin(out *recorder) (end func()) {
+	if out.inProcess() {
+		return func() {}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all[out] = struct{}{}
+	return func() {
+		out.end()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.all, out)
+	}
+}
+
+// cutOff ends the answers of which a piece has been waiting since before the time, and says how many they are.
+func (a *answers) cutOff(before time.Time) (n int) {
+	a.mu.Lock()
+	all := slices.Collect(maps.Keys(a.all))
+	a.mu.Unlock()
+	for _, out := range all {
+		if out.cutOff(before) {
+			n++
+		}
+	}
+	return n
+}
+
+// cutOffUnread ends answers that are not read, until ctx ends.
+func (s *Server) cutOffUnread(ctx context.Context) error {
+	ticker := s.Clock.NewTicker(readPatience / 6)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C():
+			if n := s.answers.cutOff(now.Add(-readPatience)); n > 0 {
+				s.Logger.Info("answers were not read and are cut off", "component", "apiserver", "answers", n, "patience", readPatience)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
