@@ -249,6 +249,9 @@ func (s *Server) collect(r *request, q *query) (*found, error) {
 
 // collectAt is the same from etcd's history.
 func (s *Server) collectAt(r *request, q *query, revision int64, start string) (*found, error) {
+	if restore, _ := s.store.TakenBack(revision); restore != 0 {
+		return nil, s.notKept(r, revision, s.store.Revision())
+	}
 	f := &found{revision: revision, remaining: -1}
 	err := s.store.ListAt(r.Context(), r.row, r.namespace, revision, start,
 		func(e *store.Entry) bool { return s.take(f, q, e) && f.next == nil })

@@ -100,6 +100,10 @@ func (s *Server) kept(r *request) error {
 
 // notKept says which revisions can be read instead of one that can't.
 func (s *Server) notKept(r *request, revision, newest int64) error {
+	if restore, to := s.store.TakenBack(revision); restore != 0 {
+		return apierrors.NewResourceExpired(fmt.Sprintf("revision %d was taken back: revision %d restored the snapshot of revision %d",
+			revision, restore, to))
+	}
 	oldest, err := s.store.Oldest(r.Context())
 	if err != nil {
 		return err

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"minik.dev/api"
 	"minik.dev/apiserver/etcd"
+	"minik.dev/apiserver/store"
+	"minik.dev/journal"
 )
 
 // Snapshot is what is known of a copy of a cluster's store.
@@ -57,43 +60,64 @@ func SaveSnapshot(ctx context.Context, dataDir, path string) (s Snapshot, err er
 // VerifySnapshot reads a snapshot and says what is in it, or how it is damaged.
 func VerifySnapshot(path string) (Snapshot, error) { return etcd.Verify(path) }
 
+// Restored is what came of a restore.
+type Restored struct {
+	Snapshot
+	// Revision is the store's from now on.
+	Revision int64
+	// Aside is where the data is kept that was there; empty where there was none.
+	Aside string
+}
+
 // RestoreSnapshot puts a snapshot in the place of a data directory's store. It refuses while the cluster runs, and touches
-// nothing before the snapshot is whole. The data that was there is kept; aside says where, and is empty where there was
-// none.
-func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (s Snapshot, aside string, err error) {
-	if s, err = etcd.Verify(path); err != nil {
-		return s, "", err
+// nothing before the snapshot is whole. The data that was there is kept.
+//
+// The restored store goes on with a revision that nobody can know yet, so that whoever has seen more than the snapshot lists
+// again; the journal says at it what happened.
+func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (r Restored, err error) {
+	if r.Snapshot, err = etcd.Verify(path); err != nil {
+		return r, err
 	}
 	h, err := makeHome(dataDir, false)
 	if err != nil {
-		return s, "", err
+		return r, err
 	}
 	unlock, err := h.exclusively()
 	if err != nil {
-		return s, "", err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 
 	// 1. The new data is made beside the old.
 	made := h.path(restoring)
 	if err := os.RemoveAll(made); err != nil {
-		return s, "", fmt.Errorf("removing what an earlier restore left: %w", err)
+		return r, fmt.Errorf("removing what an earlier restore left: %w", err)
 	}
-	if s, err = etcd.Restore(ctx, path, made, h.etcd()); err != nil {
-		return s, "", err
+	entry := journal.Entry{
+		Actor:  api.Actor{User: administrator.name, Component: "minik", Command: "minik snapshot restore"},
+		Reason: filepath.Base(path) + " was restored", Time: now,
+	}
+	r.Snapshot, r.Revision, err = etcd.Restore(ctx, path, made, etcd.Restored{
+		Above: etcd.Newest(h.etcd()),
+		Record: func(revision int64) (key, value []byte, err error) {
+			return store.RestoreRecord(r.Snapshot.Revision, revision, entry)
+		},
+	})
+	if err != nil {
+		return r, err
 	}
 	// 2. They change places. A process that is killed in between leaves both; neither is lost.
 	if _, err := os.Stat(h.etcd()); err == nil {
-		aside = filepath.Join(h.path(former), now.UTC().Format("2006-01-02T15-04-05.000Z"))
+		r.Aside = filepath.Join(h.path(former), now.UTC().Format("2006-01-02T15-04-05.000Z"))
 		if err := os.MkdirAll(h.path(former), 0o700); err != nil {
-			return s, "", fmt.Errorf("making a place for the data that was there: %w", err)
+			return r, fmt.Errorf("making a place for the data that was there: %w", err)
 		}
-		if err := os.Rename(h.etcd(), aside); err != nil {
-			return s, "", fmt.Errorf("putting the data that was there aside: %w", err)
+		if err := os.Rename(h.etcd(), r.Aside); err != nil {
+			return r, fmt.Errorf("putting the data that was there aside: %w", err)
 		}
 	}
 	if err := os.Rename(made, h.etcd()); err != nil {
-		return s, aside, fmt.Errorf("putting the restored data in its place: %w; the data that was there is in %s", err, aside)
+		return r, fmt.Errorf("putting the restored data in its place: %w; the data that was there is in %s", err, r.Aside)
 	}
-	return s, aside, nil
+	return r, nil
 }

@@ -6,6 +6,9 @@ import (
 	"minik.dev/api"
 )
 
+// RestoreVerb is the verb of the entry that says of the restore of a snapshot. It is about no object.
+const RestoreVerb = "restore"
+
 // Entry is what the store keeps of one write. Its revision is that of the transaction it was written in, so it is not
 // part of the value.
 type Entry struct {

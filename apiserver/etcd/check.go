@@ -15,7 +15,7 @@ import (
 // check says whether etcd can open its data, because etcd panics, ends the process or waits forever where it cannot.
 // It looks at each page of the database and at nothing that is inside: etcd checks the log itself.
 func check(dir string) error {
-	database := filepath.Join(dir, "member", "snap", "db")
+	database := filepath.Join(dir, "member", "snap", "db") // of the data itself: see databaseOf
 	info, err := os.Stat(database)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil // a first start, perhaps one that was cut off: etcd makes the database of its log

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,25 +36,40 @@ func Save(ctx context.Context, client *clientv3.Client, path string) (Snapshot, 
 	if _, err := os.Stat(path); err == nil {
 		return Snapshot{}, fmt.Errorf("saving the snapshot: %s is there already, and is not written over", path)
 	}
-	// A file of the name is whole: what was cut off in the middle has another one.
-	part := path + ".part"
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // there are Secrets in it
+	file, name, publish, err := createHidden(path)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("saving the snapshot: %w", err)
 	}
-	err = receive(ctx, client, file)
-	err = errors.Join(err, file.Close())
 	var s Snapshot
+	err = receive(ctx, client, file)
 	if err == nil {
-		s, err = Verify(part)
+		s, err = Verify(name)
 	}
 	if err == nil {
-		err = os.Rename(part, path)
+		err = publish()
 	}
-	if err != nil {
-		return Snapshot{}, errors.Join(fmt.Errorf("saving the snapshot to %s: %w", path, err), os.Remove(part))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return Snapshot{}, errors.Join(fmt.Errorf("saving the snapshot to %s: %w", path, err), discard(name))
 	}
 	return s, nil
+}
+
+// createPart makes a file that is there under another name until it is published: a file of the right name is whole. One that
+// a process left which was killed is written anew. It is for systems without files that have no name.
+func createPart(path string) (file *os.File, name string, publish func() error, err error) {
+	name = path + partSuffix
+	file, err = os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // there are Secrets in it
+	return file, name, func() error { return os.Rename(name, path) }, err
+}
+
+const partSuffix = ".part"
+
+// discard removes what was made in part.
+func discard(name string) error {
+	if !strings.HasSuffix(name, partSuffix) {
+		return nil // it had no name, and is gone
+	}
+	return os.Remove(name)
 }
 
 // receive copies what etcd sends to the disk.
@@ -147,15 +163,23 @@ func contentsOf(path string) (revision int64, objects int, err error) {
 	return revision, len(there), err
 }
 
-// Restore makes the data directory of an embedded etcd of a snapshot. Dir must not be there; when it is, it is whole.
-// It is to be used at the path final: a member of etcd knows where it listens.
+// Restored says how a snapshot is restored.
+type Restored struct {
+	// Above is the newest revision that clients may know: the restored store goes on with one that is higher.
+	Above int64
+	// Record is what is written at that revision: a key and its value, which say what happened.
+	Record func(revision int64) (key, value []byte, err error)
+}
+
+// Restore makes the data directory of an embedded etcd of a snapshot, and returns the revision that it begins with. Dir must not
+// be there; when it is, it is whole.
 //
 // A snapshot has no log, and etcd wants one that fits its database. So an etcd is started on nothing, which makes log and
 // membership; then the saved database takes the place of the empty one, with the few entries that tie it to the log.
 // Real etcd's etcdutl writes such a log by itself.
-func Restore(ctx context.Context, path, dir, final string) (s Snapshot, err error) {
+func Restore(ctx context.Context, path, dir string, o Restored) (s Snapshot, revision int64, err error) {
 	if s, err = Verify(path); err != nil {
-		return s, err
+		return s, 0, err
 	}
 	defer func() {
 		if err != nil {
@@ -164,20 +188,66 @@ func Restore(ctx context.Context, path, dir, final string) (s Snapshot, err erro
 	}()
 	empty, err := Start(ctx, Options{Dir: dir})
 	if err != nil {
-		return s, err
+		return s, 0, err
 	}
 	if err := empty.Stop(); err != nil {
-		return s, err
+		return s, 0, err
 	}
-	database := filepath.Join(dir, "data", "member", "snap", "db")
+	database := databaseOf(dir)
 	restored := database + ".restored"
 	if err := copyDatabase(path, restored, s.Bytes); err != nil {
-		return s, err
+		return s, 0, err
 	}
-	if err := adoptLog(database, restored, dir, final); err != nil {
-		return s, err
+	revision = forward(s.Revision, o.Above)
+	key, value, err := o.Record(revision)
+	if err != nil {
+		return s, 0, err
 	}
-	return s, os.Rename(restored, database)
+	if err := adoptLog(database, restored, revision, &mvccpb.KeyValue{
+		Key: key, Value: value, CreateRevision: revision, ModRevision: revision, Version: 1,
+	}); err != nil {
+		return s, 0, err
+	}
+	return s, revision, os.Rename(restored, database)
+}
+
+// databaseOf is where an etcd keeps its database.
+func databaseOf(dir string) string { return filepath.Join(dir, "data", "member", "snap", "db") }
+
+const (
+	// forwardStep makes the revisions after a restore easy to tell: they begin with a full million.
+	forwardStep = 1_000_000
+	// notWritten is how many revisions a client may know that are in etcd's log and not in its database yet: etcd writes them
+	// there at least every 10,000.
+	notWritten = 100_000
+	// unknown is how far a store goes on whose earlier revisions nobody knows, as etcd's documentation recommends it.
+	unknown = 1_000_000_000
+)
+
+// forward is the pure decision at which revision a restored store goes on: at one that no client can know yet, so that whoever
+// remembers a state that was taken back is told so. above is the newest that the data had which is replaced, or -1 where it can't
+// be read.
+func forward(saved, above int64) int64 {
+	newest := max(saved, above) + notWritten
+	if above < 0 {
+		newest = saved + unknown
+	}
+	return (newest/forwardStep + 1) * forwardStep
+}
+
+// Newest is the newest revision in the data of an etcd that does not run; 0 where there is none, and -1 where it can't be read.
+func Newest(dir string) int64 {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return 0
+	}
+	if _, err := readDatabase(databaseOf(dir)); err != nil { // a damaged one would end the process
+		return -1
+	}
+	revision, _, err := contentsOf(databaseOf(dir))
+	if err != nil {
+		return -1
+	}
+	return revision
 }
 
 // copyDatabase copies a snapshot without its checksum.
@@ -202,8 +272,8 @@ var tied = [][]byte{[]byte("consistent_index"), []byte("term"), []byte("confStat
 // membership are the buckets that say who belongs to the cluster.
 var membership = [][]byte{[]byte("members"), []byte("members_removed"), []byte("cluster")}
 
-// adoptLog makes the restored database fit the log of the empty one.
-func adoptLog(empty, restored, dir, final string) error {
+// adoptLog makes the restored database fit the log of the empty one, and ends its history with one more revision.
+func adoptLog(empty, restored string, revision int64, last *mvccpb.KeyValue) error {
 	from, err := bbolt.Open(empty, 0o600, &bbolt.Options{ReadOnly: true, Timeout: openPatience})
 	if err != nil {
 		return err
@@ -216,7 +286,7 @@ func adoptLog(empty, restored, dir, final string) error {
 	err = from.View(func(source *bbolt.Tx) error {
 		return to.Update(func(target *bbolt.Tx) error {
 			for _, name := range membership {
-				if err := replaceBucket(source, target, name, dir, final); err != nil {
+				if err := replaceBucket(source, target, name); err != nil {
 					return fmt.Errorf("taking over bucket %s: %w", name, err)
 				}
 			}
@@ -235,14 +305,28 @@ func adoptLog(empty, restored, dir, final string) error {
 					return fmt.Errorf("taking over %s: %w", key, err)
 				}
 			}
-			return nil
+			return putRevision(target, revision, last)
 		})
 	})
 	return errors.Join(err, to.Close())
 }
 
-// replaceBucket copies a bucket, with the addresses of the member at its later place.
-func replaceBucket(source, target *bbolt.Tx, name []byte, dir, final string) error {
+// putRevision writes one change of one key, as etcd does.
+func putRevision(target *bbolt.Tx, revision int64, kv *mvccpb.KeyValue) error {
+	keys := target.Bucket([]byte("key"))
+	if keys == nil {
+		return errors.New("the database has no keys")
+	}
+	value, err := proto.Marshal(kv)
+	if err != nil {
+		return err
+	}
+	at := append(binary.BigEndian.AppendUint64(nil, uint64(revision)), '_')
+	return keys.Put(binary.BigEndian.AppendUint64(at, 0), value)
+}
+
+// replaceBucket copies a bucket.
+func replaceBucket(source, target *bbolt.Tx, name []byte) error {
 	if target.Bucket(name) != nil {
 		if err := target.DeleteBucket(name); err != nil {
 			return err
@@ -256,7 +340,5 @@ func replaceBucket(source, target *bbolt.Tx, name []byte, dir, final string) err
 	if err != nil {
 		return err
 	}
-	return from.ForEach(func(key, value []byte) error {
-		return to.Put(key, bytes.ReplaceAll(value, []byte(dir+"/"), []byte(final+"/")))
-	})
+	return from.ForEach(to.Put)
 }

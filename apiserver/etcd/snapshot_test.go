@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,10 +58,15 @@ func TestSnapshot(t *testing.T) {
 	require.Equal(t, s, verified)
 
 	made, final := filepath.Join(dir, "made"), filepath.Join(dir, "b")
-	_, err = Restore(t.Context(), path, made, final)
+	_, next, err := Restore(t.Context(), path, made, Restored{Above: last + 5000,
+		Record: func(revision int64) (key, value []byte, err error) {
+			return []byte("/minik/journal/restore/1"), fmt.Append(nil, revision), nil
+		}})
 	require.NoError(t, err)
+	require.Greater(t, next, last+5000, "nobody knows a later one")
 	require.NoError(t, os.Rename(made, final))
-	next := last
+	saved[next] = append([]string{fmt.Sprintf("/minik/journal/restore/1=%d %d %d 1", next, next, next)}, saved[last]...)
+	slices.Sort(saved[next])
 	for range 2 { // and after a restart
 		withEtcd(t, final, func(e *Server) {
 			for revision, want := range saved {
@@ -119,7 +126,7 @@ func TestDamagedSnapshots(t *testing.T) {
 		require.NoError(t, os.WriteFile(bad, change(append([]byte(nil), whole...)), 0o600))
 		_, err := Verify(bad)
 		require.Error(t, err)
-		_, err = Restore(t.Context(), bad, filepath.Join(dir, "made"), filepath.Join(dir, "b"))
+		_, _, err = Restore(t.Context(), bad, filepath.Join(dir, "made"), Restored{})
 		require.Error(t, err)
 		require.NoDirExists(t, filepath.Join(dir, "made"))
 	}
@@ -130,4 +137,41 @@ func TestDamagedSnapshots(t *testing.T) {
 	damage(func(b []byte) []byte { return b[:len(b)-1] })
 	damage(func(b []byte) []byte { return b[:len(b)-32] })
 	damage(func(b []byte) []byte { return append(b, 0) })
+}
+
+// A restored store goes on at a revision that nobody can know, and that is easy to tell.
+func TestForward(t *testing.T) {
+	for _, c := range []struct{ saved, above, want int64 }{
+		{1878, 0, 1_000_000},
+		{1878, 2500, 1_000_000},
+		{1878, 1_000_300, 2_000_000},
+		{1_000_300, 1878, 2_000_000},
+		{1878, 999_000, 2_000_000}, // some of the log may not be in the database yet
+		{1878, -1, 1_001_000_000},
+	} {
+		require.Equal(t, c.want, forward(c.saved, c.above), "%+v", c)
+	}
+	dir := t.TempDir()
+	require.EqualValues(t, 0, Newest(filepath.Join(dir, "none")))
+	withEtcd(t, filepath.Join(dir, "a"), func(e *Server) {
+		_, err := e.Client.Put(t.Context(), "/a", "b")
+		require.NoError(t, err)
+	})
+	require.EqualValues(t, 2, Newest(filepath.Join(dir, "a")))
+	require.NoError(t, os.Truncate(databaseOf(filepath.Join(dir, "a")), 4096))
+	require.EqualValues(t, -1, Newest(filepath.Join(dir, "a")))
+}
+
+// A snapshot that is not finished, because its process was killed, leaves nothing.
+func TestASnapshotThatIsNotFinished(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	file, name, _, err := createHidden(path)
+	require.NoError(t, err)
+	require.NoError(t, file.Close()) // as the end of the process does
+	if strings.HasSuffix(name, partSuffix) {
+		t.Skip("the file system has no files without names")
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Empty(t, left)
 }

@@ -24,8 +24,17 @@ func (s *Store) at(revision int64, more ...clientv3.OpOption) []clientv3.OpOptio
 	return more
 }
 
-// Kept reports whether the revision can be read: it may have been compacted. One that is still to come is an error.
+// Kept reports whether the revision can be read: it may have been compacted, or taken back. One that is still to come is an
+// error.
 func (s *Store) Kept(ctx context.Context, revision int64) (bool, error) {
+	if restore, _ := s.TakenBack(revision); restore != 0 {
+		return false, nil
+	}
+	return s.uncompacted(ctx, revision)
+}
+
+// uncompacted reports whether etcd still has the revision.
+func (s *Store) uncompacted(ctx context.Context, revision int64) (bool, error) {
 	_, err := s.kv.Get(ctx, claims, s.at(revision, clientv3.WithCountOnly())...)
 	if isCompacted(err) {
 		return false, nil
@@ -44,7 +53,7 @@ func (s *Store) Oldest(ctx context.Context) (int64, error) {
 		if failed != nil {
 			return true
 		}
-		kept, err := s.Kept(ctx, int64(i)+1)
+		kept, err := s.uncompacted(ctx, int64(i)+1)
 		failed = err
 		return kept
 	})

@@ -27,6 +27,9 @@ func (s *Store) Replay(ctx context.Context, row *resources.Resource, after, upTo
 	recent := recently{}
 	for after < upTo {
 		end := min(after+replayed, upTo)
+		if restore, _ := s.TakenBack(end); restore != 0 {
+			end = restore // nothing happened in between
+		}
 		steps, err := s.steps(ctx, row, after, end)
 		if err != nil {
 			return err

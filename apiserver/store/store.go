@@ -60,9 +60,10 @@ type Store struct {
 	// revision is up to where every cache is complete; changed by the watch loop only, under advanced.L.
 	revision atomic.Int64
 	advanced *sync.Cond
-	stopped  bool          // guarded by advanced.L: Run is over, no revision comes any more
-	ready    chan struct{} // closed after the first load
-	full     chan struct{} // has something when etcd refused a write for want of space
+	stopped  bool                  // guarded by advanced.L: Run is over, no revision comes any more
+	gaps     atomic.Pointer[[]gap] // what restores took back; set before ready
+	ready    chan struct{}         // closed after the first load
+	full     chan struct{}         // has something when etcd refused a write for want of space
 	// written holds the objects that this process is writing, so that the watch loop need not decode them again. By key.
 	written sync.Map
 	// recorded is the journal entry that this process wrote together with the last such object, and that comes right behind
@@ -106,6 +107,7 @@ func New(rows []*resources.Resource, options Options) *Store {
 		ready:    make(chan struct{}),
 		full:     make(chan struct{}, 1),
 	}
+	s.gaps.Store(&[]gap{})
 	s.kv = kv{etcd: options.Client, told: &s.told}
 	for _, row := range rows {
 		s.caches[prefix(row)] = newCache(s, row)
@@ -160,6 +162,9 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 		return err
 	}
 	s.advance(revision)
+	if err := s.findGaps(ctx); err != nil {
+		return err
+	}
 	if first {
 		if err := s.journal.resume(ctx, s.kv); err != nil {
 			return err

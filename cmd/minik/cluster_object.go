@@ -94,6 +94,9 @@ func (r *reader) mapping(object journal.Object) (*meta.RESTMapping, error) {
 // revision is not kept any more.
 func (r *reader) state(ctx context.Context, object journal.Object, revision int64) (map[string]any, error) {
 	mapping, err := r.mapping(object)
+	if meta.IsNoMatchError(err) { // it is about no object, as a restore is, or about one of a kind that is not served any more
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

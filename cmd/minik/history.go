@@ -128,6 +128,9 @@ func fillChanges(ctx context.Context, read *reader, lines []historyLine) error {
 				var before map[string]any
 				before, err = read.state(ctx, object, n-1)
 				line.Change = changeOf(before, after, err == nil)
+				if line.Revision.Verb == journal.RestoreVerb {
+					line.Change = "the whole store"
+				}
 			}
 			if apierrors.IsResourceExpired(err) {
 				return nil

@@ -46,13 +46,14 @@ func newSnapshot(streams genericiooptions.IOStreams, home *home) *cobra.Command 
 		}},
 		{"restore", "Put a snapshot in the place of the store of a cluster that is not running", func(cmd *cobra.Command, file string) error {
 			now := time.Now() //nolint:forbidigo // main's own: it names the directory of the former data
-			s, aside, err := cluster.RestoreSnapshot(cmd.Context(), home.dataDir, file, now)
+			r, err := cluster.RestoreSnapshot(cmd.Context(), home.dataDir, file, now)
 			if err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintf(streams.Out, "restored into %s: %s\n", home.dataDir, snapshotLine(s))
-			if aside != "" {
-				_, _ = fmt.Fprintf(streams.Out, "the data that was there is kept in %s\n", filepath.Clean(aside))
+			_, _ = fmt.Fprintf(streams.Out, "restored into %s: %s\n", home.dataDir, snapshotLine(r.Snapshot))
+			_, _ = fmt.Fprintf(streams.Out, "it goes on with revision %d, which is later than any that somebody may know\n", r.Revision)
+			if r.Aside != "" {
+				_, _ = fmt.Fprintf(streams.Out, "the data that was there is kept in %s\n", filepath.Clean(r.Aside))
 			}
 			return home.keepOwner(home.dataDir)
 		}},

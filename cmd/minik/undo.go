@@ -124,6 +124,10 @@ func getRevision(ctx context.Context, config *rest.Config, n int64) (*api.Revisi
 
 // objectsOf is a client for the kind that the revision wrote, in the version that the server prefers.
 func objectsOf(config *rest.Config, r *api.Revision) (dynamic.ResourceInterface, error) {
+	if r.Verb == journal.RestoreVerb {
+		return nil, fmt.Errorf("revision %s restored a snapshot, which no write can undo: the data that was there before is kept in "+
+			"etcd.former of the data dir", r.GetName())
+	}
 	disco, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for %s: %w", config.Host, err)
