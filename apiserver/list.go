@@ -193,6 +193,11 @@ func (s *Server) list(r *request) error {
 	if err != nil {
 		return err
 	}
+	end, err := s.lists.take(r.Context())
+	if err != nil {
+		return err
+	}
+	defer end()
 	f, err := s.collect(r, q)
 	if err != nil {
 		return err

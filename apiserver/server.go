@@ -83,6 +83,7 @@ type Server struct {
 	requestEnded chan struct{}
 	load         *load
 	bodies       *bodies
+	lists        *turns // of those that are answered
 	answers      *answers
 	connections  *connections
 	hands        *hands // answer the requests of this process
@@ -103,7 +104,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
 		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
-		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), answers: newAnswers(),
+		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), lists: newTurns(), answers: newAnswers(),
 		connections: newConnections(o.Clock, o.MaxConnections),
 	}
 	s.hands = newHands(o.Clock, s.stopping)

@@ -72,6 +72,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
 		listeners.second = inner
 	}
 	c.parts.run("the API server", func(ctx context.Context) error { return server.Run(ctx, listeners.open()) })
+	c.parts.run("the use of memory", func(ctx context.Context) error { return c.keepMemory(ctx, server.ShortOfMemory) })
 	select {
 	case <-server.Ready():
 	case <-ctx.Done():

@@ -147,7 +147,7 @@ func configOf(o Options, endpoint string, logger *zap.Logger) config.ServerConfi
 		ClientURLs: types.URLs{{Scheme: "unix", Path: strings.TrimPrefix(endpoint, "unix://")}},
 		TickMs:     tickMs, ElectionTicks: electionTicks, InitialElectionTickAdvance: true, PreVote: true,
 		MaxSnapFiles: 5, MaxWALFiles: 5,
-		SnapshotCount: 10_000, SnapshotCatchUpEntries: 500, // entries kept in memory for followers that there are none of
+		SnapshotCount: snapshotCount, SnapshotCatchUpEntries: 1, // there are no followers that entries would be kept for in memory
 		QuotaBackendBytes: 4 << 30, MaxTxnOps: maxTxnOps, MaxRequestBytes: maxEtcdRequest, UnsafeNoFsync: o.Volatile,
 		MaxConcurrentStreams: math.MaxUint32, AuthToken: "simple", StrictReconfigCheck: true,
 		WarningApplyDuration: 100 * time.Millisecond, WarningUnaryRequestDuration: 300 * time.Millisecond,
@@ -159,6 +159,9 @@ func configOf(o Options, endpoint string, logger *zap.Logger) config.ServerConfi
 	}
 	return c
 }
+
+// snapshotCount is how many entries of its log etcd reads again at most when it starts: all of them at once, into memory.
+const snapshotCount = 2000
 
 // maxEtcdRequest bounds one write to etcd, in bytes: etcd's own default, which upstream has as well.
 const maxEtcdRequest = 3 << 19

@@ -56,6 +56,7 @@ func newServe(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			options.Progress = func(stage cluster.Stage) { _, _ = fmt.Fprint(streams.Out, stageLine(stage)) }
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			cluster.LimitMemory()
 			err = cluster.Serve(ctx, component, options, cluster.ServeOptions{
 				Kubeconfig: kubeconfigPath(cmd, home),
 				NodeName:   node,

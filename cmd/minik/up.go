@@ -107,6 +107,7 @@ func (u *up) run(cmd *cobra.Command) error {
 	}
 	defer func() { _ = logs.Close() }()
 	u.options.Logger = newLogger(cmd, logs)
+	cluster.LimitMemory()
 	cluster.CollectLess(u.simNodes)
 	u.options.Progress = func(stage cluster.Stage) { _, _ = io.WriteString(u.streams.Out, stageLine(stage)) }
 
