@@ -51,6 +51,7 @@ func playRole(role string) int {
 		os.Exit(3)
 	}()
 	component, node, _ := strings.Cut(role, " ")
+	LimitMemory()
 	options := Options{
 		DataDir: os.Getenv(dirEnv), Listen: os.Getenv(listenEnv), Runtime: cmp.Or(os.Getenv(engineEnv), runtimeSim), Nodes: 2,
 		Loopback: os.Getenv(routesEnv) == "",
@@ -128,6 +129,7 @@ type site struct {
 	listen   string
 	routes   bool
 	runtime  string
+	shell    string // what a shell does before it becomes the process; "" is nothing
 }
 
 func newSite(t testing.TB) *site {
@@ -159,6 +161,9 @@ func (s *site) start(t testing.TB, role string) *process {
 	p := &process{role: role, log: log.Name(), begun: make(chan struct{}), ready: make(chan struct{}),
 		ended: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0])
+	if s.shell != "" {
+		p.cmd = exec.Command("sh", "-c", s.shell+` && exec "$0"`, os.Args[0])
+	}
 	p.cmd.Env = append(os.Environ(), roleEnv+"="+role, dirEnv+"="+s.dir, listenEnv+"="+s.listen, "TMPDIR="+s.tmp, engineEnv+"="+s.runtime)
 	if s.routes {
 		p.cmd.Env = append(p.cmd.Env, routesEnv+"=yes")
