@@ -32,7 +32,7 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.running.Add(1)
 		defer s.ended()
-		out := &recorder{ResponseWriter: w, now: s.Clock.Now}
+		out := newRecorder(w, s.Clock)
 		defer s.answers.begin(out)()
 		connection := connectionOf(req.Context())
 		if connection != nil {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // readPatience is how long a client may take to read a piece of an answer, while more of it waits. A client that reads nothing
@@ -18,7 +20,8 @@ const readPatience = 30 * time.Second
 type recorder struct {
 	http.ResponseWriter
 	code int
-	// writing is since when a piece of the answer is being written, in nanoseconds; 0 while none is.
+	// writing is since when a piece of the answer is being written, in nanoseconds; 0 while none is. It is followed where the client
+	// is elsewhere: now is nil for a part of this process.
 	writing atomic.Int64
 	now     func() time.Time
 
@@ -38,30 +41,44 @@ func (r *recorder) Write(b []byte) (int, error) {
 	if r.code == 0 {
 		r.code = http.StatusOK
 	}
-	defer r.measure()()
-	return r.ResponseWriter.Write(b)
+	r.begin()
+	n, err := r.ResponseWriter.Write(b)
+	r.writing.Store(0)
+	return n, err
 }
 
 // FlushError sends what is held back.
 func (r *recorder) FlushError() error {
-	defer r.measure()()
-	return http.NewResponseController(r.ResponseWriter).Flush()
+	flusher, ok := r.ResponseWriter.(interface{ FlushError() error })
+	if !ok { // net/http's and directAnswer are such
+		return http.NewResponseController(r.ResponseWriter).Flush()
+	}
+	r.begin()
+	err := flusher.FlushError()
+	r.writing.Store(0)
+	return err
 }
 
-// measure notes that a piece is being written, until what it returns is called.
-func (r *recorder) measure() func() {
-	r.writing.Store(r.now().UnixNano())
-	return func() { r.writing.Store(0) }
+// begin notes that a piece is being written from now on.
+func (r *recorder) begin() {
+	if r.now != nil {
+		r.writing.Store(r.now().UnixNano())
+	}
 }
 
 // Unwrap lets http.ResponseController find Hijack and the deadlines.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// inProcess reports whether the client is a part of this process, which is not waited for over a network.
-func (r *recorder) inProcess() bool {
-	_, direct := r.ResponseWriter.(*directAnswer)
-	return direct
+// newRecorder records an answer.
+func newRecorder(w http.ResponseWriter, clock clock.PassiveClock) *recorder {
+	if _, inProcess := w.(*directAnswer); inProcess {
+		return &recorder{ResponseWriter: w}
+	}
+	return &recorder{ResponseWriter: w, now: clock.Now}
 }
+
+// inProcess reports whether the client is a part of this process, which is not waited for over a network.
+func (r *recorder) inProcess() bool { return r.now == nil }
 
 // cutOff ends the answer if a piece of it has been waiting since before the time.
 func (r *recorder) cutOff(before time.Time) bool {
