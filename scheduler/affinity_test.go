@@ -46,7 +46,6 @@ func TestPodsThatDifferInALabelShareATable(t *testing.T) {
 func TestAffinityHints(t *testing.T) {
 	snapshot, p := NewSnapshot(), DefaultProfile()
 	snapshot.SetNode(testNode("node-1", nodeResources("4", "8Gi"), nil))
-	node := snapshot.existing("node-1")
 	needy := testPod("needy", nil)
 	needy.Spec.Affinity = &corev1.Affinity{PodAffinity: &corev1.PodAffinity{
 		RequiredDuringSchedulingIgnoredDuringExecution: onHost("cache"),
@@ -70,8 +69,8 @@ func TestAffinityHints(t *testing.T) {
 	} {
 		q := newQueue(time.Second, time.Minute)
 		q.add(p, c.waits, noon)
-		q.park(q.pop(noon), []string{InterPodAffinity}, newShape(p, snapshot, c.waits), noon)
-		require.Len(t, q.wake(event{c.happened, node, c.moved}, noon), c.wakes, "%s, %s", c.waits.Name, c.moved.Name)
+		q.park(q.pop(noon), []string{InterPodAffinity}, snapshot, noon)
+		require.Len(t, q.wake(event{c.happened, "node-1", c.moved}, snapshot, noon), c.wakes, "%s, %s", c.waits.Name, c.moved.Name)
 	}
 }
 

@@ -14,7 +14,7 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		happened := s.snapshot.SetNode(node)
-		s.wake(event{happened, s.snapshot.existing(node.Name), nil}, node.ResourceVersion)
+		s.wake(event{happened, node.Name, nil}, node.ResourceVersion)
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
@@ -26,7 +26,7 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.wake(event{change: s.snapshot.RemoveNode(node)}, node.ResourceVersion)
+			s.wake(event{s.snapshot.RemoveNode(node), node.Name, nil}, node.ResourceVersion)
 		},
 	}
 }
@@ -34,18 +34,25 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 // podEvents keep the snapshot's pods and the queue up to date.
 func (s *Scheduler) podEvents() cache.ResourceEventHandler {
 	set := func(obj any) { s.setPod(obj.(*corev1.Pod)) }
+	remove := func(pod *corev1.Pod) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.forget(pod)
+		s.removePod(pod)
+	}
 	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    set,
-		UpdateFunc: func(_, obj any) { set(obj) },
-		DeleteFunc: func(obj any) {
-			pod, ok := deleted[*corev1.Pod](obj)
-			if !ok {
-				return
+		AddFunc: set,
+		UpdateFunc: func(before, obj any) {
+			// Where the watch missed that a pod was deleted, another of its name looks like its newer version.
+			if old := before.(*corev1.Pod); old.UID != obj.(*corev1.Pod).UID {
+				remove(old)
 			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.forget(pod)
-			s.wakePod(s.snapshot.RemovePod(pod), pod)
+			set(obj)
+		},
+		DeleteFunc: func(obj any) {
+			if pod, ok := deleted[*corev1.Pod](obj); ok {
+				remove(pod)
+			}
 		},
 	}
 }
@@ -56,7 +63,7 @@ func (s *Scheduler) setPod(pod *corev1.Pod) {
 	defer s.mu.Unlock()
 	if pod.Spec.NodeName != "" || ended(pod) {
 		s.forget(pod)
-		s.wakePod(s.snapshot.AddPod(pod), pod)
+		s.addPod(pod)
 		return
 	}
 	s.snapshot.PodsRevision = max(s.snapshot.PodsRevision, revision(pod))
@@ -76,24 +83,27 @@ func (s *Scheduler) setPod(pod *corev1.Pod) {
 	s.signal()
 }
 
-// forget drops what was remembered of a pod that needs no node any more.
+// forget drops what the scheduler wanted of a pod that needs no node any more.
 func (s *Scheduler) forget(pod *corev1.Pod) {
 	s.queue.remove(pod.UID)
 	s.assumed.remove(pod.UID)
 	s.causes.Take(pod.UID)
-	s.unnominate(pod.UID, pod.ResourceVersion)
 }
 
-// setNominated takes in which node the pod was nominated for. While that is being written, an older version of the pod
-// says nothing new.
+// setNominated takes in which node the pod was nominated for. Until what was written of that has come back, an older
+// version of the pod says nothing new.
 func (s *Scheduler) setNominated(pod *corev1.Pod) {
 	item := s.queue.pods[pod.UID]
+	before := s.snapshot.nominations[pod.UID]
 	switch {
-	case s.assumed.has(pod.UID) || item != nil && item.held:
+	case s.assumed.has(pod.UID) || item != nil && (item.held || revision(pod) < item.nominatedAt):
 	case pod.Status.NominatedNodeName == "" || pod.DeletionTimestamp != nil:
 		s.unnominate(pod.UID, pod.ResourceVersion)
 	default:
-		s.snapshot.Nominate(pod, pod.Status.NominatedNodeName)
+		s.nominate(pod, pod.Status.NominatedNodeName)
+	}
+	if before != "" && before != s.snapshot.nominations[pod.UID] { // somebody else took it back
+		s.queue.tryAgain(pod.UID, s.clock.Now())
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *Scheduler) preempt(item *queuedPod, p *Preemption) func(context.Context
 		s.unnominate(loser.UID, loser.ResourceVersion)
 		s.queue.tryAgain(loser.UID, s.clock.Now())
 	}
-	s.snapshot.Nominate(pod, p.Node)
+	s.nominate(pod, p.Node)
 	return func(ctx context.Context) {
 		for _, loser := range outranked {
 			s.setNomination(ctx, loser, "")
@@ -45,10 +45,22 @@ func (s *Scheduler) preempt(item *queuedPod, p *Preemption) func(context.Context
 	}
 }
 
+// nominate notes for which node the pod waits, and lets others have the room at one that it waited for before.
+func (s *Scheduler) nominate(pod *corev1.Pod, node string) {
+	before := s.snapshot.nominations[pod.UID]
+	if happened := s.snapshot.Nominate(pod, node); happened&podRemoved != 0 {
+		s.wake(event{podRemoved, before, nil}, pod.ResourceVersion)
+	}
+}
+
 // unnominate takes the pod's nomination back, and lets others have the room.
 func (s *Scheduler) unnominate(uid types.UID, resourceVersion string) {
-	node := s.snapshot.nominations[uid]
-	s.wake(event{s.snapshot.Unnominate(uid), s.snapshot.existing(node), nil}, resourceVersion)
+	node, ok := s.snapshot.nominations[uid]
+	if !ok {
+		return
+	}
+	s.snapshot.Unnominate(uid)
+	s.wake(event{podRemoved, node, nil}, resourceVersion)
 }
 
 // evict says on the victim why it has to go, and deletes it. It reports whether the victim is gone or going.
@@ -60,7 +72,7 @@ func (s *Scheduler) evict(ctx context.Context, pod, victim *corev1.Pod, node str
 		pod.Namespace, pod.Name, schedulinghelpers.PodPriority(pod), node,
 		victim.Namespace, victim.Name, schedulinghelpers.PodPriority(victim)))
 	logger := s.logger.With("namespace", victim.Namespace, "pod", victim.Name, "node", node)
-	err := s.patchStatus(ctx, victim, map[string]any{"conditions": []corev1.PodCondition{{
+	_, err := s.patchStatus(ctx, victim, map[string]any{"conditions": []corev1.PodCondition{{
 		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler,
 		Message:            pod.Spec.SchedulerName + ": preempting to accommodate a higher priority pod",
 		LastTransitionTime: metav1.NewTime(s.clock.Now()), ObservedGeneration: victim.Generation,
@@ -91,8 +103,16 @@ func (s *Scheduler) setNomination(ctx context.Context, pod *corev1.Pod, node str
 	if node != "" {
 		value = node
 	}
-	err := s.patchStatus(ctx, pod, map[string]any{"nominatedNodeName": value})
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+	written, err := s.patchStatus(ctx, pod, map[string]any{"nominatedNodeName": value})
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if item := s.queue.pods[pod.UID]; item != nil {
+			item.nominatedAt = revision(written)
+		}
+		return true
+	}
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return true
 	}
 	if ctx.Err() == nil {
@@ -101,13 +121,12 @@ func (s *Scheduler) setNomination(ctx context.Context, pod *corev1.Pod, node str
 	return false
 }
 
-// patchStatus changes the fields of the pod's status, if it is still the same pod.
-func (s *Scheduler) patchStatus(ctx context.Context, pod *corev1.Pod, status map[string]any) error {
+// patchStatus changes the fields of the pod's status, if it is still the same pod, and returns what it is now.
+func (s *Scheduler) patchStatus(ctx context.Context, pod *corev1.Pod, status map[string]any) (*corev1.Pod, error) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
 	if err != nil {
 		panic("scheduler: a status without JSON form: " + err.Error())
 	}
-	_, err = s.client.CoreV1().Pods(pod.Namespace).Patch(
+	return s.client.CoreV1().Pods(pod.Namespace).Patch(
 		ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
-	return err
 }

@@ -28,7 +28,7 @@ func Example_filter() {
 	snapshot.SetNode(testNode("node-1", nodeResources("4", "8Gi"), map[string]string{repairLabel: "fan"}))
 	d := Schedule(profile, snapshot, testPod("web", resources("1", "1Gi")))
 	fmt.Println(d.Message)
-	fmt.Println(profile.helps(d.Plugins(), nil, event{change: nodeLabels}))
+	fmt.Println(profile.listens(d.Plugins()).local&nodeLabels != 0)
 	// Output:
 	// node-1
 	// 0/2 nodes are available: 2 node(s) were under repair. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.

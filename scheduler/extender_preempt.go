@@ -51,6 +51,7 @@ func (s *Scheduler) preemptWithExtenders(ctx context.Context, item *queuedPod, e
 		return d, nil
 	}
 	d.Message += " preemption: no candidate node for preemption" // as upstream
+	d.evenSo = with(d.evenSo, extenderPlugin)
 	d.Withdrawn = s.snapshot.nominations[item.pod.UID] != ""
 	return d, nil
 }

@@ -43,6 +43,9 @@ type filter struct {
 	hint func(*shape, Change, *corev1.Pod) bool
 }
 
+// compares reports whether the plugin judges a node by others: then a change at one node may help at another.
+func (f *filter) compares() bool { return f.check == nil }
+
 // filters are asked in this order, upstream's, and the first no counts.
 func filters() []filter {
 	return []filter{
@@ -57,6 +60,7 @@ func filters() []filter {
 		{
 			name:  PodTopologySpread,
 			helps: nodeAdded | nodeRemoved | nodeLabels | nodeTaints | podRemoved | podPlaced,
+			hint:  hintSpread,
 		},
 		{
 			name:  InterPodAffinity,

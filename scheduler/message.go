@@ -26,7 +26,7 @@ func (d *decider) explainFailure(made *Decision, standings []standing) {
 	if !d.profile.Preempts {
 		return
 	}
-	found, why, stays := preempt(d, standings)
+	found, why, stays := preempt(d, made, standings)
 	made.Preemption = found
 	if found == nil {
 		made.Message += " preemption: " + why

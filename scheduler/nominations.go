@@ -10,15 +10,18 @@ import (
 // Nominate notes that the pod waits for room on the node, which others leave for it. From then on it counts there for
 // pods that do not go before it.
 func (s *Snapshot) Nominate(pod *corev1.Pod, node string) Change {
+	info := newPodInfo(pod)
 	if s.nominations[pod.UID] == node {
-		return 0
+		if known := s.nodes[node].nominated[pod.UID]; known.same(info) {
+			known.pod = pod
+			return 0
+		}
 	}
 	happened := s.Unnominate(pod.UID)
 	n := s.node(node)
 	if n.nominated == nil {
 		n.nominated = map[types.UID]*podInfo{}
 	}
-	info := newPodInfo(pod)
 	info.terms = s.terms.take(pod)
 	n.nominated[pod.UID] = info
 	s.nominations[pod.UID] = node

@@ -44,7 +44,7 @@ func (p *Preemption) Reason() string {
 
 // preempt finds the node and its victims, or says why there are none. stays: the pod keeps the node that it was
 // nominated for before.
-func preempt(d *decider, standings []standing) (found *Preemption, why string, stays bool) {
+func preempt(d *decider, made *Decision, standings []standing) (found *Preemption, why string, stays bool) {
 	if !d.shape.preempts {
 		return nil, "not eligible due to preemptionPolicy=Never.", true
 	}
@@ -62,7 +62,7 @@ func preempt(d *decider, standings []standing) (found *Preemption, why string, s
 			helpful[i] |= word
 		}
 	}
-	d.found = d.candidates(helpful, reasons)
+	d.found = d.candidates(helpful, made, reasons)
 	if len(d.found) == 0 {
 		return nil, histogram(len(d.nodes), reasons), false
 	}
@@ -91,8 +91,8 @@ func wasPreempted(pod *corev1.Pod) bool {
 }
 
 // candidates tries node after node, from one that the pod's UID names, until there are enough. reasons count the nodes
-// where nothing helps.
-func (d *decider) candidates(helpful slots, reasons map[string]int) []*Preemption {
+// where nothing helps, and the decision notes whose no it is.
+func (d *decider) candidates(helpful slots, made *Decision, reasons map[string]int) []*Preemption {
 	count := helpful.count()
 	if count == 0 {
 		return nil
@@ -108,8 +108,13 @@ func (d *decider) candidates(helpful slots, reasons map[string]int) []*Preemptio
 		}
 		n := d.nodes[slots[(offset+i)%count]]
 		candidate, no := d.selectVictims(n)
-		for _, reason := range no {
-			reasons[reason]++
+		if no != nil {
+			for _, reason := range no.Reasons {
+				reasons[reason]++
+			}
+			if no.Plugin != DefaultPreemption { // which only says that there is nobody to evict
+				made.evenSo = with(made.evenSo, no.Plugin)
+			}
 		}
 		if candidate != nil {
 			found = append(found, candidate)
@@ -121,9 +126,9 @@ func (d *decider) candidates(helpful slots, reasons map[string]int) []*Preemptio
 
 // selectVictims takes all pods of lower priority off the node, and then puts back as many as it can: those first whose
 // eviction would violate a budget, and the more important ones first.
-func (d *decider) selectVictims(n *NodeInfo) (*Preemption, []string) {
+func (d *decider) selectVictims(n *NodeInfo) (*Preemption, *Rejection) {
 	if !n.hasLower(d.shape.priority) {
-		return nil, []string{"No preemption victims found for incoming pod"}
+		return nil, noVictims()
 	}
 	without, trial := n.clone(), d.trial(n)
 	var lower []*podInfo
@@ -134,7 +139,7 @@ func (d *decider) selectVictims(n *NodeInfo) (*Preemption, []string) {
 		}
 	}
 	if r := trial.ask(without); r != nil {
-		return nil, r.Reasons
+		return nil, r
 	}
 	slices.SortFunc(lower, byImportance)
 	violating, others := d.snapshot.budgets.split(lower)
@@ -151,13 +156,17 @@ func (d *decider) selectVictims(n *NodeInfo) (*Preemption, []string) {
 		}
 	}
 	if len(victims) == 0 {
-		return nil, []string{"No preemption victims found for incoming pod"}
+		return nil, noVictims()
 	}
 	slices.SortFunc(victims, byImportance)
 	for _, p := range victims {
 		found.Victims = append(found.Victims, p.pod)
 	}
 	return found, nil
+}
+
+func noVictims() *Rejection {
+	return reject(DefaultPreemption, true, "No preemption victims found for incoming pod")
 }
 
 // byImportance: higher priority, then the longer running.

@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
@@ -117,43 +115,3 @@ func (p *Profile) complete() *Profile {
 	}
 	return p
 }
-
-// helps reports whether what happened may turn the no of one of the plugins into a yes.
-func (p *Profile) helps(plugins []string, s *shape, e event) bool {
-	if slices.Contains(plugins, extenderPlugin) {
-		return true
-	}
-	for i := range p.filters {
-		f := &p.filters[i]
-		if f.helps&e.change == 0 || !slices.Contains(plugins, f.name) {
-			continue
-		}
-		if f.hint == nil || e.pod == nil || f.hint(s, e.change, e.pod) {
-			return true
-		}
-	}
-	return len(plugins) == 0 && e.change&nodeAdded != 0
-}
-
-// event is a change with what changed.
-type event struct {
-	change Change
-	node   *NodeInfo   // the node, or that of the pod; nil where it is gone
-	pod    *corev1.Pod // the pod that was placed, removed or changed; nil for a change of something else
-}
-
-// Change is what happened to the cluster, as far as it may help a pod that did not fit.
-type Change uint
-
-const (
-	nodeAdded Change = 1 << iota
-	nodeRemoved
-	nodeAllocatable
-	nodeTaints // and spec.unschedulable
-	nodeLabels
-	podPlaced // or a placed pod's labels changed
-	podRemoved
-	namespacesLabelled // one came, went or changed its labels
-	volumesChanged     // a claim, a volume or a class
-	nodeImagesChanged  // which helps nobody, and changes scores
-)

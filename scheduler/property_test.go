@@ -84,6 +84,13 @@ func (h *history) pick(label string, of ...string) string {
 }
 
 func (h *history) setNode() {
+	node := h.node("n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8")
+	h.nodes[node.Name] = node
+	h.snapshot.SetNode(node)
+}
+
+// node is one of the names.
+func (h *history) node(names ...string) *corev1.Node {
 	list := nodeResources(h.pick("cpu", "1", "2", "4"), h.pick("memory", "1Gi", "4Gi"))
 	list[corev1.ResourcePods] = resource.MustParse(h.pick("pods", "2", "110"))
 	if h.pick("gpu", "no", "yes") == "yes" {
@@ -93,7 +100,7 @@ func (h *history) setNode() {
 	if zone := h.pick("zone", "", "a", "b"); zone != "" {
 		labels[corev1.LabelTopologyZone] = zone
 	}
-	node := testNode(h.pick("node", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"), list, labels)
+	node := testNode(h.pick("node", names...), list, labels)
 	node.Spec.Unschedulable = rapid.IntRange(0, 7).Draw(h.T, "cordon") == 0
 	switch h.pick("taint", "", "", "", "NoSchedule", "PreferNoSchedule") {
 	case "NoSchedule":
@@ -106,8 +113,7 @@ func (h *history) setNode() {
 			Names: []string{"web:1", "web@sha256:1"}, SizeBytes: int64(rapid.IntRange(10, 2000).Draw(h.T, "size")) << 20,
 		}}
 	}
-	h.nodes[node.Name] = node
-	h.snapshot.SetNode(node)
+	return node
 }
 
 func (h *history) removeNode() {
@@ -249,11 +255,15 @@ func (h *history) term(a *corev1.Affinity) {
 }
 
 func (h *history) setNamespace() {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: h.pick("namespace", "default", "team"), Labels: map[string]string{"env": h.pick("env", "test", "live")},
-	}}
+	namespace := h.namespace()
 	h.namespaces[namespace.Name] = namespace.Labels
 	h.snapshot.SetNamespace(namespace)
+}
+
+func (h *history) namespace() *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: h.pick("namespace", "default", "team"), Labels: map[string]string{"env": h.pick("env", "test", "live")},
+	}}
 }
 
 func (h *history) constraints(when corev1.UnsatisfiableConstraintAction) []corev1.TopologySpreadConstraint {
@@ -267,9 +277,13 @@ func (h *history) constraints(when corev1.UnsatisfiableConstraintAction) []corev
 		two := int32(2)
 		c.MinDomains = &two
 	}
+	if when == corev1.DoNotSchedule && h.pick("taints", "ignore", "honor") == "honor" {
+		honor := corev1.NodeInclusionPolicyHonor
+		c.NodeTaintsPolicy = &honor
+	}
 	both := []corev1.TopologySpreadConstraint{c}
 	if h.pick("second", "no", "yes") == "yes" {
-		c.TopologyKey, c.MinDomains = corev1.LabelTopologyZone, nil
+		c.TopologyKey, c.MinDomains, c.NodeTaintsPolicy = corev1.LabelTopologyZone, nil, nil
 		c.WhenUnsatisfiable = corev1.ScheduleAnyway
 		if both[0].TopologyKey != c.TopologyKey || when != c.WhenUnsatisfiable {
 			both = append(both, c)
@@ -279,15 +293,19 @@ func (h *history) constraints(when corev1.UnsatisfiableConstraintAction) []corev
 }
 
 func (h *history) setBudget() {
-	b := &policyv1.PodDisruptionBudget{
+	b := h.budget()
+	h.budgets[b.Name] = b
+	h.snapshot.SetBudget(b)
+}
+
+func (h *history) budget() *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: h.pick("budget", "a", "b")},
 		Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{
 			MatchLabels: map[string]string{"app": h.pick("budget app", "web", "other")},
 		}},
 		Status: policyv1.PodDisruptionBudgetStatus{DisruptionsAllowed: int32(rapid.IntRange(0, 2).Draw(h.T, "allowed"))},
 	}
-	h.budgets[b.Name] = b
-	h.snapshot.SetBudget(b)
 }
 
 func (h *history) schedule() { h.decide(h.pod()) }

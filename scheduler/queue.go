@@ -35,19 +35,24 @@ type queue struct {
 
 // queuedPod is a pod that waits.
 type queuedPod struct {
+	waitsFor // while it is parked
+
 	pod      *corev1.Pod
 	profile  *Profile
 	added    time.Time
 	attempts int       // decisions so far
 	until    time.Time // the end of the back-off
-	plugins  []string  // who rejected it; what they wait for wakes it
 	shape    *shape    // what is asked of a node or pod that changed, before it is woken
+	claims   string    // what its claims ask, as of claimsAt; empty where it has none
+	claimsAt uint64
 	parked   time.Time // since when, if it is parked
 	message  string    // the last that was reported of it
-	reported time.Time
-	// held: room is being made for the pod, and it stays parked until that is written; helped: it would have been woken
+	// nominatedAt is the pod's revision with the nomination that was written last.
+	nominatedAt uint64
+	reported    time.Time
+	// held: room is being made for the pod, and it stays parked until that is written; woken: it would have been woken
 	// meanwhile.
-	held, helped bool
+	held, woken bool
 
 	heap  *podHeap // where it is; nil where parked or being worked on
 	index int
@@ -122,9 +127,11 @@ func (q *queue) pop(now time.Time) *queuedPod {
 	return item
 }
 
-// park puts back a pod that fits nowhere.
-func (q *queue) park(item *queuedPod, plugins []string, s *shape, now time.Time) {
-	item.plugins, item.parked, item.shape = plugins, now, s
+// park puts back a pod that fits nowhere, and for which the plugins are to blame.
+func (q *queue) park(item *queuedPod, plugins []string, s *Snapshot, now time.Time) {
+	item.waitsFor, item.parked = item.profile.listens(plugins), now
+	item.shape = s.tables.shapeOf(item.profile, s, item.pod)
+	item.claims, item.claimsAt = string(appendVolumes(nil, item.profile, s, item.pod)), s.claimsAt
 	item.until = now.Add(q.delay(item.attempts))
 	q.pods[item.pod.UID], q.parked[item.pod.UID] = item, item
 }
@@ -145,43 +152,28 @@ func (q *queue) delay(attempts int) time.Duration {
 	return min(delay, q.most)
 }
 
-// wake moves on the parked pods that the event may help, and returns them. Every node rejected them, so one that still
-// does is no help, unless nodes are judged by their neighbours as well, or pods can be evicted from it now; pods of one
-// shape ask it once.
-func (q *queue) wake(e event, now time.Time) []types.UID {
+// wake moves on the parked pods that the event may help, and returns them. A pod that was nominated for the node looks
+// at it again, whatever changed: it may have to look for another.
+func (q *queue) wake(e event, s *Snapshot, now time.Time) []types.UID {
 	var woken []types.UID
 	if e.change == 0 {
 		return nil
 	}
-	rejected := map[*shape]bool{}
+	memory := asked{}
 	for uid, item := range q.parked {
-		if !item.profile.helps(item.plugins, item.shape, e) {
-			continue
+		if item.helped(e, s, memory) {
+			q.wakeUp(item, now)
+			woken = append(woken, uid)
 		}
-		if e.node != nil && !item.shape.compares() {
-			no, asked := rejected[item.shape]
-			if !asked {
-				no = refuses(item.profile, item.shape, e.node)
-				rejected[item.shape] = no
-			}
-			if no {
-				continue
+	}
+	if n := s.nodes[e.node]; n != nil && e.change&(nodeChanged|podRemoved) != 0 {
+		for uid := range n.nominated {
+			if q.tryAgain(uid, now) {
+				woken = append(woken, uid)
 			}
 		}
-		q.wakeUp(item, now)
-		woken = append(woken, uid)
 	}
 	return woken
-}
-
-// refuses reports whether the node is no help to a pod of the shape, by itself or with pods evicted from it.
-func refuses(p *Profile, s *shape, n *NodeInfo) bool {
-	rejection := firstRejection(p, s, n)
-	if rejection == nil {
-		return false
-	}
-	evicts := p.Preempts && s.preempts && !rejection.Unresolvable && n.hasLower(s.priority)
-	return !evicts
 }
 
 // flush moves on the pods that have been parked for too long.
@@ -193,11 +185,13 @@ func (q *queue) flush(now time.Time) {
 	}
 }
 
-// tryAgain moves on the pod if it is parked.
-func (q *queue) tryAgain(uid types.UID, now time.Time) {
-	if item := q.parked[uid]; item != nil {
+// tryAgain moves on the pod if it is parked, and reports whether it is.
+func (q *queue) tryAgain(uid types.UID, now time.Time) bool {
+	item := q.parked[uid]
+	if item != nil {
 		q.wakeUp(item, now)
 	}
+	return item != nil
 }
 
 // hold keeps a pod from being decided about again until what there is to write about it is written: an older report
@@ -209,12 +203,12 @@ func (q *queue) hold(item *queuedPod) {
 
 // release lets a pod be woken that was held, and does so if there was reason to. It reports whether the pod still waits.
 func (q *queue) release(item *queuedPod, now time.Time) bool {
-	helped := item.helped
-	item.held, item.helped = false, false
+	woken := item.woken
+	item.held, item.woken = false, false
 	if q.pods[item.pod.UID] != item {
 		return false
 	}
-	if helped {
+	if woken {
 		q.wakeUp(item, now)
 	}
 	return true
@@ -222,7 +216,7 @@ func (q *queue) release(item *queuedPod, now time.Time) bool {
 
 func (q *queue) wakeUp(item *queuedPod, now time.Time) {
 	if item.held {
-		item.helped = true
+		item.woken = true
 		return
 	}
 	delete(q.parked, item.pod.UID)

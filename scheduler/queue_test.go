@@ -21,9 +21,6 @@ func popName(q *queue, now time.Time) string {
 	return ""
 }
 
-// anyNode asks nothing of a node.
-var anyNode = &shape{}
-
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func TestQueueGivesByPriorityThenByAge(t *testing.T) {
@@ -57,19 +54,20 @@ func TestQueueFailedPodsRest(t *testing.T) {
 // A parked pod sleeps until something happens that its rejecting plugin listens to. Then it waits out its back-off
 // only behind other pods.
 func TestQueueWakesForWhatHelps(t *testing.T) {
-	q, p := newQueue(time.Second, 10*time.Second), DefaultProfile()
+	q, p, s := newQueue(time.Second, 10*time.Second), DefaultProfile(), NewSnapshot()
+	s.SetNode(testNode("node", nodeResources("1", "1Gi"), nil)) // by now
 	q.add(p, queued("full", 0), noon)
 	q.add(p, queued("tainted", 0), noon.Add(1))
-	q.park(q.pop(noon), []string{NodeResourcesFit}, anyNode, noon)
-	q.park(q.pop(noon), []string{TaintToleration}, anyNode, noon)
-	require.Empty(t, q.wake(event{change: podPlaced | nodeLabels}, noon))
+	q.park(q.pop(noon), []string{NodeResourcesFit}, s, noon)
+	q.park(q.pop(noon), []string{TaintToleration}, s, noon)
+	require.Empty(t, q.wake(event{change: podPlaced | nodeLabels, node: "node"}, s, noon))
 	require.Nil(t, q.pop(noon.Add(time.Hour)))
 
-	require.Len(t, q.wake(event{change: podRemoved}, noon), 1)
+	require.Len(t, q.wake(event{change: podRemoved, node: "node"}, s, noon), 1)
 	q.add(p, queued("fresh", -5), noon)
 	require.Equal(t, "fresh", popName(q, noon), "active pods go before those that back off")
 	require.Equal(t, "full", popName(q, noon), "there is nothing else to do")
-	require.Len(t, q.wake(event{change: nodeTaints}, noon), 1)
+	require.Len(t, q.wake(event{change: nodeTaints, node: "node"}, s, noon), 1)
 	q.add(p, queued("fresh", -5), noon)
 	require.Equal(t, "tainted", popName(q, noon.Add(2*time.Second)), "rested, so it goes by priority")
 }
@@ -77,7 +75,7 @@ func TestQueueWakesForWhatHelps(t *testing.T) {
 func TestQueueFlushesAfterFiveMinutes(t *testing.T) {
 	q, p := newQueue(time.Second, 10*time.Second), DefaultProfile()
 	q.add(p, queued("a", 0), noon)
-	q.park(q.pop(noon), []string{NodeAffinity}, anyNode, noon)
+	q.park(q.pop(noon), []string{NodeAffinity}, NewSnapshot(), noon)
 	q.flush(noon.Add(parkedAtMost - 1))
 	require.Nil(t, q.pop(noon.Add(parkedAtMost)))
 	q.flush(noon.Add(parkedAtMost))
@@ -89,7 +87,7 @@ func TestQueueTriesAChangedPodAgain(t *testing.T) {
 	q, p := newQueue(time.Second, 10*time.Second), DefaultProfile()
 	pod := queued("a", 0)
 	q.add(p, pod, noon)
-	q.park(q.pop(noon), []string{TaintToleration}, anyNode, noon)
+	q.park(q.pop(noon), []string{TaintToleration}, NewSnapshot(), noon)
 	reported := pod.DeepCopy()
 	reported.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse}}
 	q.add(p, reported, noon)
@@ -110,7 +108,7 @@ func TestQueueAsksTheNodeThatChanged(t *testing.T) {
 	q := newQueue(time.Second, 10*time.Second)
 	pod := testPod("a", resources("2", "1Gi"))
 	q.add(p, pod, noon)
-	q.park(q.pop(noon), []string{NodeResourcesFit}, newShape(p, snapshot, pod), noon)
-	require.Empty(t, q.wake(event{nodeAllocatable, snapshot.existing("small"), nil}, noon))
-	require.Len(t, q.wake(event{nodeAllocatable, snapshot.existing("large"), nil}, noon), 1)
+	q.park(q.pop(noon), []string{NodeResourcesFit}, snapshot, noon)
+	require.Empty(t, q.wake(event{nodeAllocatable, "small", nil}, snapshot, noon))
+	require.Len(t, q.wake(event{nodeAllocatable, "large", nil}, snapshot, noon), 1)
 }

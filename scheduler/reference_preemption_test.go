@@ -48,7 +48,7 @@ func referenceHopeless(pod *corev1.Pod, node *corev1.Node, reasons []string) boo
 	switch reason := reasons[0]; {
 	case strings.HasPrefix(reason, "Insufficient"), reason == "Too many pods",
 		strings.HasSuffix(reason, "anti-affinity rules"), strings.HasSuffix(reason, "free ports for the requested pod ports"),
-		strings.HasSuffix(reason, "topology spread constraints"):
+		strings.HasSuffix(reason, "topology spread constraints"), strings.HasSuffix(reason, "ReadWriteOncePod access mode"):
 		return false
 	}
 	return true

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
@@ -23,6 +24,10 @@ type reference struct {
 	namespaces map[string]map[string]string // their labels
 	nominated  []*corev1.Pod                // by status.nominatedNodeName
 	budgets    []*policyv1.PodDisruptionBudget
+
+	claims  map[string]*corev1.PersistentVolumeClaim // by namespace/name
+	volumes map[string]*corev1.PersistentVolume
+	classes map[string]*storagev1.StorageClass
 }
 
 type referenceAnswer struct {
@@ -104,14 +109,15 @@ func (r *reference) on(node *corev1.Node) []*corev1.Pod {
 }
 
 func (r *reference) rejects(pod *corev1.Pod, node *corev1.Node) []string {
+	if no := r.rejectsClaims(pod); no != nil {
+		return no
+	}
 	cordon := &corev1.Taint{Key: "node.kubernetes.io/unschedulable", Effect: corev1.TaintEffectNoSchedule}
 	if node.Spec.Unschedulable && !referenceTolerates(pod, cordon) {
 		return []string{"node(s) were unschedulable"}
 	}
-	for _, taint := range node.Spec.Taints {
-		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !referenceTolerates(pod, &taint) {
-			return []string{fmt.Sprintf("node(s) had untolerated taint {%s: %s}", taint.Key, taint.Value)}
-		}
+	if taint := referenceTaint(pod, node); taint != nil {
+		return []string{fmt.Sprintf("node(s) had untolerated taint {%s: %s}", taint.Key, taint.Value)}
 	}
 	if match, _ := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node); !match {
 		return []string{"node(s) didn't match Pod's node affinity/selector"}
@@ -137,10 +143,22 @@ func (r *reference) rejects(pod *corev1.Pod, node *corev1.Node) []string {
 	if lacking != nil {
 		return lacking
 	}
+	if no := r.rejectsVolumes(pod, node); no != nil {
+		return no
+	}
 	if spread := r.rejectsSpread(pod, node); spread != nil {
 		return spread
 	}
 	return r.rejectsAffinity(pod, node)
+}
+
+func referenceTaint(pod *corev1.Pod, node *corev1.Node) *corev1.Taint {
+	for _, taint := range node.Spec.Taints {
+		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !referenceTolerates(pod, &taint) {
+			return &taint
+		}
+	}
+	return nil
 }
 
 func referenceTolerates(pod *corev1.Pod, taint *corev1.Taint) bool {
@@ -198,7 +216,9 @@ func (r *reference) rejectsSpread(pod *corev1.Pod, node *corev1.Node) []string {
 		}
 		counts := map[string]int{}
 		for _, n := range r.nodes {
-			if match, _ := nodeaffinity.GetRequiredNodeAffinity(pod).Match(n); match && referenceHasKeys(n, hard) {
+			kept := c.NodeTaintsPolicy != nil && *c.NodeTaintsPolicy == corev1.NodeInclusionPolicyHonor && referenceTaint(pod, n) != nil
+			match, _ := nodeaffinity.GetRequiredNodeAffinity(pod).Match(n)
+			if match && !kept && referenceHasKeys(n, hard) {
 				counts[n.Labels[c.TopologyKey]] += r.matching(pod, n, &c)
 			}
 		}

@@ -29,6 +29,9 @@ type Decision struct {
 	Preemption *Preemption
 	// Withdrawn: no room can be made any more on the node that the pod was nominated for.
 	Withdrawn bool
+
+	// evenSo are the plugins that reject a node even without the pods that could be evicted from it.
+	evenSo []string
 }
 
 // NodeScore is a node with its weighted sum of scores.
@@ -66,15 +69,24 @@ func (d Decision) Reason() string {
 	return sentence
 }
 
-// Plugins are the filters that rejected nodes.
+// Plugins are those that keep the pod waiting: the filters that rejected nodes, and those that would do so even after
+// evictions. Whichever node it is, one of them says no, and only a change that its plugin listens to can help there.
 func (d Decision) Plugins() []string {
 	var plugins []string
 	for _, r := range d.Rejections {
-		if !slices.Contains(plugins, r.Plugin) {
-			plugins = append(plugins, r.Plugin)
-		}
+		plugins = with(plugins, r.Plugin)
+	}
+	for _, plugin := range d.evenSo {
+		plugins = with(plugins, plugin)
 	}
 	return plugins
+}
+
+func with(plugins []string, plugin string) []string {
+	if slices.Contains(plugins, plugin) {
+		return plugins
+	}
+	return append(plugins, plugin)
 }
 
 // Schedule decides where the pod goes. The answer depends on nothing but the three values; the snapshot remembers

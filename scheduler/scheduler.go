@@ -251,14 +251,14 @@ func (s *Scheduler) scheduleNext(ctx context.Context) bool {
 	}
 	ctx = journal.WithReason(ctx, decision.Reason())
 	if decision.Node == "" {
-		shape := s.snapshot.tables.shapeOf(item.profile, s.snapshot, item.pod)
-		s.queue.park(item, decision.Plugins(), shape, s.clock.Now())
+		s.queue.park(item, decision.Plugins(), s.snapshot, s.clock.Now())
+		s.queue.hold(item)
 		s.causes.Return(item.pod.UID, cause)
 		reports, pod := s.report(item, decision), item.pod
-		if reports != nil {
-			s.queue.hold(item)
-		}
 		s.replay()
+		if reports == nil {
+			s.queue.release(item, s.clock.Now())
+		}
 		s.mu.Unlock()
 		done := func() { pass.Done(func() string { return decided(pod, decision) }) }
 		if reports == nil {
@@ -352,7 +352,7 @@ func (s *Scheduler) assume(pod *corev1.Pod, node string) {
 	placed.Spec.NodeName = node
 	s.sequence++
 	s.assumed.add(assumption{sequence: s.sequence, pod: &placed})
-	s.wakePod(s.snapshot.AddPod(&placed), &placed)
+	s.addPod(&placed)
 }
 
 // bindFailed takes back the assumption and lets the pod rest, unless it is gone or placed by now.
@@ -364,7 +364,7 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 	if !ok {
 		return
 	}
-	s.wakePod(s.snapshot.RemovePod(a.pod), a.pod)
+	s.removePod(a.pod)
 	latest, err := s.pods.Pods(item.pod.Namespace).Get(item.pod.Name)
 	if err != nil || latest.UID != uid || latest.Spec.NodeName != "" || latest.DeletionTimestamp != nil {
 		return
@@ -375,9 +375,31 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 	s.signal()
 }
 
-// wakePod moves on the pods that the change to a placed pod may help.
-func (s *Scheduler) wakePod(happened Change, pod *corev1.Pod) {
-	s.wake(event{happened, s.snapshot.existing(pod.Spec.NodeName), pod}, pod.ResourceVersion)
+// addPod puts the pod on its node, and wakes the pods that this may help: there, and where the pod was before.
+func (s *Scheduler) addPod(pod *corev1.Pod) {
+	before := s.snapshot.whereabouts(pod.UID)
+	happened := s.snapshot.AddPod(pod)
+	s.left(before, pod)
+	if happened&podPlaced != 0 {
+		s.wake(event{happened, pod.Spec.NodeName, pod}, pod.ResourceVersion)
+	}
+}
+
+// removePod takes the pod away, and wakes the pods that this may help.
+func (s *Scheduler) removePod(pod *corev1.Pod) {
+	before := s.snapshot.whereabouts(pod.UID)
+	s.snapshot.RemovePod(pod)
+	s.left(before, pod)
+}
+
+// left wakes the pods that have more room where the pod was before. What it was then counts, not what it is now.
+func (s *Scheduler) left(before [2]whereabouts, pod *corev1.Pod) {
+	after := s.snapshot.whereabouts(pod.UID)
+	for _, at := range before {
+		if at.node != "" && at.node != after[0].node && at.node != after[1].node {
+			s.wake(event{podRemoved, at.node, at.pod}, pod.ResourceVersion)
+		}
+	}
 }
 
 // unlocked does what takes long without the lock, and keeps what happens meanwhile for replay.
@@ -403,7 +425,7 @@ func (s *Scheduler) wake(e event, resourceVersion string) {
 	if s.deciding && e.change != 0 {
 		s.missed = append(s.missed, missed{e, resourceVersion})
 	}
-	woken := s.queue.wake(e, s.clock.Now())
+	woken := s.queue.wake(e, s.snapshot, s.clock.Now())
 	for _, uid := range woken {
 		s.causes.Add(uid, resourceVersion)
 	}

@@ -42,6 +42,7 @@ type Snapshot struct {
 	volumes    map[string]*corev1.PersistentVolume
 	classes    map[string]*storagev1.StorageClass
 	claimUsers map[types.NamespacedName]map[string]int
+	claimsAt   uint64 // advances whenever one of these changes
 
 	imageNodes map[string]int // on how many nodes each image is
 
@@ -172,6 +173,22 @@ func (s *Snapshot) AddPod(pod *corev1.Pod) Change {
 func (s *Snapshot) RemovePod(pod *corev1.Pod) Change {
 	s.PodsRevision = max(s.PodsRevision, revision(pod))
 	return s.Unnominate(pod.UID) | s.removePod(pod.UID)
+}
+
+// whereabouts are where the pod counts, and as what: placed, and nominated. Where it does not, the node's name is empty.
+func (s *Snapshot) whereabouts(uid types.UID) (places [2]whereabouts) {
+	if node, ok := s.places[uid]; ok {
+		places[0] = whereabouts{node, s.nodes[node].pods[uid].pod}
+	}
+	if node, ok := s.nominations[uid]; ok && node != places[0].node {
+		places[1] = whereabouts{node, s.nodes[node].nominated[uid].pod}
+	}
+	return places
+}
+
+type whereabouts struct {
+	node string
+	pod  *corev1.Pod
 }
 
 func (s *Snapshot) removePod(uid types.UID) Change {

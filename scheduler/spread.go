@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
@@ -158,4 +159,30 @@ func factsKey(facts []fact) string {
 		b = append(b, f.domain...)
 	}
 	return string(b)
+}
+
+// hintSpread reports whether a pod that came or went may help: it is one of those that are counted. What a pod was that
+// changed is not known, so that it may.
+func hintSpread(s *shape, happened Change, pod *corev1.Pod) bool {
+	if happened != podPlaced && happened != podRemoved {
+		return true
+	}
+	if pod.Namespace != s.namespace {
+		return false
+	}
+	for i := range s.spread.hard {
+		if s.spread.hard[i].counts(pod) {
+			return true
+		}
+	}
+	return false
+}
+
+// counts reports whether the pod, of the same namespace, is one of those that the constraint is about.
+func (c *constraint) counts(pod *corev1.Pod) bool {
+	if c.selector != nil {
+		return c.selector.Matches(labels.Set(pod.Labels))
+	}
+	o := metav1.GetControllerOfNoCopy(pod)
+	return o != nil && o.UID == c.controller
 }

@@ -170,6 +170,7 @@ func checkVolumeBinding(s *shape, n *NodeInfo) *Rejection {
 // useClaims counts the claims of a pod on the node, sign times.
 func (s *Snapshot) useClaims(p *podInfo, node string, sign int) {
 	for _, name := range p.claims {
+		s.claimsAt++
 		key := types.NamespacedName{Namespace: p.pod.Namespace, Name: name}
 		if s.claimUsers[key] == nil {
 			s.claimUsers[key] = map[string]int{}
@@ -186,35 +187,40 @@ func (s *Snapshot) useClaims(p *podInfo, node string, sign int) {
 // SetClaim puts in a PersistentVolumeClaim.
 func (s *Snapshot) SetClaim(claim *corev1.PersistentVolumeClaim) Change {
 	s.claims[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}] = claim
-	return volumesChanged
+	return s.volumesChanged()
 }
 
 // RemoveClaim takes a PersistentVolumeClaim away.
 func (s *Snapshot) RemoveClaim(claim *corev1.PersistentVolumeClaim) Change {
 	delete(s.claims, types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name})
-	return 0
+	return s.volumesChanged()
 }
 
 // SetVolume puts in a PersistentVolume.
 func (s *Snapshot) SetVolume(volume *corev1.PersistentVolume) Change {
 	s.volumes[volume.Name] = volume
-	return volumesChanged
+	return s.volumesChanged()
 }
 
 // RemoveVolume takes a PersistentVolume away.
 func (s *Snapshot) RemoveVolume(volume *corev1.PersistentVolume) Change {
 	delete(s.volumes, volume.Name)
-	return 0
+	return s.volumesChanged()
 }
 
 // SetClass puts in a StorageClass.
 func (s *Snapshot) SetClass(class *storagev1.StorageClass) Change {
 	s.classes[class.Name] = class
-	return volumesChanged
+	return s.volumesChanged()
 }
 
 // RemoveClass takes a StorageClass away.
 func (s *Snapshot) RemoveClass(class *storagev1.StorageClass) Change {
 	delete(s.classes, class.Name)
+	return s.volumesChanged()
+}
+
+func (s *Snapshot) volumesChanged() Change {
+	s.claimsAt++
 	return volumesChanged
 }

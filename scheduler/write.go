@@ -162,7 +162,7 @@ func (s *Scheduler) setCondition(ctx context.Context, pod *corev1.Pod, reason, m
 			changed = c.LastTransitionTime
 		}
 	}
-	err := s.patchStatus(ctx, pod, map[string]any{"conditions": []corev1.PodCondition{{
+	_, err := s.patchStatus(ctx, pod, map[string]any{"conditions": []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message,
 		LastTransitionTime: changed, ObservedGeneration: pod.Generation,
 	}}})
