@@ -75,9 +75,8 @@ func (p *Profile) listens(plugins []string) waitsFor {
 	return w
 }
 
-// asked remembers of one event what the node said to the shapes that asked: the plugins that reject it; none where it
-// may help.
-type asked map[*shape][]string
+// asked remembers of one event what the node said to the shapes that asked; nil where it may help.
+type asked map[*shape]*Rejection
 
 // helped reports whether the event may help the parked pod. Where it does not, the pod waits for whoever rejects now the
 // node that changed.
@@ -99,15 +98,15 @@ func (item *queuedPod) helped(e event, s *Snapshot, memory asked) bool {
 	if n == nil || item.local&e.change == 0 {
 		return false
 	}
-	rejecting, ok := memory[item.shape]
+	no, ok := memory[item.shape]
 	if !ok {
-		rejecting = refuses(item.profile, item.shape, n)
-		memory[item.shape] = rejecting
+		no = refuses(item.profile, item.shape, n)
+		memory[item.shape] = no
 	}
-	for _, plugin := range rejecting {
-		item.add(item.profile, plugin)
+	if no != nil {
+		item.add(item.profile, no.Plugin)
 	}
-	return len(rejecting) == 0
+	return no == nil
 }
 
 // helpedElsewhere asks the plugins that judge nodes by others: a change at one node may help at another.
@@ -142,15 +141,12 @@ func (item *queuedPod) claimsChanged(s *Snapshot) bool {
 	return true
 }
 
-// refuses is the plugins that reject the node for pods of the shape, as it is and without the pods that could be evicted
-// from it; none where the node may help. Plugins that compare nodes are not asked.
-func refuses(p *Profile, s *shape, n *NodeInfo) []string {
+// refuses is the node's no to pods of the shape, even without the pods that could be evicted from it; nil where the node
+// may help. Plugins that compare nodes are not asked.
+func refuses(p *Profile, s *shape, n *NodeInfo) *Rejection {
 	no := firstLocal(p, s, n)
-	if no == nil {
-		return nil
-	}
-	if !p.Preempts || !s.preempts || no.Unresolvable || !n.hasLower(s.priority) {
-		return []string{no.Plugin}
+	if no == nil || !p.Preempts || !s.preempts || no.Unresolvable || !n.hasLower(s.priority) {
+		return no
 	}
 	without := n.clone()
 	for _, lower := range n.pods {
@@ -158,11 +154,7 @@ func refuses(p *Profile, s *shape, n *NodeInfo) []string {
 			without.drop(lower)
 		}
 	}
-	evenSo := firstLocal(p, s, without)
-	if evenSo == nil {
-		return nil
-	}
-	return []string{no.Plugin, evenSo.Plugin}
+	return firstLocal(p, s, without)
 }
 
 // firstLocal is the first no of the node itself, with the pods nominated for it that go before the shape's, and without

@@ -1,11 +1,18 @@
 package scheduler
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 )
 
 // The clock of these tests stands still, so that no flush comes: only what happens can wake a pod.
@@ -56,4 +63,138 @@ func TestAPodThatFoundNoNodesWaitsForWhatRejectsItNow(t *testing.T) {
 	f.addNode(node)
 	f.changeNode("node-1", func(n *corev1.Node) { n.Spec.Taints = nil })
 	f.eventually(func() bool { return f.pod("web").Spec.NodeName == "node-1" })
+}
+
+// A pod that would preempt waits for what rejects it even without the victims: here for CPU, where the port is the first no.
+func TestAPodWaitsForWhatRejectsItEvenAfterEvictions(t *testing.T) {
+	port := func(pod *corev1.Pod, priority int32) *corev1.Pod {
+		pod.Spec.Priority = ptr.To(priority)
+		pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
+		return pod
+	}
+	f := start(t, testNode("node-1", nodeResources("4", "4Gi"), nil))
+	high := testPod("high", resources("3", "1Gi"))
+	high.Spec.Priority = ptr.To(int32(10))
+	f.create(high)
+	f.create(port(testPod("low", nil), 0))
+	f.eventually(func() bool { return f.pod("low").Spec.NodeName != "" && f.pod("high").Spec.NodeName != "" })
+	f.create(port(testPod("middle", resources("2", "1Gi")), 5))
+	f.eventually(f.unschedulable("middle"))
+	f.changeNode("node-1", func(n *corev1.Node) { n.Status.Allocatable = nodeResources("8", "4Gi") })
+	f.eventually(func() bool { return f.pod("middle").Spec.NodeName == "node-1" })
+}
+
+// quiet is a scheduler that nobody runs: events come, and decisions are made, when the test says so.
+type quiet struct {
+	*testing.T
+	*Scheduler
+}
+
+func newQuiet(t *testing.T, nodes ...*corev1.Node) quiet {
+	client := fake.NewClientset()
+	q := quiet{t, newScheduler(client, Options{
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clocktesting.NewFakeClock(noon)})}
+	for _, n := range nodes {
+		q.nodeEvents().OnAdd(n, true)
+	}
+	return q
+}
+
+func (q quiet) see(pods ...*corev1.Pod) {
+	for _, pod := range pods {
+		q.podEvents().OnAdd(pod, false)
+	}
+}
+
+// parks decides about all pods that wait, and expects that the pod is parked.
+func (q quiet) parks(pod *corev1.Pod) {
+	for q.scheduleNext(context.Background()) {
+		require.NoError(q, q.writers.Wait())
+	}
+	require.Contains(q, q.queue.parked, pod.UID)
+}
+
+func nominatedFor(node string, pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Spec.SchedulerName, pod.Status.NominatedNodeName = "another", node
+	return pod
+}
+
+func on(node string, pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Spec.NodeName = node
+	return pod
+}
+
+// Room that is kept for a pod is free when the pod goes elsewhere, in whatever way.
+func TestRoomIsFreeWhereAPodNoLongerWaits(t *testing.T) {
+	large, small := testNode("large", nodeResources("4", "4Gi"), nil), testNode("small", nodeResources("1", "1Gi"), nil)
+	rival := nominatedFor("large", testPod("rival", resources("3", "1Gi")))
+	anew := testPod("rival", nil)
+	anew.UID = "another"
+	for name, leaves := range map[string]func(q quiet){
+		"bound to another node": func(q quiet) { q.see(on("small", rival)) },
+		"nominated for another": func(q quiet) { q.see(nominatedFor("small", rival)) },
+		"asks for less":         func(q quiet) { q.see(nominatedFor("large", testPod("rival", resources("1", "1Gi")))) },
+		"deleted":               func(q quiet) { q.podEvents().OnDelete(rival) },
+		"made anew unseen":      func(q quiet) { q.podEvents().OnUpdate(rival, anew) },
+	} {
+		q := newQuiet(t, large, small)
+		waits := testPod("waits", resources("3", "1Gi"))
+		q.see(rival, waits)
+		q.parks(waits)
+		leaves(q)
+		assert.NotContains(t, q.queue.parked, waits.UID, name)
+	}
+}
+
+// A pod that was thought to be bound to one node turns out to be on another: the first has room again.
+func TestRoomIsFreeWhereAPodIsNotAfterAll(t *testing.T) {
+	q := newQuiet(t, testNode("large", nodeResources("4", "4Gi"), nil), testNode("small", nodeResources("1", "1Gi"), nil))
+	moved, waits := testPod("moved", resources("3", "1Gi")), testPod("waits", resources("3", "1Gi"))
+	q.see(on("large", moved), waits)
+	q.parks(waits)
+	q.see(on("small", moved))
+	require.NotContains(t, q.queue.parked, waits.UID)
+}
+
+// A claim for a single pod keeps all others from every node, wherever that pod is.
+func TestAClaimForASinglePodIsFreeEverywhere(t *testing.T) {
+	cordoned := testNode("node-1", nodeResources("4", "4Gi"), nil)
+	cordoned.Spec.Unschedulable = true
+	q := newQuiet(t, cordoned, testNode("node-2", nodeResources("4", "4Gi"), nil))
+	changes(q.Scheduler, q.snapshot.SetVolume, q.snapshot.RemoveVolume).OnAdd(&corev1.PersistentVolume{
+		ObjectMeta: metav1.ObjectMeta{Name: "v"}}, true)
+	changes(q.Scheduler, q.snapshot.SetClaim, q.snapshot.RemoveClaim).OnAdd(&corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "data"},
+		Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "v",
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}},
+		Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound}}, true)
+	user, waits := testPod("user", nil), testPod("waits", nil)
+	for _, pod := range []*corev1.Pod{user, waits} {
+		pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
+	}
+	q.see(on("node-1", user), waits)
+	q.parks(waits)
+	q.podEvents().OnDelete(on("node-1", user))
+	require.NotContains(t, q.queue.parked, waits.UID)
+}
+
+// What happened while extenders were asked is told afterwards, when the node that it was about may be gone.
+func TestAnEventMayOutliveItsNode(t *testing.T) {
+	node := testNode("node-1", nodeResources("1", "1Gi"), nil)
+	q := newQuiet(t, node)
+	waits := testPod("waits", resources("2", "1Gi"))
+	q.see(waits)
+	q.parks(waits)
+	larger := testNode("node-1", nodeResources("1500m", "1Gi"), nil)
+	q.mu.Lock()
+	q.unlocked(func() {
+		q.nodeEvents().OnUpdate(node, larger)
+		q.nodeEvents().OnDelete(larger)
+	})
+	q.replay()
+	q.mu.Unlock()
+	require.Contains(t, q.queue.parked, waits.UID)
 }
