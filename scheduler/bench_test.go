@@ -4,6 +4,7 @@ package scheduler
 
 import (
 	"fmt"
+	"log/slog"
 	"syscall"
 	"testing"
 	"time"
@@ -12,7 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 )
 
@@ -170,5 +174,65 @@ func BenchmarkScheduleNewShape(b *testing.B) {
 		pod := testPod("web", resources("100m", "1Gi"))
 		pod.Namespace = fmt.Sprintf("ns-%d", i)
 		Schedule(profile, snapshot, pod)
+	}
+}
+
+// BenchmarkQueue lets a pod leave and another come while a thousand pods wait, none of which that helps: decisions/op is how
+// many of them are decided about all the same.
+func BenchmarkQueue(b *testing.B) {
+	const nodes, waiting = 300, 1000
+	for name, change := range map[string]func(*corev1.Pod){
+		"full": func(*corev1.Pod) {},
+		"spread": func(pod *corev1.Pod) {
+			pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1,
+				TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+				LabelSelector: &metav1.LabelSelector{MatchLabels: pod.Labels}}}
+		},
+		"priority": func(pod *corev1.Pod) { pod.Spec.Priority = ptr.To(int32(5)) },
+	} {
+		b.Run(fmt.Sprintf("%s/waiting=%d", name, waiting), func(b *testing.B) {
+			s := newScheduler(fake.NewClientset(), Options{
+				Logger: slog.New(slog.DiscardHandler), Clock: clocktesting.NewFakeClock(noon)})
+			s.snapshot = benchNodes(nodes)
+			see := s.podEvents()
+			on := func(name string, i int, cpu string, priority int32) *corev1.Pod {
+				pod := testPod(fmt.Sprintf("%s-%d", name, i), resources(cpu, "1Gi"))
+				pod.Labels, pod.OwnerReferences[0].UID = map[string]string{"app": name}, types.UID(name)
+				pod.Spec.NodeName, pod.Spec.Priority = fmt.Sprintf("node-%d", i), &priority
+				return pod
+			}
+			for i := range nodes {
+				see.OnAdd(on("high", i, "5", 10), true)
+				see.OnAdd(on("low", i, "1", 0), true)
+				see.OnAdd(on("other", i, "1", 0), true)
+			}
+			for i := range waiting {
+				pod := testPod(fmt.Sprintf("waits-%d", i), resources("4", "1Gi"))
+				pod.Labels = map[string]string{"app": fmt.Sprint(i % 20)}
+				pod.OwnerReferences[0].UID = types.UID(pod.Labels["app"])
+				change(pod)
+				see.OnAdd(pod, true)
+			}
+			decisions := 0
+			decide := func() {
+				for s.scheduleNext(b.Context()) {
+					require.NoError(b, s.writers.Wait())
+					decisions++
+				}
+			}
+			decide()
+			decisions = 0
+			i := 0
+			defer reportCPU(b)()
+			for b.Loop() {
+				i = (i + 1) % nodes
+				pod := on("low", i, "1", 0)
+				see.OnDelete(pod)
+				decide()
+				see.OnAdd(pod, false)
+				decide()
+			}
+			b.ReportMetric(float64(decisions)/float64(b.N), "decisions/op")
+		})
 	}
 }

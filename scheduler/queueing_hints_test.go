@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 )
@@ -92,6 +94,9 @@ type quiet struct {
 
 func newQuiet(t *testing.T, nodes ...*corev1.Node) quiet {
 	client := fake.NewClientset()
+	client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, nil // all bindings succeed
+	})
 	q := quiet{t, newScheduler(client, Options{
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clocktesting.NewFakeClock(noon)})}
 	for _, n := range nodes {
@@ -106,11 +111,16 @@ func (q quiet) see(pods ...*corev1.Pod) {
 	}
 }
 
-// parks decides about all pods that wait, and expects that the pod is parked.
-func (q quiet) parks(pod *corev1.Pod) {
+// decideAll decides about all pods that are ready.
+func (q quiet) decideAll() {
 	for q.scheduleNext(context.Background()) {
 		require.NoError(q, q.writers.Wait())
 	}
+}
+
+// parks decides about all pods that wait, and expects that the pod is parked.
+func (q quiet) parks(pod *corev1.Pod) {
+	q.decideAll()
 	require.Contains(q, q.queue.parked, pod.UID)
 }
 
@@ -146,6 +156,24 @@ func TestRoomIsFreeWhereAPodNoLongerWaits(t *testing.T) {
 		leaves(q)
 		assert.NotContains(t, q.queue.parked, waits.UID, name)
 	}
+}
+
+// A pod for which room is being made on one node finds some on another: what was kept for it is free.
+func TestRoomIsFreeWhereAPodNoLongerPreempts(t *testing.T) {
+	q := newQuiet(t, testNode("node-1", nodeResources("4", "4Gi"), map[string]string{"disk": "ssd"}))
+	preempts, waits := queued("preempts", 5), queued("waits", 1)
+	preempts.Spec.Containers[0].Resources.Requests = resources("3", "1Gi")
+	waits.Spec.Containers[0].Resources.Requests = resources("1", "1Gi")
+	waits.Spec.NodeSelector = map[string]string{"disk": "ssd"}
+	q.see(on("node-1", testPod("victim", resources("3", "1Gi"))), preempts)
+	q.parks(preempts)
+	require.Equal(t, "node-1", q.snapshot.nominations[preempts.UID])
+	q.see(waits)
+	q.parks(waits)
+	q.nodeEvents().OnAdd(testNode("node-2", nodeResources("4", "4Gi"), nil), false)
+	q.decideAll()
+	require.True(t, q.assumed.has(preempts.UID))
+	require.True(t, q.assumed.has(waits.UID))
 }
 
 // A pod that was thought to be bound to one node turns out to be on another: the first has room again.
