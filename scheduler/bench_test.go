@@ -13,8 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -234,5 +236,38 @@ func BenchmarkQueue(b *testing.B) {
 			}
 			b.ReportMetric(float64(decisions)/float64(b.N), "decisions/op")
 		})
+	}
+}
+
+// BenchmarkQueueOneFits frees room for one of many pods alike that wait, again and again. All of them are woken.
+func BenchmarkQueueOneFits(b *testing.B) {
+	const nodes, waiting = 300, 1000
+	client := fake.NewClientset()
+	client.PrependReactor("create", "pods", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+	s := newScheduler(client, Options{Logger: slog.New(slog.DiscardHandler), Clock: clocktesting.NewFakeClock(noon)})
+	s.snapshot = benchNodes(nodes)
+	see := s.podEvents()
+	decide := func() {
+		for s.scheduleNext(b.Context()) {
+			require.NoError(b, s.writers.Wait())
+		}
+	}
+	next := 0
+	create := func() {
+		see.OnAdd(testPod(fmt.Sprint(next), resources("8", "1Gi")), false)
+		next++
+	}
+	for range nodes + waiting {
+		create()
+	}
+	decide()
+	defer reportCPU(b)()
+	for b.Loop() {
+		for _, a := range s.assumed.pods {
+			see.OnDelete(a.pod)
+			break
+		}
+		create()
+		decide()
 	}
 }

@@ -15,8 +15,8 @@
 //     the decision as annotation, while the loop already decides about the next pod. If the API server refuses, the
 //     assumption is taken back and the pod rests, from 1 to 10 seconds.
 //  5. A pod that fits nowhere is parked, and says why in its condition PodScheduled and in an Event. A change of the
-//     cluster that may turn one of the no's into a yes wakes it. Nothing else costs it anything, but for a try every
-//     five minutes.
+//     cluster that may turn one of the no's into a yes wakes it (queueing_hints.go). Nothing else costs it anything, but
+//     for a try every five minutes.
 //  6. If pods of lower priority are in its way, the decision names a node and the victims there ([Preemption]). The pod
 //     is nominated for the node, so that nobody of its priority or below takes the room, and a writer evicts the
 //     victims. Once they are gone, the pod is decided about again, and its node asked first.

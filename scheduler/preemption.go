@@ -63,6 +63,7 @@ func preempt(d *decider, made *Decision, standings []standing) (found *Preemptio
 		}
 	}
 	d.found = d.candidates(helpful, made, reasons)
+	slices.Sort(made.evenSo) // the order of the search depends on the pod
 	if len(d.found) == 0 {
 		return nil, histogram(len(d.nodes), reasons), false
 	}

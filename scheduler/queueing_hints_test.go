@@ -97,6 +97,9 @@ func newQuiet(t *testing.T, nodes ...*corev1.Node) quiet {
 	client.PrependReactor("create", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, nil // all bindings succeed
 	})
+	client.PrependReactor("patch", "pods", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return true, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "10"}}, nil // and all that is written
+	})
 	q := quiet{t, newScheduler(client, Options{
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clocktesting.NewFakeClock(noon)})}
 	for _, n := range nodes {
@@ -174,6 +177,26 @@ func TestRoomIsFreeWhereAPodNoLongerPreempts(t *testing.T) {
 	q.decideAll()
 	require.True(t, q.assumed.has(preempts.UID))
 	require.True(t, q.assumed.has(waits.UID))
+}
+
+// A version of the pod from before its nomination was written may come late. It does not take the nomination back; one from
+// after that does.
+func TestANominationOutlivesOlderVersions(t *testing.T) {
+	q := newQuiet(t, testNode("node-1", nodeResources("4", "4Gi"), nil))
+	preempts := queued("preempts", 5)
+	preempts.Spec.Containers[0].Resources.Requests = resources("3", "1Gi")
+	q.see(on("node-1", testPod("victim", resources("3", "1Gi"))), preempts)
+	q.parks(preempts)
+	version := func(v string) {
+		pod := preempts.DeepCopy()
+		pod.ResourceVersion = v
+		q.podEvents().OnUpdate(preempts, pod)
+	}
+	version("9")
+	require.Equal(t, "node-1", q.snapshot.nominations[preempts.UID])
+	version("11")
+	require.Empty(t, q.snapshot.nominations)
+	require.NotContains(t, q.queue.parked, preempts.UID, "it has to make room anew")
 }
 
 // A pod that was thought to be bound to one node turns out to be on another: the first has room again.

@@ -93,8 +93,17 @@ func with(plugins []string, plugin string) []string {
 // what was worked out, so that the next pod of the same shape costs only the nodes that changed in between.
 func Schedule(p *Profile, snapshot *Snapshot, pod *corev1.Pod) Decision {
 	d := decider{view: snapshot.tables.view(p, snapshot, pod), profile: p, nodes: snapshot.Nodes(), pod: pod}
+	_, nominated := snapshot.nominations[pod.UID]
+	alike := d.table != nil && !nominated
+	if alike && d.table.failed != nil && d.table.failedAt == snapshot.clock {
+		return *d.table.failed
+	}
 	d.separate()
-	return d.decide(rank(p, d.view))
+	made := d.decide(rank(p, d.view))
+	if alike && made.Node == "" && made.Preemption == nil {
+		d.table.failed, d.table.failedAt = &made, snapshot.clock
+	}
+	return made
 }
 
 // verdict is what one node says to a pod's shape, looking at itself alone.
@@ -114,6 +123,7 @@ type view struct {
 	shape  *shape
 	groups []*group
 	alone  alone
+	table  *table // nil for a shape that is not remembered
 
 	snapshot *Snapshot
 }

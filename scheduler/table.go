@@ -24,6 +24,10 @@ type table struct {
 	index   map[outcome]*group // the same, by verdict
 	alone   alone
 	lastUse uint64
+	// failed is the decision that no pod of the shape fits anywhere, or can make room, as of failedAt; nil where there was
+	// none. Many pods alike may wait, and all of them are woken by what helps one.
+	failed   *Decision
+	failedAt uint64
 }
 
 // outcome is a verdict as a key: nodes of equal outcome are one group.
@@ -47,7 +51,7 @@ func (t *tables) view(p *Profile, snapshot *Snapshot, pod *corev1.Pod) view {
 	t.uses++
 	found.lastUse = t.uses
 	found.update(p, snapshot)
-	return view{found.shape, found.groups, found.alone, snapshot}
+	return view{found.shape, found.groups, found.alone, found, snapshot}
 }
 
 // shapeOf is the pod's shape: the same value for pods of one shape, as long as it is remembered.
