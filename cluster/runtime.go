@@ -51,7 +51,7 @@ func (c *Cluster) openRuntime(ctx context.Context) (string, error) {
 	var engineErr error
 	if c.options.Runtime != runtimeSim {
 		if engineErr = c.connect(ctx); engineErr == nil {
-			described = c.engine.Describe()
+			described = describeEngine(c.engine)
 		}
 	}
 	choice, err := chooseRuntime(c.options.Runtime, described, engineErr)
@@ -60,6 +60,14 @@ func (c *Cluster) openRuntime(ctx context.Context) (string, error) {
 	}
 	c.runtime = choice
 	return choice.String(), nil
+}
+
+// describeEngine names the engine, and says where it does not confine containers.
+func describeEngine(e *docker.Engine) string {
+	if warning := e.Warning(); warning != "" {
+		return e.Describe() + ", " + warning
+	}
+	return e.Describe()
 }
 
 // connect opens the engine until the cluster ends.
@@ -101,7 +109,7 @@ func (c *Cluster) joinRuntime(ctx context.Context) (string, error) {
 	if err := c.connect(ctx); err != nil {
 		return "", fmt.Errorf("finding the engine that runs this cluster's containers: %w", err)
 	}
-	c.runtime = runtimeChoice{runtimeDocker, c.engine.Describe()}
+	c.runtime = runtimeChoice{runtimeDocker, describeEngine(c.engine)}
 	return c.runtime.String(), nil
 }
 

@@ -300,6 +300,9 @@ func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Obse
 	if config.Target, err = sharesWith(pod, c.Name, o.Runtime); err != nil {
 		return "", err
 	}
+	if config.Seccomp, err = localSeccomp(s.options.Dir, pod, c); err != nil {
+		return "", err
+	}
 	if config.Mounts, err = s.prepareMounts(pod, c, a.Attempt, env, o.Runtime.Sandbox.IPs); err != nil {
 		return "", err
 	}

@@ -27,6 +27,9 @@
 // kept by the runtime. Both outlive sandboxes and go before the pod's API object does; what an earlier kubelet left behind is
 // found at the start. Without a directory volumes are checked and nothing is written.
 //
+// The seccomp profiles that pods name by localhostProfile are read from Options.Dir/seccomp (seccomp.go): whoever runs the node
+// puts them there. Simulated containers make no system calls, so there is nothing to confine.
+//
 // Ephemeral containers (ephemeral.go) are started once, before any other container that waits, and have no part in the pod's
 // readiness.
 //

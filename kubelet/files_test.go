@@ -312,3 +312,29 @@ func TestWithoutADirectory(t *testing.T) {
 		require.False(t, action.Matches("watch", "configmaps"), "%v", action)
 	}
 }
+
+// A profile of the node is handed to the runtime; a container whose profile is not there waits, and says which.
+// https://kubernetes.io/docs/tutorials/security/seccomp/
+func TestASeccompProfileOfTheNode(t *testing.T) {
+	named := func(name string) *corev1.Pod {
+		return bound(name, func(pod *corev1.Pod) {
+			pod.Spec.SecurityContext = &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{
+				Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr.To(name + ".json")}}
+		})
+	}
+	m := newMachine(named("there"), named("none"))
+	r, dir := withFiles(t, m)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "seccomp"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "seccomp/there.json"), []byte("{}"), 0o644))
+	m.start(t)
+	pod := m.until(t, "there", ready)
+	require.Equal(t, "{}", r.starts(pod.UID)[0].Seccomp)
+	path := filepath.Join(dir, "seccomp/none.json")
+	m.sees(t, `none Failed: Error: cannot load seccomp profile "`+path+`": `)
+	waits := m.until(t, "none", func(pod *corev1.Pod) bool {
+		return len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].State.Waiting != nil &&
+			pod.Status.ContainerStatuses[0].State.Waiting.Reason == "CreateContainerError"
+	})
+	require.Contains(t, waits.Status.ContainerStatuses[0].State.Waiting.Message, "no such file or directory")
+	require.Empty(t, r.starts(waits.UID))
+}

@@ -152,6 +152,8 @@ type ContainerConfig struct {
 	// Mounts are in the order of the spec, then what every container has (/etc/hosts, /etc/resolv.conf, the termination
 	// log).
 	Mounts []Mount
+	// Seccomp is the profile of the node that the spec names by localhostProfile, as JSON; "" where it names none.
+	Seccomp string
 }
 
 // Mount is a file or directory that a container sees.

@@ -86,6 +86,7 @@ func validatePodSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 		corev1.DNSClusterFirst, corev1.DNSDefault, corev1.DNSNone)...)
 	errs = append(errs, validatePlacement(path, spec)...)
 	errs = append(errs, validatePodSecurity(path.Child("securityContext"), spec)...)
+	errs = append(errs, validateProcMounts(path, spec)...)
 	errs = append(errs, validateDNSConfig(path.Child("dnsConfig"), spec)...)
 	errs = append(errs, validatePodNames(path, spec)...)
 	if seconds := spec.ActiveDeadlineSeconds; seconds != nil && (*seconds < 1 || *seconds > math.MaxInt32) {

@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -29,11 +31,16 @@ func validatePodSecurity(path *field.Path, spec *corev1.PodSpec) field.ErrorList
 		errs = append(errs, required(at, sysctl.Name)...)
 		errs = append(errs, names.add(at, sysctl.Name)...)
 	}
+	if s.SupplementalGroupsPolicy != nil {
+		errs = append(errs, oneOf(path.Child("supplementalGroupsPolicy"), *s.SupplementalGroupsPolicy,
+			corev1.SupplementalGroupsPolicyMerge, corev1.SupplementalGroupsPolicyStrict)...)
+	}
 	if s.FSGroupChangePolicy != nil {
 		errs = append(errs, oneOf(path.Child("fsGroupChangePolicy"), *s.FSGroupChangePolicy,
 			corev1.FSGroupChangeAlways, corev1.FSGroupChangeOnRootMismatch)...)
 	}
-	return append(errs, validateSeccomp(path.Child("seccompProfile"), s.SeccompProfile)...)
+	errs = append(errs, validateSeccomp(path.Child("seccompProfile"), s.SeccompProfile)...)
+	return append(errs, validateAppArmor(path.Child("appArmorProfile"), s.AppArmorProfile)...)
 }
 
 // validateSecurityContext checks the securityContext of one container.
@@ -43,6 +50,10 @@ func validateSecurityContext(path *field.Path, s *corev1.SecurityContext) field.
 	}
 	errs := validateIDs(path, s.RunAsUser, s.RunAsGroup)
 	errs = append(errs, validateSeccomp(path.Child("seccompProfile"), s.SeccompProfile)...)
+	errs = append(errs, validateAppArmor(path.Child("appArmorProfile"), s.AppArmorProfile)...)
+	if s.ProcMount != nil {
+		errs = append(errs, oneOf(path.Child("procMount"), *s.ProcMount, corev1.DefaultProcMount, corev1.UnmaskedProcMount)...)
+	}
 	if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation {
 		return errs
 	}
@@ -55,6 +66,26 @@ func validateSecurityContext(path *field.Path, s *corev1.SecurityContext) field.
 			if capability == "CAP_SYS_ADMIN" {
 				errs = append(errs, field.Invalid(path, s,
 					"cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"))
+			}
+		}
+	}
+	return errs
+}
+
+// validateProcMounts refuses what only a pod with users of its own may ask for.
+func validateProcMounts(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
+	if spec.HostUsers != nil && !*spec.HostUsers {
+		return nil
+	}
+	var errs field.ErrorList
+	for _, list := range []struct {
+		name       string
+		containers []corev1.Container
+	}{{"initContainers", spec.InitContainers}, {"containers", spec.Containers}} {
+		for i, c := range list.containers {
+			if o := c.SecurityContext; o != nil && o.ProcMount != nil && *o.ProcMount == corev1.UnmaskedProcMount {
+				errs = append(errs, field.Invalid(path.Child(list.name).Index(i).Child("securityContext", "procMount"), *o.ProcMount,
+					"`hostUsers` must be false to use `Unmasked`"))
 			}
 		}
 	}
@@ -89,6 +120,32 @@ func validateSeccomp(path *field.Path, p *corev1.SeccompProfile) field.ErrorList
 		errs = append(errs, descending(local, *p.LocalhostProfile)...)
 	case p.LocalhostProfile != nil:
 		errs = append(errs, field.Invalid(local, p, "can only be set when seccomp type is Localhost"))
+	}
+	return errs
+}
+
+// longestAppArmorProfile bounds the name of a profile, in bytes, as upstream does.
+const longestAppArmorProfile = 4095
+
+func validateAppArmor(path *field.Path, p *corev1.AppArmorProfile) field.ErrorList {
+	if p == nil {
+		return nil
+	}
+	if p.Type == "" {
+		return field.ErrorList{field.Required(path.Child("type"), "type is required when appArmorProfile is set")}
+	}
+	errs := oneOf(path.Child("type"), p.Type, corev1.AppArmorProfileTypeLocalhost,
+		corev1.AppArmorProfileTypeRuntimeDefault, corev1.AppArmorProfileTypeUnconfined)
+	local := path.Child("localhostProfile")
+	switch {
+	case p.Type == corev1.AppArmorProfileTypeLocalhost && (p.LocalhostProfile == nil || *p.LocalhostProfile == ""):
+		errs = append(errs, field.Required(local, "must be set when AppArmor type is Localhost"))
+	case p.Type == corev1.AppArmorProfileTypeLocalhost && strings.TrimSpace(*p.LocalhostProfile) != *p.LocalhostProfile:
+		errs = append(errs, field.Invalid(local, *p.LocalhostProfile, "must not be padded with whitespace"))
+	case p.Type == corev1.AppArmorProfileTypeLocalhost && len(*p.LocalhostProfile) > longestAppArmorProfile:
+		errs = append(errs, field.TooLong(local, *p.LocalhostProfile, longestAppArmorProfile))
+	case p.Type != corev1.AppArmorProfileTypeLocalhost && p.LocalhostProfile != nil:
+		errs = append(errs, field.Invalid(local, p.LocalhostProfile, "can only be set when AppArmor type is Localhost"))
 	}
 	return errs
 }

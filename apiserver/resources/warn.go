@@ -39,28 +39,20 @@ var gaps = []gap{
 		"nodes mount configMap, secret, projected, downwardAPI, emptyDir and hostPath, and the pod waits for the others"},
 	{"spec.containers[*].volumeDevices", anyContainer(func(c *corev1.Container) bool { return len(c.VolumeDevices) > 0 }),
 		"containers run without the device"},
-	{"securityContext.{seLinuxOptions,windowsOptions,procMount}", func(s *corev1.PodSpec) bool {
-		found := s.SecurityContext != nil && (s.SecurityContext.SELinuxOptions != nil || s.SecurityContext.WindowsOptions != nil)
+	{"securityContext.supplementalGroupsPolicy Strict", func(s *corev1.PodSpec) bool {
+		p := s.SecurityContext
+		return p != nil && p.SupplementalGroupsPolicy != nil && *p.SupplementalGroupsPolicy == corev1.SupplementalGroupsPolicyStrict
+	}, "a container's user is also in the groups that the image puts it in"},
+	{"securityContext.{seLinuxOptions,seLinuxChangePolicy,windowsOptions}, or procMount Unmasked,", func(s *corev1.PodSpec) bool {
+		p := s.SecurityContext
+		found := p != nil && (p.SELinuxOptions != nil || p.SELinuxChangePolicy != nil || p.WindowsOptions != nil)
 		forEachContainer(s, func(c *corev1.Container) {
 			o := c.SecurityContext
-			found = found || o != nil && (o.SELinuxOptions != nil || o.WindowsOptions != nil || o.ProcMount != nil)
+			found = found || o != nil && (o.SELinuxOptions != nil || o.WindowsOptions != nil ||
+				o.ProcMount != nil && *o.ProcMount != corev1.DefaultProcMount)
 		})
 		return found
 	}, "containers run without them"},
-	{"securityContext.appArmorProfile other than RuntimeDefault, or seccompProfile Localhost,", func(s *corev1.PodSpec) bool {
-		found := s.SecurityContext != nil && ownProfile(s.SecurityContext.SeccompProfile, s.SecurityContext.AppArmorProfile)
-		forEachContainer(s, func(c *corev1.Container) {
-			found = found || c.SecurityContext != nil &&
-				ownProfile(c.SecurityContext.SeccompProfile, c.SecurityContext.AppArmorProfile)
-		})
-		return found
-	}, "containers run with the engine's own profile"},
-}
-
-// ownProfile says that a profile of the node's is asked for.
-func ownProfile(seccomp *corev1.SeccompProfile, appArmor *corev1.AppArmorProfile) bool {
-	return seccomp != nil && seccomp.Type == corev1.SeccompProfileTypeLocalhost ||
-		appArmor != nil && appArmor.Type != corev1.AppArmorProfileTypeRuntimeDefault
 }
 
 // unmounted tells volumes that no node can mount.
@@ -141,6 +133,11 @@ func warnSpec(path *field.Path, spec *corev1.PodSpec, annotations map[string]str
 	if _, ok := annotations[criticalPod]; ok {
 		say(child(path, "metadata", "annotations").Key(criticalPod),
 			`non-functional in v1.16+; use the "priorityClassName" field instead`)
+	}
+	for _, key := range sortedKeys(annotations) {
+		if strings.HasPrefix(key, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix) {
+			say(child(path, "metadata", "annotations").Key(key), `non-functional; use the "appArmorProfile" field instead`)
+		}
 	}
 	for i, v := range spec.Volumes {
 		if v.GitRepo != nil {

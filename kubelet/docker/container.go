@@ -59,6 +59,10 @@ func (r *Runtime) StartContainer(ctx context.Context, config kubelet.ContainerCo
 	if err := verifyNonRoot(config.Pod, config.Container, user); err != nil {
 		return "", err
 	}
+	_, appArmor := r.engine.option("apparmor")
+	if err := verifyAppArmor(config.Pod, config.Container, appArmor); err != nil {
+		return "", err
+	}
 	around := surroundings{name: r.containerName(config.Pod, config.Container.Name, config.Attempt), sandbox: box.id,
 		memory: r.engine.memory, labels: r.podLabels(config.Pod), user: user}
 	if around.mounts, err = r.mountsOf(ctx, config, box.id); err != nil {
@@ -187,7 +191,7 @@ func containerRequest(config kubelet.ContainerConfig, around surroundings) creat
 	if pod.Spec.HostNetwork {
 		out.host.UTSMode = "host"
 	}
-	secure(out.host, pod, c)
+	secure(out.host, config)
 	return out
 }
 

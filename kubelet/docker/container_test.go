@@ -100,7 +100,65 @@ func TestSecurity(t *testing.T) {
 	require.Equal(t, "nobody:7", request(pod, func(a *surroundings) { a.user = "nobody:nogroup" }).config.User)
 	plain := request(podOf(corev1.Container{SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}), nil)
 	require.True(t, plain.host.Privileged)
-	require.Equal(t, []string{"seccomp=unconfined"}, plain.host.SecurityOpt, "upstream's default")
+	require.Empty(t, plain.host.SecurityOpt, "the engine itself confines no privileged container")
+}
+
+// What the engine is asked for; seccomp_test.go sees what it makes of that.
+func TestSeccomp(t *testing.T) {
+	local := &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr.To("p.json")}
+	for _, c := range []struct {
+		pod, container *corev1.SeccompProfile
+		privileged     bool
+		want           []string
+	}{
+		{nil, nil, false, nil},
+		{nil, profile(corev1.SeccompProfileTypeRuntimeDefault), false, nil},
+		{profile(corev1.SeccompProfileTypeUnconfined), nil, false, []string{"seccomp=unconfined"}},
+		{local, nil, false, []string{"seccomp={}"}},
+		{local, profile(corev1.SeccompProfileTypeUnconfined), false, []string{"seccomp=unconfined"}},
+		{profile(corev1.SeccompProfileTypeUnconfined), local, false, []string{"seccomp={}"}},
+		{nil, local, true, nil},
+	} {
+		pod := podOf(corev1.Container{SecurityContext: &corev1.SecurityContext{SeccompProfile: c.container,
+			Privileged: &c.privileged}})
+		pod.Spec.SecurityContext = &corev1.PodSecurityContext{SeccompProfile: c.pod}
+		got := containerRequest(kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Seccomp: "{}"},
+			surroundings{labels: map[string]string{}})
+		require.Equal(t, c.want, got.host.SecurityOpt)
+	}
+}
+
+// https://kubernetes.io/docs/tutorials/security/apparmor/: a node without AppArmor refuses who asks to be confined by it.
+func TestAppArmor(t *testing.T) {
+	appArmor := func(kind corev1.AppArmorProfileType, name *string) *corev1.AppArmorProfile {
+		return &corev1.AppArmorProfile{Type: kind, LocalhostProfile: name}
+	}
+	const refused = "Cannot enforce AppArmor: AppArmor is not enabled on the host"
+	for _, c := range []struct {
+		pod, container *corev1.AppArmorProfile
+		want           []string
+		without        string // what a node without AppArmor says
+	}{
+		{nil, nil, nil, ""},
+		{nil, appArmor(corev1.AppArmorProfileTypeRuntimeDefault, nil), nil, refused},
+		{nil, appArmor(corev1.AppArmorProfileTypeUnconfined, nil), []string{"apparmor=unconfined"}, ""},
+		{appArmor(corev1.AppArmorProfileTypeLocalhost, ptr.To("strict")), nil, []string{"apparmor=strict"}, refused},
+		{appArmor(corev1.AppArmorProfileTypeLocalhost, ptr.To("strict")),
+			appArmor(corev1.AppArmorProfileTypeUnconfined, nil), []string{"apparmor=unconfined"}, ""},
+	} {
+		pod := podOf(corev1.Container{SecurityContext: &corev1.SecurityContext{AppArmorProfile: c.container}})
+		pod.Spec.SecurityContext = &corev1.PodSecurityContext{AppArmorProfile: c.pod}
+		require.Equal(t, c.want, request(pod, nil).host.SecurityOpt)
+		require.NoError(t, verifyAppArmor(pod, &pod.Spec.Containers[0], true))
+		err := verifyAppArmor(pod, &pod.Spec.Containers[0], false)
+		if c.without == "" {
+			require.NoError(t, err)
+			continue
+		}
+		var config *kubelet.ConfigError
+		require.ErrorAs(t, err, &config)
+		require.EqualError(t, err, c.without)
+	}
 }
 
 func TestWhoMustNotBeRoot(t *testing.T) {

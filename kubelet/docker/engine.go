@@ -23,6 +23,8 @@ type Engine struct {
 	version string // the engine's own
 	arch    string // in Go's words
 	memory  int64  // of the engine's machine, in bytes
+	// security is how the engine can confine containers, in its own words: "name=seccomp,profile=default".
+	security []string
 
 	importing sync.Mutex // held while the image of sandboxes is made
 }
@@ -62,7 +64,7 @@ func (e *Engine) greet(ctx context.Context) error {
 	if err != nil {
 		return e.unreachable(err)
 	}
-	e.memory = info.MemTotal
+	e.memory, e.security = info.MemTotal, info.SecurityOptions
 	return nil
 }
 
@@ -97,6 +99,28 @@ func (e *Engine) Close() error { return e.client.Close() }
 
 // Describe says which engine this is and where: "docker 28.1.0 at unix:///var/run/docker.sock".
 func (e *Engine) Describe() string { return fmt.Sprintf("docker %s at %s", e.version, e.host) }
+
+// Warning is for whoever starts a cluster on an engine that does not confine containers; "" where it does.
+func (e *Engine) Warning() string {
+	switch profile, supported := e.option("seccomp"); {
+	case !supported:
+		return "without seccomp: containers may make every system call"
+	case profile == "unconfined":
+		return "whose own seccomp profile is unconfined: containers may make every system call"
+	}
+	return ""
+}
+
+// option looks for one of the engine's ways to confine containers. Its profile is the engine's own one, where it names it.
+func (e *Engine) option(name string) (profile string, supported bool) {
+	for _, o := range e.security {
+		first, rest, _ := strings.Cut(o, ",")
+		if first == "name="+name {
+			return strings.TrimPrefix(rest, "profile="), true
+		}
+	}
+	return "", false
+}
 
 // pingTimeout bounds how long an engine may take to say that it is there.
 const pingTimeout = 5 * time.Second

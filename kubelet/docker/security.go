@@ -18,6 +18,7 @@ func effective(pod *corev1.Pod, c *corev1.Container) corev1.SecurityContext {
 	if c.SecurityContext != nil {
 		out = *c.SecurityContext
 	}
+	out.SeccompProfile = kubelet.SeccompProfileOf(pod, c)
 	p := pod.Spec.SecurityContext
 	if p == nil {
 		return out
@@ -25,14 +26,14 @@ func effective(pod *corev1.Pod, c *corev1.Container) corev1.SecurityContext {
 	if out.RunAsUser == nil {
 		out.RunAsUser = p.RunAsUser
 	}
+	if out.AppArmorProfile == nil {
+		out.AppArmorProfile = p.AppArmorProfile
+	}
 	if out.RunAsGroup == nil {
 		out.RunAsGroup = p.RunAsGroup
 	}
 	if out.RunAsNonRoot == nil {
 		out.RunAsNonRoot = p.RunAsNonRoot
-	}
-	if out.SeccompProfile == nil {
-		out.SeccompProfile = p.SeccompProfile
 	}
 	return out
 }
@@ -79,8 +80,45 @@ func verifyNonRoot(pod *corev1.Pod, c *corev1.Container, image string) error {
 	return nil
 }
 
+// seccompOption is the engine's word for a container's seccomp profile; "" is the engine's own profile. A privileged
+// container gets none: the engine confines it as little as upstream's runtimes do.
+func seccompOption(security corev1.SecurityContext, local string) string {
+	profile := security.SeccompProfile
+	switch {
+	case isTrue(security.Privileged) || profile == nil:
+		return ""
+	case profile.Type == corev1.SeccompProfileTypeUnconfined:
+		return "seccomp=unconfined"
+	case profile.Type == corev1.SeccompProfileTypeLocalhost:
+		return "seccomp=" + local
+	}
+	return ""
+}
+
+// appArmorOption is the engine's word for a container's AppArmor profile; "" is the engine's own profile.
+func appArmorOption(profile *corev1.AppArmorProfile) string {
+	switch {
+	case profile == nil:
+	case profile.Type == corev1.AppArmorProfileTypeUnconfined:
+		return "apparmor=unconfined"
+	case profile.Type == corev1.AppArmorProfileTypeLocalhost && profile.LocalhostProfile != nil:
+		return "apparmor=" + *profile.LocalhostProfile
+	}
+	return ""
+}
+
+// verifyAppArmor refuses a container that asks to be confined by AppArmor where the engine has none, in upstream's words.
+func verifyAppArmor(pod *corev1.Pod, c *corev1.Container, supported bool) error {
+	profile := effective(pod, c).AppArmorProfile
+	if supported || profile == nil || profile.Type == corev1.AppArmorProfileTypeUnconfined {
+		return nil
+	}
+	return &kubelet.ConfigError{Message: "Cannot enforce AppArmor: AppArmor is not enabled on the host"}
+}
+
 // secure sets what the container's process may do.
-func secure(host *container.HostConfig, pod *corev1.Pod, c *corev1.Container) {
+func secure(host *container.HostConfig, config kubelet.ContainerConfig) {
+	pod, c := config.Pod, config.Container
 	security := effective(pod, c)
 	host.Privileged = isTrue(security.Privileged)
 	host.ReadonlyRootfs = isTrue(security.ReadOnlyRootFilesystem)
@@ -95,9 +133,10 @@ func secure(host *container.HostConfig, pod *corev1.Pod, c *corev1.Container) {
 	if security.AllowPrivilegeEscalation != nil && !*security.AllowPrivilegeEscalation {
 		host.SecurityOpt = append(host.SecurityOpt, "no-new-privileges")
 	}
-	if profile := security.SeccompProfile; profile == nil || profile.Type == corev1.SeccompProfileTypeUnconfined {
-		// Upstream confines only whom a profile asks for.
-		host.SecurityOpt = append(host.SecurityOpt, "seccomp=unconfined")
+	for _, option := range []string{seccompOption(security, config.Seccomp), appArmorOption(security.AppArmorProfile)} {
+		if option != "" {
+			host.SecurityOpt = append(host.SecurityOpt, option)
+		}
 	}
 	if p := pod.Spec.SecurityContext; p != nil {
 		for _, group := range p.SupplementalGroups {

@@ -1,0 +1,85 @@
+package kubelet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// seccompDir is where a node keeps the profiles that pods name by localhostProfile, below Options.Dir, as upstream's
+// kubelet does below its root directory. Whoever runs the node puts them there; containers do not see it.
+const seccompDir = "seccomp"
+
+// largestSeccompProfile bounds a profile's file, in bytes. That of the Docker engine, which is a long one, has 13 KiB.
+const largestSeccompProfile = 1 << 20
+
+// SeccompProfileOf is the profile that holds for a container: its own, else the pod's, else nil. Nil is RuntimeDefault, as
+// for upstream's kubelet with seccompDefault.
+// https://kubernetes.io/docs/tutorials/security/seccomp/#enable-the-use-of-runtimedefault-as-the-default-seccomp-profile-for-all-workloads
+func SeccompProfileOf(pod *corev1.Pod, c *corev1.Container) *corev1.SeccompProfile {
+	if c.SecurityContext != nil && c.SecurityContext.SeccompProfile != nil {
+		return c.SecurityContext.SeccompProfile
+	}
+	if pod.Spec.SecurityContext != nil {
+		return pod.Spec.SecurityContext.SeccompProfile
+	}
+	return nil
+}
+
+// localSeccomp is the JSON of the profile that a container names by localhostProfile; "" where it names none, or where it is
+// privileged, so that no profile holds for it. A container whose profile is not there is not started.
+func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, error) {
+	profile := SeccompProfileOf(pod, c)
+	privileged := c.SecurityContext != nil && optional(c.SecurityContext.Privileged)
+	switch {
+	case dir == "" || privileged || profile == nil || profile.Type != corev1.SeccompProfileTypeLocalhost:
+		return "", nil
+	case profile.LocalhostProfile == nil || *profile.LocalhostProfile == "":
+		return "", configError{errors.New("localhostProfile must be set if seccompProfile type is Localhost")}
+	case !filepath.IsLocal(*profile.LocalhostProfile):
+		return "", configError{fmt.Errorf("localhostProfile %q must be a path below the node's directory %s", *profile.LocalhostProfile,
+			filepath.Join(dir, seccompDir))}
+	}
+	text, err := readSeccomp(dir, *profile.LocalhostProfile)
+	if err != nil {
+		return "", fmt.Errorf("cannot load seccomp profile %q: %w", filepath.Join(dir, seccompDir, *profile.LocalhostProfile), err)
+	}
+	return text, nil
+}
+
+// readSeccomp reads a profile of the node. Links may lead to others of its profiles, and not out of their directory.
+func readSeccomp(dir, name string) (string, error) {
+	profiles, err := os.OpenRoot(filepath.Join(dir, seccompDir))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = profiles.Close() }()
+	info, err := profiles.Stat(path.Clean(name))
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", errors.New("it is not a file")
+	}
+	file, err := profiles.Open(path.Clean(name))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, largestSeccompProfile+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > largestSeccompProfile:
+		return "", fmt.Errorf("it has more than %d bytes", largestSeccompProfile)
+	case !json.Valid(text):
+		return "", errors.New("it is not JSON")
+	}
+	return string(text), nil
+}
