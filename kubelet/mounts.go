@@ -86,7 +86,9 @@ func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir
 		out.Volume, out.SubPath = volume.Name, part
 		return out, nil
 	case volume.HostPath != nil:
-		out.HostPath = volume.HostPath.Path
+		kind := hostPathType(volume.HostPath)
+		out.HostPath, out.Volume, out.SubPath, out.Type = volume.HostPath.Path, volume.Name, part, &kind
+		return out, nil
 	default:
 		out.HostPath = filepath.Join(dir, volumesDir, volume.Name)
 		out.ReadOnly = true // what the kubelet writes is nobody else's to write
@@ -130,8 +132,8 @@ func subPathOf(m corev1.VolumeMount, env []EnvVar) (string, error) {
 	return path.Clean(part), nil
 }
 
-// within is the real path of a part of a directory, made as a directory where it is missing. One that leaves the directory
-// by a link is refused.
+// within is the real path of a part of a directory that only this kubelet writes to, made as a directory where it is missing.
+// One that leaves the directory by a link is refused.
 func within(base, part string) (string, error) {
 	root, err := os.OpenRoot(base)
 	if err != nil {

@@ -160,11 +160,16 @@ type ContainerConfig struct {
 type Mount struct {
 	// ContainerPath is where, absolute.
 	ContainerPath string
-	// HostPath is a file or directory of this machine. Where it is empty, the runtime keeps the emptyDir that the pod's spec
-	// calls Volume; SubPath is the part of it to mount, relative and without "..", made where it is missing.
-	HostPath        string
-	Volume, SubPath string
-	ReadOnly        bool
+	// HostPath is a file or directory of this machine; where it is empty, the runtime keeps the emptyDir. Volume is what the
+	// pod's spec calls the emptyDir or hostPath, and empty for the kubelet's own files.
+	HostPath, Volume string
+	// SubPath is the part of either to mount, relative and without "..", made as a directory where it is missing. Containers
+	// may put links in its place at any time: what is mounted is nothing that is not in the volume. It is empty for all of it.
+	SubPath string
+	// Type is what a hostPath volume must be, [corev1.HostPathUnset] included: what is mounted must be of it, see
+	// CheckHostPathType. It is nil for everything else. Files without it are the kubelet's own, which no container can replace.
+	Type     *corev1.HostPathType
+	ReadOnly bool
 	// Propagation is the spec's mountPropagation; empty means None.
 	Propagation corev1.MountPropagationMode
 }

@@ -65,7 +65,9 @@ func (r *Runtime) StartContainer(ctx context.Context, config kubelet.ContainerCo
 	}
 	around := surroundings{name: r.containerName(config.Pod, config.Container.Name, config.Attempt), sandbox: box.id,
 		memory: r.engine.memory, labels: r.podLabels(config.Pod), user: user}
-	if around.mounts, err = r.mountsOf(ctx, config, box.id); err != nil {
+	taken := &binds{binder: r.binder}
+	defer r.release(taken)
+	if around.mounts, err = r.mountsOf(ctx, config, box.id, taken); err != nil {
 		return "", err
 	}
 	devices, give, err := r.takeGPUs(config.Container)
@@ -84,6 +86,13 @@ func (r *Runtime) StartContainer(ctx context.Context, config kubelet.ContainerCo
 		return r.notStarted(ctx, id, err)
 	}
 	return kubeletID(id), r.refresh(ctx, id)
+}
+
+// release takes away private mounts when the container that they were for has started, or has not.
+func (r *Runtime) release(taken *binds) {
+	if err := taken.release(); err != nil {
+		r.log.Warn("a private mount is left until this node stops", "error", err)
+	}
 }
 
 // notStarted sorts a failed start: where the engine has noted why on the container, that is how the container ended.

@@ -117,7 +117,7 @@ func (e *Engine) RemoveCluster(ctx context.Context, cluster string) error {
 		e.RemoveNetwork(ctx, cluster))
 }
 
-// RemoveContainers kills and removes the cluster's containers.
+// RemoveContainers kills and removes the cluster's containers, and takes away what was mounted for them.
 func (e *Engine) RemoveContainers(ctx context.Context, cluster string) error {
 	list, err := e.client.ContainerList(ctx, allOf(ofCluster(cluster)))
 	if err != nil {
@@ -128,7 +128,7 @@ func (e *Engine) RemoveContainers(ctx context.Context, cluster string) error {
 	for _, c := range list {
 		group.Go(func() error { return e.remove(ctx, c.ID) })
 	}
-	return group.Wait()
+	return errors.Join(group.Wait(), removeClusterBinds(cluster))
 }
 
 // remove kills and removes a container, and returns when it is gone; that it is, or that somebody else is removing it, is

@@ -38,6 +38,7 @@ type Runtime struct {
 	engine  *Engine
 	options Options
 	log     *slog.Logger
+	binder  *binder
 	kick    chan struct{} // wakes killer: there is a new deadline
 
 	mu sync.Mutex // guards everything below and every record
@@ -107,7 +108,7 @@ func NewRuntime(engine *Engine, options Options) *Runtime {
 		options.Logger = slog.Default()
 	}
 	return &Runtime{
-		engine: engine, options: options, kick: make(chan struct{}, 1),
+		engine: engine, options: options, binder: newBinder(engine, options.Cluster, options.Node), kick: make(chan struct{}, 1),
 		log:        options.Logger.With("component", "kubelet", "runtime", "docker"),
 		containers: map[string]*record{}, pods: map[types.UID]map[string]*record{},
 		volumes: map[types.UID]map[string]string{},

@@ -2,12 +2,9 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
-	"strings"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/volume"
@@ -116,22 +113,31 @@ func (r *Runtime) RemoveVolumes(ctx context.Context, uid types.UID) error {
 	return nil
 }
 
-// mountsOf are the container's mounts in the engine's words.
-func (r *Runtime) mountsOf(ctx context.Context, config kubelet.ContainerConfig, sandbox string) (mounts, error) {
+// mountsOf are the container's mounts in the engine's words. What is in taken is there until the caller releases it.
+func (r *Runtime) mountsOf(ctx context.Context, config kubelet.ContainerConfig, sandbox string, taken *binds) (mounts, error) {
 	var out mounts
 	for _, m := range config.Mounts {
 		switch {
-		case m.HostPath != "":
+		case m.HostPath != "" && m.Type == nil:
 			out.mounts = append(out.mounts, bindOf(m))
-		case m.SubPath == "":
-			out.mounts = append(out.mounts, mount.Mount{Type: mount.TypeVolume, Source: r.volumeName(config.Pod.UID, m.Volume),
-				Target: m.ContainerPath, ReadOnly: m.ReadOnly, VolumeOptions: &mount.VolumeOptions{NoCopy: true}})
+			continue
+		case m.HostPath == "" && m.SubPath == "":
+			out.mounts = append(out.mounts, volumeMount(r.volumeName(config.Pod.UID, m.Volume), m))
+			continue
+		}
+		why, err := r.binder.ready(ctx)
+		switch {
+		case err != nil:
+			return mounts{}, err
+		case why != nil:
+			err = r.leave(ctx, config, m, sandbox, why, &out)
 		default:
-			bind, err := r.partOf(ctx, config.Pod, m, sandbox)
-			if err != nil {
-				return mounts{}, err
-			}
-			out.binds = append(out.binds, bind)
+			var opened mount.Mount
+			opened, err = r.open(ctx, config, m, taken)
+			out.mounts = append(out.mounts, opened)
+		}
+		if err != nil {
+			return mounts{}, err
 		}
 	}
 	return out, nil
@@ -153,45 +159,4 @@ func bindOf(m kubelet.Mount) mount.Mount {
 		out.BindOptions.Propagation = mount.PropagationRShared
 	}
 	return out
-}
-
-// partOf mounts a directory or file of an emptyDir, making a directory where nothing is. It looks and makes through the
-// sandbox, so that no right on the engine's machine is needed; engines of API 1.41 mount parts of volumes by their path.
-func (r *Runtime) partOf(ctx context.Context, pod *corev1.Pod, m kubelet.Mount, sandbox string) (string, error) {
-	seen, err := r.engine.client.VolumeInspect(ctx, r.volumeName(pod.UID, m.Volume))
-	if err != nil {
-		return "", fmt.Errorf("looking at volume %s: %w", m.Volume, err)
-	}
-	root := path.Join(volumesDir, m.Volume)
-	mode, gid := openTo(pod)
-	var missing []tarEntry
-	for at, part := "", m.SubPath; part != ""; {
-		var name string
-		name, part, _ = strings.Cut(part, "/")
-		at = path.Join(at, name)
-		stat, err := r.engine.client.ContainerStatPath(ctx, sandbox, path.Join(root, at))
-		switch {
-		case errdefs.IsNotFound(err):
-			missing = append(missing, tarEntry{name: at + "/", mode: mode, gid: gid})
-		case err != nil:
-			return "", fmt.Errorf("looking at %s in volume %s: %w", at, m.Volume, err)
-		case stat.LinkTarget != "" && stat.LinkTarget != path.Join(root, at):
-			return "", &kubelet.ConfigError{Message: fmt.Sprintf("failed to prepare subPath for volumeMount %q: %q is a symbolic "+
-				"link, which may leave the volume", m.Volume, at)}
-		}
-	}
-	if len(missing) > 0 {
-		if err := r.unpack(ctx, sandbox, root, missing...); err != nil {
-			return "", err
-		}
-	}
-	access := "rw"
-	if m.ReadOnly {
-		access = "ro"
-	}
-	source := path.Join(seen.Mountpoint, m.SubPath)
-	if strings.Contains(source, ":") || strings.Contains(m.ContainerPath, ":") {
-		return "", errors.New("a subPath of an emptyDir, and where it is mounted, must not contain a colon")
-	}
-	return source + ":" + m.ContainerPath + ":" + access, nil
 }

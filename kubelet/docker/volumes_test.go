@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,22 +95,45 @@ func TestAnEmptyDirInMemory(t *testing.T) {
 	require.Contains(t, node.log(id), "No space left on device")
 }
 
-// A part of a volume is inside of it: a link that leads out is refused.
+// A part of a volume is inside of it: a link that leads out is refused, and one that stays in it is followed.
+// https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
 func TestASubPathStaysInItsVolume(t *testing.T) {
 	image := dockertest.Busybox(t)
 	node := run(t, newCluster(t).node("node-1", 1))
-	pod := emptyDirs(podNamed("web", image), map[string]*corev1.EmptyDirVolumeSource{"v": {}})
-	pod.Spec.Containers[0].Command = []string{"sh", "-c", "ln -s / /v/out; echo text > /v/file"}
-	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
-	require.Empty(t, node.output(pod, kubelet.Mount{ContainerPath: "/v", Volume: "v"}))
-	for _, part := range []string{"out", "out/etc"} {
-		_, err := node.tryStart(pod, 1, kubelet.Mount{ContainerPath: "/p", Volume: "v", SubPath: part})
-		var refused *kubelet.ConfigError
-		require.ErrorAs(t, err, &refused)
-		require.ErrorContains(t, err, `"out" is a symbolic link`)
+	shared := t.TempDir()
+	for name, whole := range map[string]kubelet.Mount{
+		"emptydir": {ContainerPath: "/v", Volume: "v"},
+		"hostpath": {ContainerPath: "/v", Volume: "h", HostPath: shared, Type: ptr.To(corev1.HostPathDirectory)},
+	} {
+		pod := emptyDirs(podNamed("web-"+name, image), map[string]*corev1.EmptyDirVolumeSource{"v": {}})
+		pod.Spec.Containers[0].Command = []string{"sh", "-c",
+			"ln -s / /v/out; ln -s ../v /v/up; mkdir /v/dir; ln -s dir/file /v/link; echo text > /v/dir/file"}
+		require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
+		require.Empty(t, node.output(pod, whole))
+		part := whole
+		part.ContainerPath = "/p"
+		for _, part.SubPath = range []string{"out", "out/etc", "up", "up/dir"} {
+			_, err := node.tryStart(pod, 1, part)
+			var refused *kubelet.ConfigError
+			require.ErrorAs(t, err, &refused, part.SubPath)
+			require.ErrorContains(t, err, `failed to prepare subPath for volumeMount "`+whole.Volume+`" of container "main": `)
+		}
+		pod.Spec.Containers[0].Command = []string{"cat", "/p"}
+		for i, sub := range []string{"dir/file", "link"} {
+			part.SubPath = sub
+			id := node.start(pod, int32(i+1), part)
+			node.ended(pod, id)
+			require.Equal(t, "text\n", node.log(id))
+		}
+		part.SubPath, part.ReadOnly = "new/deep", true
+		pod.Spec.Containers[0].Command = []string{"sh", "-c", "ls /p; touch /p/x"}
+		id := node.start(pod, 3, part)
+		require.EqualValues(t, 1, node.ended(pod, id).ExitCode)
+		require.Contains(t, node.log(id), "Read-only file system")
 	}
-	pod.Spec.Containers[0].Command = []string{"cat", "/p"}
-	id := node.start(pod, 1, kubelet.Mount{ContainerPath: "/p", Volume: "v", SubPath: "file"})
-	node.ended(pod, id)
-	require.Equal(t, "text\n", node.log(id))
+	info, err := os.Stat(filepath.Join(shared, "new/deep"))
+	require.NoError(t, err)
+	of, err := os.Stat(shared)
+	require.NoError(t, err)
+	require.Equal(t, of.Mode(), info.Mode())
 }

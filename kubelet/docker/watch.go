@@ -33,6 +33,8 @@ var errNotListed = errors.New("the node's containers are not listed yet")
 // Run is kubelet.Runtime's. It follows the engine's events, listing everything whenever it has to connect again, and kills
 // what has not ended in time.
 func (r *Runtime) Run(ctx context.Context, changed func(types.UID)) error {
+	r.unbind() // what a killed kubelet has left
+	defer r.unbind()
 	r.mu.Lock()
 	r.changed = changed
 	r.mu.Unlock()

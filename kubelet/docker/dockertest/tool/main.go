@@ -8,6 +8,7 @@
 //	ls DIR             print the names in a directory
 //	write FILE TEXT    write a file
 //	stat FILE          print mode, user and group
+//	swap FILE FILE     exchange two names, over and over, for ever
 //	id                 print user, group and further groups
 //	serve ADDRESS      answer HTTP until SIGTERM: / says who we are, /env/NAME, /file/PATH, /exit/CODE ends the program;
 //	                   /fail makes /healthz fail, and gRPC's health protocol, which is answered on the same port for the
@@ -33,11 +34,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 func main() {
@@ -82,6 +85,8 @@ func main() {
 			check(err)
 			s := info.Sys().(*syscall.Stat_t)
 			fmt.Println(info.Mode(), s.Uid, s.Gid)
+		case "swap":
+			swap(next(), next())
 		case "id":
 			groups, err := os.Getgroups()
 			check(err)
@@ -208,6 +213,26 @@ func get(url string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	check(last)
+}
+
+// swap has no pause: who opens one of the names finds the one or the other.
+func swap(a, b string) {
+	number := uintptr(316) // renameat2 of amd64
+	if runtime.GOARCH == "arm64" {
+		number = 276
+	}
+	first, err := syscall.BytePtrFromString(a)
+	check(err)
+	second, err := syscall.BytePtrFromString(b)
+	check(err)
+	here, exchange := -100, uintptr(2) // AT_FDCWD, RENAME_EXCHANGE
+	for {
+		_, _, errno := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(first)), uintptr(here),
+			uintptr(unsafe.Pointer(second)), exchange, 0)
+		if errno != 0 {
+			fail(errno.Error())
+		}
+	}
 }
 
 func eat(amount string) {
