@@ -21,8 +21,7 @@ import (
 // writeVolumes makes sure that the pod's volumes are there, with what they are made of now.
 func (s *session) writeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
 	refs := s.references(ctx, pod.Namespace)
-	dir := s.podDir(pod.UID)
-	if dir == "" {
+	if s.options.Dir == "" {
 		return checkVolumes(pod, refs)
 	}
 	e.mu.Lock()
@@ -30,17 +29,43 @@ func (s *session) writeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) e
 	e.mu.Unlock()
 	// What is written is watched first: so no change falls between the two.
 	s.watched.follow(ctx, pod)
+	home, err := s.podHome(pod.UID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = home.Close() }()
 	in := contents{pod: pod, refs: refs, allocatable: withDefaults(s.options.Capacity)}
 	for _, v := range pod.Spec.Volumes {
-		if err := in.write(v, filepath.Join(dir, volumesDir, v.Name)); err != nil {
+		if err := in.write(v, home); err != nil {
 			return mountError(v.Name, err)
 		}
 	}
 	return nil
 }
 
-// write makes one volume ready. emptyDirs are the runtime's.
-func (in contents) write(v corev1.Volume, dir string) error {
+// podHome opens the pod's directory, which is made where it is missing. This process may write where others may not; so what
+// it writes there goes through this, and no link leads it out, whoever has put it there.
+func (s *session) podHome(uid types.UID) (*os.Root, error) {
+	if err := os.MkdirAll(s.options.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the node's directory: %w", err)
+	}
+	node, err := os.OpenRoot(s.options.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the node's directory: %w", err)
+	}
+	defer func() { _ = node.Close() }()
+	return makeRoot(node, filepath.Join(podsDir, string(uid)))
+}
+
+func makeRoot(in *os.Root, path string) (*os.Root, error) {
+	if err := in.MkdirAll(path, 0o755); err != nil {
+		return nil, fmt.Errorf("making %s in %s: %w", path, in.Name(), err)
+	}
+	return in.OpenRoot(path)
+}
+
+// write makes one volume of the pod ready. emptyDirs are the runtime's.
+func (in contents) write(v corev1.Volume, home *os.Root) error {
 	if v.HostPath != nil {
 		return checkHostPath(v.HostPath)
 	}
@@ -52,6 +77,11 @@ func (in contents) write(v corev1.Volume, dir string) error {
 	if security := in.pod.Spec.SecurityContext; security != nil && security.FSGroup != nil {
 		group = *security.FSGroup
 	}
+	dir, err := makeRoot(home, filepath.Join(volumesDir, v.Name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = dir.Close() }()
 	return writeVolume(dir, files, group)
 }
 
@@ -62,40 +92,54 @@ func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt in
 	if dir == "" {
 		return nil, nil
 	}
+	home, err := s.podHome(pod.UID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = home.Close() }()
 	node, _ := os.ReadFile("/etc/hosts") // a machine without one has nothing to add
 	resolv, warnings := resolverOf(pod, s.options.ClusterDNS, s.options.ClusterDomain, nodeResolver(pod.Spec.HostNetwork))
 	for _, w := range warnings {
 		s.event(pod, nil, corev1.EventTypeWarning, w.reason, w.message)
 	}
-	last := terminationFile(dir, c.Name, attempt)
-	for path, text := range map[string]string{
-		filepath.Join(dir, hostsFile):  hostsOf(pod, ips, s.options.ClusterDomain, string(node)),
-		filepath.Join(dir, resolvFile): resolv.String(),
-		last:                           "",
+	for _, f := range []struct {
+		path, text string
+		mode       fs.FileMode
+	}{
+		{hostsFile, hostsOf(pod, ips, s.options.ClusterDomain, string(node)), 0o644},
+		{resolvFile, resolv.String(), 0o644},
+		{terminationFile("", c.Name, attempt), "", 0o666}, // whoever the container runs as
 	} {
-		if err := writeInPlace(path, text); err != nil {
+		if err := writeInPlace(home, f.path, f.text, f.mode); err != nil {
 			return nil, fmt.Errorf("writing what every container has: %w", err)
 		}
 	}
-	if err := os.Chmod(last, 0o666); err != nil { // whoever the container runs as
-		return nil, fmt.Errorf("preparing the termination log: %w", err)
-	}
 	// As many are kept as there are attempts that can be told of: this one and the one before.
-	if err := os.Remove(terminationFile(dir, c.Name, attempt-2)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := home.RemoveAll(terminationFile("", c.Name, attempt-2)); err != nil {
 		return nil, fmt.Errorf("removing an old termination log: %w", err)
 	}
 	return mountsOf(pod, c, dir, attempt, env)
 }
 
-// writeInPlace keeps the file that running containers have mounted.
-func writeInPlace(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// writeInPlace keeps the file that running containers have mounted. What is no file is replaced by one.
+func writeInPlace(home *os.Root, path, text string, mode fs.FileMode) error {
+	if err := home.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if have, err := os.ReadFile(path); err == nil && string(have) == text {
-		return nil
+	if info, err := home.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		if err := home.RemoveAll(path); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(path, []byte(text), 0o644)
+	if holdsText(home, path, []byte(text)) {
+		return home.Chmod(path, mode)
+	}
+	file, err := home.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Chmod(mode), file.Close())
 }
 
 // Where a machine keeps its name servers. The second one has those behind the local one of systemd.
@@ -124,8 +168,8 @@ func (s *session) removeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) 
 			return fmt.Errorf("removing the volumes of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
-	if dir := s.podDir(pod.UID); dir != "" {
-		if err := os.RemoveAll(dir); err != nil {
+	if s.options.Dir != "" {
+		if err := s.removeFiles(pod.UID); err != nil {
 			return fmt.Errorf("removing the files of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
@@ -133,6 +177,19 @@ func (s *session) removeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) 
 	defer e.mu.Unlock()
 	e.files = false
 	return nil
+}
+
+// removeFiles removes the pod's directory. Links in it go, and not what they lead to.
+func (s *session) removeFiles(uid types.UID) error {
+	node, err := os.OpenRoot(s.options.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = node.Close() }()
+	return node.RemoveAll(filepath.Join(podsDir, string(uid)))
 }
 
 // findFiles finds the pods that have files here, and those that have nothing else left.

@@ -22,8 +22,9 @@ import (
 // recorder is a simulated runtime that remembers what it is handed, and keeps emptyDirs by name.
 type recorder struct {
 	*sim.Runtime
-	// words are what each container writes to its termination log.
+	// words are what each container writes to its termination log; put does something else to it.
 	words string
+	put   func(path string) error
 
 	mu      sync.Mutex
 	started []kubelet.ContainerConfig
@@ -37,6 +38,11 @@ func (r *recorder) StartContainer(ctx context.Context, config kubelet.ContainerC
 		if m.ContainerPath == corev1.TerminationMessagePathDefault {
 			if err := os.WriteFile(m.HostPath, []byte(r.words), 0o600); err != nil {
 				return "", err
+			}
+			if r.put != nil {
+				if err := r.put(m.HostPath); err != nil {
+					return "", err
+				}
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func terminationLogOf(c *corev1.Container) string {
 	return c.TerminationMessagePath
 }
 
-// terminationFile is what an attempt at a container writes its last words to.
+// terminationFile is what an attempt at a container writes its last words to, in the pod's directory.
 func terminationFile(dir, container string, attempt int32) string {
 	return filepath.Join(dir, containersDir, container, strconv.Itoa(int(attempt)))
 }

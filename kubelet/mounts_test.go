@@ -16,7 +16,7 @@ import (
 func mountsIn(t *testing.T, mounts ...corev1.VolumeMount) (dir string, out []Mount, err error) {
 	dir = t.TempDir()
 	host := t.TempDir()
-	require.NoError(t, writeVolume(filepath.Join(dir, volumesDir, "settings"), []volumeFile{{path: "colour", mode: 0o644}}, -1))
+	require.NoError(t, writeInto(filepath.Join(dir, volumesDir, "settings"), []volumeFile{{path: "colour", mode: 0o644}}, -1))
 	require.NoError(t, os.Symlink("/etc", filepath.Join(dir, volumesDir, "settings/out")))
 	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{
 		{Name: "settings", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{}}},

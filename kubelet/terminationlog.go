@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // How much of a container's last words is reported, as upstream does.
@@ -19,8 +20,7 @@ const (
 // lastWords gives the containers that have ended the message that they left in their termination log, or where they ask
 // for it and have failed, the end of their log.
 func (s *session) lastWords(ctx context.Context, e *entry, running RuntimePod) {
-	dir := s.podDir(running.UID)
-	if dir == "" {
+	if s.options.Dir == "" {
 		return
 	}
 	for i := range running.Containers {
@@ -33,7 +33,7 @@ func (s *session) lastWords(ctx context.Context, e *entry, running RuntimePod) {
 		spec := containerOf(e.pod, c.Name)
 		e.mu.Unlock()
 		if !known && spec != nil {
-			words = s.readWords(ctx, terminationFile(dir, c.Name, c.Attempt), spec, *c)
+			words = s.readWords(ctx, running.UID, spec, *c)
 			e.mu.Lock()
 			e.words[c.ID] = words
 			e.mu.Unlock()
@@ -42,13 +42,9 @@ func (s *session) lastWords(ctx context.Context, e *entry, running RuntimePod) {
 	}
 }
 
-func (s *session) readWords(ctx context.Context, path string, spec *corev1.Container, c Container) string {
-	if file, err := os.Open(path); err == nil {
-		words, _ := io.ReadAll(io.LimitReader(file, longestMessage)) // what could be read is better than nothing
-		_ = file.Close()
-		if len(words) > 0 {
-			return text(words)
-		}
+func (s *session) readWords(ctx context.Context, uid types.UID, spec *corev1.Container, c Container) string {
+	if words := s.leftWords(uid, c); len(words) > 0 {
+		return text(words)
 	}
 	if spec.TerminationMessagePolicy != corev1.TerminationMessageFallbackToLogsOnError || c.ExitCode == 0 {
 		return ""
@@ -58,6 +54,23 @@ func (s *session) readWords(ctx context.Context, path string, spec *corev1.Conta
 		s.log.Debug("a log was not read for the termination message", "container", c.ID, "error", err)
 	}
 	return text(log)
+}
+
+// leftWords is the beginning of what the container has written to its termination log. What is there instead of the file that
+// it was given says nothing.
+func (s *session) leftWords(uid types.UID, c Container) []byte {
+	home, err := os.OpenRoot(s.podDir(uid))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = home.Close() }()
+	file, err := openRegular(home, terminationFile("", c.Name, c.Attempt))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }()
+	words, _ := io.ReadAll(io.LimitReader(file, longestMessage)) // what could be read is better than nothing
+	return words
 }
 
 // text is what can be told over the API, which is UTF-8 only.

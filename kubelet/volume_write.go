@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // The names that a written volume has besides its files, as upstream's: dataLink leads to the directory of the newest
@@ -20,48 +24,57 @@ const (
 	dataPrefix = "..v"
 )
 
-// writeVolume makes the directory hold these files and no others; group is who owns them besides root, or negative. Where
-// it holds them already nothing is touched.
-func writeVolume(dir string, files []volumeFile, group int64) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("making the volume's directory: %w", err)
-	}
-	current, _ := os.Readlink(filepath.Join(dir, dataLink)) // "" where the volume is new
-	if current != "" && holds(filepath.Join(dir, current), files) {
+// writeVolume makes the volume's directory hold these files and no others; group is who owns them besides root, or negative.
+// Where it holds them already nothing is touched. Nothing is written that is not in the directory, whatever links lead to.
+func writeVolume(dir *os.Root, files []volumeFile, group int64) error {
+	current, _ := dir.Readlink(dataLink) // "" where the volume is new
+	if current != "" && holds(dir, current, files) {
 		return tidy(dir, current, files) // a kubelet that was killed may not have come that far
 	}
-	next, err := os.MkdirTemp(dir, dataPrefix)
+	next, err := newVersion(dir, current)
 	if err != nil {
 		return fmt.Errorf("making a directory for the volume's files: %w", err)
 	}
-	if err := writeFiles(next, files, group); err != nil {
-		return errors.Join(err, os.RemoveAll(next))
+	if err := writeFiles(dir, next, files, group); err != nil {
+		return errors.Join(err, dir.RemoveAll(next))
 	}
-	link := filepath.Join(dir, nextLink)
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dir.RemoveAll(nextLink); err != nil {
 		return fmt.Errorf("preparing the volume's files: %w", err)
 	}
-	if err := os.Symlink(filepath.Base(next), link); err != nil {
+	if err := dir.Symlink(next, nextLink); err != nil {
 		return fmt.Errorf("preparing the volume's files: %w", err)
 	}
-	if err := os.Rename(link, filepath.Join(dir, dataLink)); err != nil {
+	if err := dir.Rename(nextLink, dataLink); err != nil {
 		return fmt.Errorf("showing the volume's files: %w", err)
 	}
-	return tidy(dir, filepath.Base(next), files)
+	return tidy(dir, next, files)
+}
+
+// newVersion makes the directory of the next files. Its number is larger than that of the current ones, so that nobody who
+// has looked at a link takes the one for the other.
+func newVersion(dir *os.Root, current string) (string, error) {
+	number, _ := strconv.ParseUint(strings.TrimPrefix(current, dataPrefix), 10, 32) // 0 where this kubelet did not make it
+	for {
+		number++
+		name := dataPrefix + strconv.FormatUint(number, 10)
+		if err := dir.Mkdir(name, 0o700); !errors.Is(err, fs.ErrExist) {
+			return name, err
+		}
+	}
 }
 
 // tidy makes the links to the files of the current directory, and removes what is of earlier ones.
-func tidy(dir, current string, files []volumeFile) error {
+func tidy(dir *os.Root, current string, files []volumeFile) error {
 	if err := linkFiles(dir, files); err != nil {
 		return err
 	}
 	return removeOld(dir, current)
 }
 
-// holds says that the directory has exactly these files.
-func holds(dir string, files []volumeFile) bool {
+// holds says that the version has exactly these files.
+func holds(dir *os.Root, version string, files []volumeFile) bool {
 	found := 0
-	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(dir.FS(), version, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			found++
 		}
@@ -71,31 +84,62 @@ func holds(dir string, files []volumeFile) bool {
 		return false
 	}
 	return !slices.ContainsFunc(files, func(f volumeFile) bool {
-		data, err := os.ReadFile(filepath.Join(dir, f.path))
-		return err != nil || !bytes.Equal(data, f.data)
+		return !holdsText(dir, path.Join(version, f.path), f.data)
 	})
 }
 
-func writeFiles(dir string, files []volumeFile, group int64) error {
-	if err := own(dir, 0o755, group); err != nil {
+// holdsText says that the file is one, and has this text. It reads no more than that, however much somebody has written.
+func holdsText(dir *os.Root, path string, text []byte) bool {
+	file, err := openRegular(dir, path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	have, err := io.ReadAll(io.LimitReader(file, int64(len(text))+1))
+	return err == nil && bytes.Equal(have, text)
+}
+
+// openRegular opens a file of the directory to be read. What is none, such as a link or a pipe that nobody writes to, is an
+// error and does not block.
+func openRegular(dir *os.Root, path string) (*os.File, error) {
+	named, err := dir.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !named.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	file, err := dir.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if opened, err := file.Stat(); err != nil || !os.SameFile(named, opened) {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s was replaced while it was opened", path)
+	}
+	return file, nil
+}
+
+func writeFiles(dir *os.Root, version string, files []volumeFile, group int64) error {
+	if err := own(dir, version, 0o755, group); err != nil {
 		return err
 	}
 	for _, f := range files {
-		path := filepath.Join(dir, filepath.FromSlash(f.path))
+		name := path.Join(version, f.path)
 		if !filepath.IsLocal(f.path) {
 			return fmt.Errorf("the path %q leaves its volume", f.path)
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := dir.MkdirAll(path.Dir(name), 0o755); err != nil {
 			return fmt.Errorf("making the directory of %s: %w", f.path, err)
 		}
-		if err := os.WriteFile(path, f.data, 0o600); err != nil {
+		if err := dir.WriteFile(name, f.data, 0o600); err != nil {
 			return fmt.Errorf("writing %s: %w", f.path, err)
 		}
 		mode := fs.FileMode(f.mode)
 		if group >= 0 {
 			mode |= 0o440
 		}
-		if err := own(path, mode, group); err != nil {
+		if err := own(dir, name, mode, group); err != nil {
 			return err
 		}
 	}
@@ -103,26 +147,26 @@ func writeFiles(dir string, files []volumeFile, group int64) error {
 }
 
 // own sets the mode whatever the umask, and the group where this process may.
-func own(path string, mode fs.FileMode, group int64) error {
+func own(dir *os.Root, path string, mode fs.FileMode, group int64) error {
 	if group >= 0 && os.Geteuid() == 0 {
-		if err := os.Chown(path, -1, int(group)); err != nil {
+		if err := dir.Chown(path, -1, int(group)); err != nil {
 			return fmt.Errorf("giving %s to group %d: %w", path, group, err)
 		}
 	}
-	if err := os.Chmod(path, mode); err != nil {
+	if err := dir.Chmod(path, mode); err != nil {
 		return fmt.Errorf("setting the mode of %s: %w", path, err)
 	}
 	return nil
 }
 
 // linkFiles makes a link for the first part of each file's path, and removes those of files that are no more.
-func linkFiles(dir string, files []volumeFile) error {
+func linkFiles(dir *os.Root, files []volumeFile) error {
 	wanted := map[string]bool{}
 	for _, f := range files {
 		first, _, _ := strings.Cut(f.path, "/")
 		wanted[first] = true
 	}
-	entries, err := os.ReadDir(dir)
+	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("listing the volume's files: %w", err)
 	}
@@ -133,13 +177,13 @@ func linkFiles(dir string, files []volumeFile) error {
 			delete(wanted, name)
 		case strings.HasPrefix(name, ".."):
 		default:
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			if err := dir.Remove(name); err != nil {
 				return fmt.Errorf("removing what is no longer in the volume: %w", err)
 			}
 		}
 	}
 	for name := range wanted {
-		if err := os.Symlink(filepath.Join(dataLink, name), filepath.Join(dir, name)); err != nil {
+		if err := dir.Symlink(filepath.Join(dataLink, name), name); err != nil {
 			return fmt.Errorf("showing %s: %w", name, err)
 		}
 	}
@@ -147,14 +191,14 @@ func linkFiles(dir string, files []volumeFile) error {
 }
 
 // removeOld removes the directories of earlier files, and what a killed kubelet left.
-func removeOld(dir, current string) error {
-	entries, err := os.ReadDir(dir)
+func removeOld(dir *os.Root, current string) error {
+	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("listing the volume's files: %w", err)
 	}
 	for _, entry := range entries {
 		if name := entry.Name(); name == nextLink || strings.HasPrefix(name, dataPrefix) && name != current {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			if err := dir.RemoveAll(name); err != nil {
 				return fmt.Errorf("removing earlier files of the volume: %w", err)
 			}
 		}

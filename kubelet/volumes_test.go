@@ -95,6 +95,19 @@ func TestVolumesThatCannotBeWritten(t *testing.T) {
 	require.NoError(t, checkVolumes(pod, shopReferences()))
 }
 
+// writeInto is writeVolume for a directory, which is made.
+func writeInto(dir string, files []volumeFile, group int64) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return writeVolume(root, files, group)
+}
+
 // seen is what a container finds in the volume, through all links.
 func seen(t require.TestingT, dir string) map[string]string {
 	out := map[string]string{}
@@ -137,7 +150,7 @@ func TestVolumeShowsTheNewestFiles(t *testing.T) {
 				want[name] = rapid.StringMatching("[xyz]{0,2}").Draw(t, "data")
 				files = append(files, volumeFile{path: name, mode: 0o400, data: []byte(want[name])})
 			}
-			require.NoError(t, writeVolume(dir, files, -1))
+			require.NoError(t, writeInto(dir, files, -1))
 			require.Equal(t, want, seen(t, dir))
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
@@ -161,7 +174,7 @@ func TestVolumeShowsTheNewestFiles(t *testing.T) {
 func TestVolumeChangesAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) {
-		require.NoError(t, writeVolume(dir, []volumeFile{{path: "a", mode: 0o644, data: []byte(text)},
+		require.NoError(t, writeInto(dir, []volumeFile{{path: "a", mode: 0o644, data: []byte(text)},
 			{path: "b", mode: 0o644, data: []byte(text)}}, -1))
 	}
 	write("0")
@@ -189,17 +202,17 @@ func TestVolumeChangesAtOnce(t *testing.T) {
 func TestFilesThatNothingChangedStay(t *testing.T) {
 	dir := t.TempDir()
 	files := []volumeFile{{path: "a", mode: 0o640, data: []byte("1")}}
-	require.NoError(t, writeVolume(dir, files, -1))
+	require.NoError(t, writeInto(dir, files, -1))
 	before, err := os.Readlink(filepath.Join(dir, dataLink))
 	require.NoError(t, err)
-	require.NoError(t, writeVolume(dir, files, -1))
+	require.NoError(t, writeInto(dir, files, -1))
 	after, err := os.Readlink(filepath.Join(dir, dataLink))
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	info, err := os.Stat(filepath.Join(dir, "a"))
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o640), info.Mode())
-	require.ErrorContains(t, writeVolume(dir, []volumeFile{{path: "../../a"}}, -1), "leaves its volume")
+	require.ErrorContains(t, writeInto(dir, []volumeFile{{path: "../../a"}}, -1), "leaves its volume")
 }
 
 // https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types
