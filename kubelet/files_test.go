@@ -336,7 +336,7 @@ func TestASeccompProfileOfTheNode(t *testing.T) {
 	pod := m.until(t, "there", ready)
 	require.Equal(t, "{}", r.starts(pod.UID)[0].Seccomp)
 	path := filepath.Join(dir, "seccomp/none.json")
-	m.sees(t, `none Failed: Error: cannot load seccomp profile "`+path+`": `)
+	m.sees(t, `none Failed: Error: cannot load seccomp profile "`+path+`": open `+path+`: no such file or directory`)
 	waits := m.until(t, "none", func(pod *corev1.Pod) bool {
 		return len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].State.Waiting != nil &&
 			pod.Status.ContainerStatuses[0].State.Waiting.Reason == "CreateContainerError"

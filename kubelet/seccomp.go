@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -48,7 +49,12 @@ func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, err
 	}
 	text, err := readSeccomp(dir, *profile.LocalhostProfile)
 	if err != nil {
-		return "", fmt.Errorf("cannot load seccomp profile %q: %w", filepath.Join(dir, seccompDir, *profile.LocalhostProfile), err)
+		at := filepath.Join(dir, seccompDir, *profile.LocalhostProfile)
+		var failed *fs.PathError
+		if errors.As(err, &failed) { // it names a part of the path only
+			err = &fs.PathError{Op: "open", Path: at, Err: failed.Err}
+		}
+		return "", fmt.Errorf("cannot load seccomp profile %q: %w", at, err)
 	}
 	return text, nil
 }
