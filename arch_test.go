@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -172,5 +176,47 @@ func list(t *testing.T, system string) []goPackage {
 		}
 		require.NoError(t, err, "reading what go list says")
 		packages = append(packages, p)
+	}
+}
+
+// Who may come in is decided in one place. So these files alone open sockets that others connect to, each with its reason.
+var listen = map[string]string{
+	"cluster/network_listen.go":              "the place: all parts of a cluster listen by it",
+	"cluster/network_address.go":             "looks for a free port, and takes no connection",
+	"apiserver/etcd/socket.go":               "a unix socket in the data directory, for its own user",
+	"proxy/proxy.go":                         "what tests of the proxy alone listen with",
+	"proxy/udp.go":                           "what tests of the proxy alone listen with",
+	"dns/server.go":                          "what tests of the name server alone listen with",
+	"kubelet/sim/runtime.go":                 "what tests of the runtime alone listen with",
+	"examples/shop/image/main.go":            "runs inside a container",
+	"kubelet/docker/dockertest/tool/main.go": "runs inside a container of a test",
+}
+
+// TestListeners keeps listeners that nobody guards out of minik.
+func TestListeners(t *testing.T) {
+	listens := regexp.MustCompile(`net\.Listen(TCP|UDP|Packet|IP|Unix\w*|MulticastUDP|Config\b)?|tls\.Listen|ListenAndServe`)
+	seen := map[string]bool{}
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for i, line := range strings.Split(string(source), "\n") {
+			code, _, _ := strings.Cut(line, "//")
+			if call := listens.FindString(strings.ReplaceAll(code, "net.Listener", "")); call != "" {
+				seen[filepath.ToSlash(path)] = true
+				if listen[filepath.ToSlash(path)] == "" {
+					t.Errorf("%s:%d calls %s: cluster.Network listens for all parts of a cluster, as it knows who may come in",
+						path, i+1, call)
+				}
+			}
+		}
+		return nil
+	}))
+	for path := range listen {
+		require.True(t, seen[path], "%s does not listen any more: take it off the list", path)
 	}
 }

@@ -167,6 +167,9 @@ func (c *Cluster) claimNetwork(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c.parts.onStop("network", c.network.Close)
+	if err := c.network.Expose(c.options.Expose, c.options.Logger); err != nil {
+		return "", err
+	}
 	if err := c.network.OpenServices(); err != nil {
 		return "", err
 	}
@@ -199,8 +202,8 @@ func (c *Cluster) openPKI(context.Context) (string, error) {
 }
 
 // listen opens the API server's listener, and words the two mistakes that everybody makes.
-func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+func (c *Cluster) listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := c.network.listenOpen(ctx, address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listening on %s: the port is taken, perhaps by another cluster; choose another one, or any "+

@@ -61,6 +61,8 @@ type Network struct {
 	notes        []string // what is not possible here, for Describe
 	lowPort      int32    // smaller ports are not this user's to open
 	system       system
+	gate         *gate
+	expose       []netip.Prefix // sources outside this machine that may come in
 
 	mu    sync.Mutex
 	ports map[string]int32 // NetworkPorts: what each "ip:port" became
@@ -159,6 +161,7 @@ func claim(ctx context.Context, mode NetworkMode, before saved, o NetworkOptions
 	}
 	n := &Network{Mode: mode, owner: owner, docker: before.Docker || o.Engine != nil,
 		ports: map[string]int32{}, taken: map[int32]bool{}, lowPort: lowestPort()}
+	n.gate = newGate(n)
 	onEngine, own, err := engineRanges(ctx, o.Engine, owner)
 	if err != nil {
 		return nil, err

@@ -77,6 +77,7 @@ func (s saved) network(owner string) *Network {
 	n := &Network{Mode: s.Mode, ServiceCIDR: s.ServiceCIDR, PodCIDR: s.PodCIDR, NodeCIDR: s.nodes(), Bridge: s.Bridge,
 		BridgeHere: s.BridgeHere, owner: owner, docker: s.Docker, lowPort: lowestPort(),
 		ports: map[string]int32{}, taken: map[int32]bool{}}
+	n.gate = newGate(n)
 	n.LoadBalancerPool, n.APIServiceIP, n.DNSIP = serviceParts(n.ServiceCIDR)
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ type Options struct {
 	SimImages []string
 	// PodCIDR and ServiceCIDR override the blocks of addresses; empty takes the first free ones.
 	PodCIDR, ServiceCIDR string
+	// Expose are the sources outside this machine that may reach Services, node ports and pods; none is this machine and its
+	// containers alone. Listen says who reaches the API server.
+	Expose []netip.Prefix
 	// Loopback keeps all addresses within 127.0.0.0/8, and so needs no route and no privilege.
 	Loopback bool
 	// EtcdServers are the URLs of an etcd to use in place of the embedded one.

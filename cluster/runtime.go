@@ -123,7 +123,8 @@ func (c *Cluster) newRuntime(name string, i int) kubelet.Runtime {
 		})
 	}
 	return sim.New(sim.Options{
-		Node: name, PodCIDR: pods, Images: c.options.SimImages, Listen: true, Address: c.network.Address, Clock: c.options.Clock,
+		Node: name, PodCIDR: pods, Images: c.options.SimImages, Listen: true, Address: c.network.Address,
+		ListenTCP: c.listenTCP, ListenUDP: c.listenUDP, Clock: c.options.Clock,
 	})
 }
 

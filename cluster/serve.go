@@ -79,7 +79,7 @@ func (c *Cluster) join(kubeconfig string) (string, error) {
 		return "", err
 	}
 	c.parts.onStop("network", c.network.Close)
-	return c.host, nil
+	return c.host, c.network.Expose(c.options.Expose, c.options.Logger)
 }
 
 // serveScheduler has the scheduler stand for election, as upstream's does: so it may be started twice.

@@ -51,7 +51,7 @@ func (c *Cluster) startEtcd(ctx context.Context) (string, error) {
 }
 
 func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
-	listener, err := listen(c.options.Listen)
+	listener, err := c.listen(ctx, c.options.Listen)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
 	listeners := joined{Listener: listener}
 	if !address.IP.IsUnspecified() && !address.IP.Equal(endpoint.IP) {
 		// Pods find the server at an address of the cluster, whatever address it listens on for its users.
-		inner, err := net.Listen("tcp", c.network.Address(endpoint.IP.String(), int32(endpoint.Port)))
+		inner, err := c.network.Listen(ctx, c.network.Address(endpoint.IP.String(), int32(endpoint.Port)))
 		if err != nil {
 			return "", errors.Join(fmt.Errorf("listening for pods that ask the API server: %w", err), listener.Close())
 		}
@@ -251,6 +251,8 @@ func (c *Cluster) startProxy(context.Context) (string, error) {
 	}
 	p, err := proxy.New(config, proxy.Options{
 		Logger: c.options.Logger, Clock: c.options.Clock, Address: c.network.Address, OwnsNode: c.network.Owns,
+		ListenTCP: c.listenTCP,
+		ListenUDP: func(address string) (proxy.PacketConn, error) { return c.network.ListenUDP(c.parts.base, address) },
 	})
 	if err != nil {
 		return "", err
@@ -267,6 +269,7 @@ func (c *Cluster) startDNS(context.Context) (string, error) {
 	}
 	server, err := dns.New(config, dns.Options{
 		Listen: c.network.ControlPlaneIP(), Service: c.network.DNSIP, Domain: clusterDomain, Address: c.network.Address,
+		ListenTCP: c.listenTCP, ListenUDP: c.listenUDP,
 		Logger: c.options.Logger, Clock: c.options.Clock,
 	})
 	if err != nil {
@@ -274,6 +277,15 @@ func (c *Cluster) startDNS(context.Context) (string, error) {
 	}
 	c.parts.run("the name server", server.Run)
 	return clusterDomain + " at " + c.network.Address(c.network.DNSIP.String(), 53), nil
+}
+
+// listenTCP and listenUDP are how parts of the cluster open an address of it: who may not come in is kept out.
+func (c *Cluster) listenTCP(address string) (net.Listener, error) {
+	return c.network.Listen(c.parts.base, address)
+}
+
+func (c *Cluster) listenUDP(address string) (net.PacketConn, error) {
+	return c.network.ListenUDP(c.parts.base, address)
 }
 
 // clusterDomain is that of all names of Services and pods.
@@ -332,7 +344,7 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 		Dir: c.podFiles(name), ClusterDNS: c.nameServers(), ClusterDomain: clusterDomain,
 		PodCIDRs: []netip.Prefix{pods}, IPs: []netip.Addr{ip},
 		Listen: func() (net.Listener, error) {
-			return net.Listen("tcp", c.network.Address(ip.String(), kubeletPort))
+			return c.listenTCP(c.network.Address(ip.String(), kubeletPort))
 		},
 		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: kubeletPort,
 		Address: c.network.Address, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/miekg/dns"
 	"golang.org/x/sync/errgroup"
@@ -12,12 +11,11 @@ import (
 
 // serve answers over UDP and TCP at the address until ctx is done.
 func (s *Server) serve(ctx context.Context, address string) error {
-	var listen net.ListenConfig
-	packets, err := listen.ListenPacket(ctx, "udp", address)
+	packets, err := s.options.ListenUDP(address)
 	if err != nil {
 		return fmt.Errorf("listening for DNS over UDP: %w", err)
 	}
-	stream, err := listen.Listen(ctx, "tcp", address)
+	stream, err := s.options.ListenTCP(address)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listening for DNS over TCP: %w", err), packets.Close())
 	}

@@ -47,6 +47,10 @@ type Options struct {
 	Domain string
 	// Address says where this machine has an address of the cluster, as "ip:port"; default the same.
 	Address func(ip string, port int32) string
+	// ListenTCP and ListenUDP open such an address, and keep out who may not come in: the server asks other name servers for
+	// whoever reaches it. Default net.Listen and net.ListenPacket.
+	ListenTCP func(address string) (net.Listener, error)
+	ListenUDP func(address string) (net.PacketConn, error)
 	// Upstreams are the "ip:port" of the name servers for other names; default those of this machine.
 	Upstreams func() []string
 
@@ -86,6 +90,12 @@ func newServer(client kubernetes.Interface, options Options) *Server {
 	}
 	if options.Address == nil {
 		options.Address = func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
+	}
+	if options.ListenTCP == nil {
+		options.ListenTCP = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
+	if options.ListenUDP == nil {
+		options.ListenUDP = func(address string) (net.PacketConn, error) { return net.ListenPacket("udp", address) }
 	}
 	if options.Upstreams == nil {
 		options.Upstreams = systemServers

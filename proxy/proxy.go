@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"reflect"
 	"time"
 
@@ -46,6 +47,10 @@ type Options struct {
 	// Address says where this machine has an address of the cluster, as "ip:port" (cluster.Network.Address). It maps what
 	// is listened on and what is dialled.
 	Address func(ip string, port int32) string
+	// ListenTCP and ListenUDP open an address of this machine, and keep out who may not come in; default net.Listen and
+	// net.ListenPacket. Connections are *net.TCPConn.
+	ListenTCP func(address string) (net.Listener, error)
+	ListenUDP func(address string) (PacketConn, error)
 	// OwnsNode picks the nodes whose node ports this proxy opens. It is asked again whenever something changes, and of a
 	// node it sees metadata, spec, addresses and whether it is Ready.
 	OwnsNode func(node *corev1.Node) bool
@@ -105,14 +110,21 @@ func newProxy(client kubernetes.Interface, o Options) *Proxy {
 	if o.Address == nil {
 		o.Address = hostPort
 	}
+	if o.ListenTCP == nil {
+		o.ListenTCP = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
+	if o.ListenUDP == nil {
+		o.ListenUDP = listenUDP
+	}
 	if o.OwnsNode == nil {
 		o.OwnsNode = func(*corev1.Node) bool { return true }
 	}
 	logger := o.Logger.With("component", Component)
 	return &Proxy{
 		client: client, logger: logger, clock: o.Clock, ownsNode: o.OwnsNode,
-		traffic: &traffic{logger: logger, clock: o.Clock, address: o.Address},
-		open:    map[Listen]*opened{}, failed: map[Listen]failure{}, refusals: map[Refusal]bool{},
+		traffic: &traffic{logger: logger, clock: o.Clock, address: o.Address,
+			openTCP: o.ListenTCP, openUDP: o.ListenUDP},
+		open: map[Listen]*opened{}, failed: map[Listen]failure{}, refusals: map[Refusal]bool{},
 	}
 }
 

@@ -21,7 +21,7 @@ const acceptPause = 50 * time.Millisecond
 // tcpListener accepts the connections to one address.
 type tcpListener struct {
 	*traffic
-	listener *net.TCPListener
+	listener net.Listener
 	balancer balancer
 	rule     atomic.Pointer[Rule]
 	closed   chan struct{}
@@ -29,11 +29,10 @@ type tcpListener struct {
 
 func (t *traffic) listenTCP(ctx context.Context, rule Rule) (listener, error) {
 	address := t.address(rule.Listen.IP, rule.Listen.Port)
-	resolved, err := net.ResolveTCPAddr("tcp", address)
-	if err != nil {
+	if _, err := netip.ParseAddrPort(address); err != nil { // a name would be looked up
 		return nil, fmt.Errorf("TCP address %q: %w", address, err)
 	}
-	socket, err := net.ListenTCP("tcp", resolved)
+	socket, err := t.openTCP(address)
 	if err != nil {
 		return nil, err // says what was tried, and where
 	}
@@ -58,10 +57,11 @@ func (l *tcpListener) close() {
 func (l *tcpListener) serve(ctx context.Context) {
 	failing := false
 	for {
-		client, err := l.listener.AcceptTCP()
+		conn, err := l.listener.Accept()
 		switch {
 		case err == nil:
 			failing = false
+			client := conn.(*net.TCPConn)
 			if l.track(client) {
 				l.group.Go(func() { l.forward(ctx, client) })
 			}

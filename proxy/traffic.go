@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 
@@ -17,6 +18,8 @@ type traffic struct {
 	logger  *slog.Logger
 	clock   clock.WithTicker
 	address func(ip string, port int32) string
+	openTCP func(address string) (net.Listener, error)
+	openUDP func(address string) (PacketConn, error)
 	group   sync.WaitGroup // every goroutine of listeners, connections and Events
 
 	mu      sync.Mutex

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,10 +22,25 @@ const (
 	maxDatagram = 64 << 10
 )
 
+// PacketConn receives and sends datagrams; a *net.UDPConn is one.
+type PacketConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	io.Closer
+}
+
+func listenUDP(address string) (PacketConn, error) {
+	resolved, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	return net.ListenUDP("udp", resolved)
+}
+
 // udpListener receives the datagrams to one address. Each client has a session.
 type udpListener struct {
 	*traffic
-	socket   *net.UDPConn
+	socket   PacketConn
 	balancer balancer
 
 	mu       sync.Mutex
@@ -43,11 +59,10 @@ type session struct {
 
 func (t *traffic) listenUDP(rule Rule) (listener, error) {
 	address := t.address(rule.Listen.IP, rule.Listen.Port)
-	resolved, err := net.ResolveUDPAddr("udp", address)
-	if err != nil {
+	if _, err := netip.ParseAddrPort(address); err != nil { // a name would be looked up
 		return nil, fmt.Errorf("UDP address %q: %w", address, err)
 	}
-	socket, err := net.ListenUDP("udp", resolved)
+	socket, err := t.openUDP(address)
 	if err != nil {
 		return nil, err // says what was tried, and where
 	}

@@ -80,7 +80,7 @@ func TestUDPSessionsEnd(t *testing.T) {
 		defer l.mu.Unlock()
 		return len(l.sessions)
 	}
-	old, young := dialUDP(t, l.socket.LocalAddr().String()), dialUDP(t, l.socket.LocalAddr().String())
+	old, young := dialUDP(t, l.socket.(*net.UDPConn).LocalAddr().String()), dialUDP(t, l.socket.(*net.UDPConn).LocalAddr().String())
 	say(t, old, "")
 	now.Step(udpIdle / 2)
 	say(t, young, "")

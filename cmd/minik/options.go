@@ -23,6 +23,7 @@ type clusterFlags struct {
 	simImages       []string
 	podCIDR         string
 	serviceCIDR     string
+	expose          []string
 	etcdServers     []string
 	schedulerConfig string
 	history         string
@@ -33,7 +34,12 @@ var runtimes = []string{"auto", "docker", "sim"}
 
 func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:6443", "Address of the API server; port 0 takes any free one")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:6443",
+		"Address of the API server; port 0 takes any free one. An address of the loopback is closed to other machines, any other "+
+			"is open to all that reach it")
+	flags.StringSliceVar(&f.expose, "expose", nil,
+		"Address ranges of other machines that may reach Services, node ports and pods, for example 192.168.0.0/16; without it "+
+			"this machine and its pods may, and nobody else")
 	flags.StringVar(&f.runtime, "runtime", "auto",
 		"What runs containers: docker, sim (simulated), or auto, which is docker where its engine answers")
 	flags.StringVar(&f.nodeCapacity, "node-capacity", "",
@@ -70,6 +76,9 @@ func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options,
 		options.NodeCapacity = capacity
 	}
 	var err error
+	if options.Expose, err = cluster.ParseRanges(f.expose); err != nil {
+		return cluster.Options{}, usagef(cmd, "--expose %v", err)
+	}
 	if options.History, err = cluster.ParseHistory(f.history); err != nil {
 		return cluster.Options{}, usagef(cmd, "--history %q: %v", f.history, err)
 	}

@@ -92,7 +92,7 @@ func (r *Runtime) bindings(c *container, port corev1.ContainerPort) []string {
 func (r *Runtime) open(c *container, protocol corev1.Protocol, address string) error {
 	switch protocol {
 	case corev1.ProtocolTCP:
-		listener, err := net.Listen("tcp", address)
+		listener, err := r.options.ListenTCP(address)
 		if err != nil {
 			return plain(err)
 		}
@@ -100,7 +100,7 @@ func (r *Runtime) open(c *container, protocol corev1.Protocol, address string) e
 		c.ports = append(c.ports, server)
 		r.serving.Go(func() { _ = server.Serve(listener) })
 	case corev1.ProtocolUDP:
-		conn, err := net.ListenPacket("udp", address)
+		conn, err := r.options.ListenUDP(address)
 		if err != nil {
 			return plain(err)
 		}

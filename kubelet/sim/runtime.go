@@ -32,6 +32,10 @@ type Options struct {
 	// on; default the same.
 	Listen  bool
 	Address func(ip string, port int32) string
+	// ListenTCP and ListenUDP open such an address, and keep out who may not come in; default net.Listen and
+	// net.ListenPacket.
+	ListenTCP func(address string) (net.Listener, error)
+	ListenUDP func(address string) (net.PacketConn, error)
 	// Jitter is a random duration from zero up to its argument, for delays that differ a little; default evenly spread.
 	Jitter func(most time.Duration) time.Duration
 	Clock  clock.WithTicker
@@ -90,6 +94,12 @@ func New(options Options) *Runtime {
 	}
 	if options.Address == nil {
 		options.Address = func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
+	}
+	if options.ListenTCP == nil {
+		options.ListenTCP = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
+	if options.ListenUDP == nil {
+		options.ListenUDP = func(address string) (net.PacketConn, error) { return net.ListenPacket("udp", address) }
 	}
 	if options.Jitter == nil {
 		options.Jitter = func(most time.Duration) time.Duration { return rand.N(most + 1) }
