@@ -147,7 +147,7 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 		r.row.Stamp(obj, nil, r.write())
 	}
 	if err := s.admit(r.Context(), &admission.Request{
-		Row: r.row, Verb: "create", Namespace: r.namespace, Name: obj.GetName(), Object: obj, User: r.user,
+		Row: r.row, Verb: "create", Namespace: r.namespace, Name: obj.GetName(), Object: obj, User: r.user, Warn: r.warn,
 	}); err != nil {
 		return err
 	}

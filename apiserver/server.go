@@ -40,6 +40,8 @@ type Options struct {
 	// Services are the addresses for cluster IPs; Reserved lies among them and is left to load balancers.
 	Services netip.Prefix
 	Reserved netip.Prefix
+	// ExternalIPs are the addresses that a Service's externalIPs may name without a warning.
+	ExternalIPs []netip.Prefix
 	// Kubelet is the client side of the connections to kubelets.
 	Kubelet *tls.Config
 	// Address says where ip:port is really listened on.
@@ -129,7 +131,7 @@ func New(o Options) (*Server, error) {
 	})
 	s.metrics.registry.MustRegister(keptHistory{s})
 	s.plugins = admission.Chain(admission.Options{
-		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, Random: o.Random,
+		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, ExternalIPs: o.ExternalIPs, Random: o.Random,
 	})
 	s.kubelet = &http.Transport{TLSClientConfig: o.Kubelet, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
 	s.pods = &http.Transport{

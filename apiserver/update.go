@@ -215,7 +215,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	}
 	if err := s.admit(r.Context(), &admission.Request{
 		Row: r.row, Verb: "update", Subresource: r.subresource, Namespace: r.namespace, Name: r.name, Object: obj, Old: old,
-		User: r.user,
+		User: r.user, Warn: r.warn,
 	}); err != nil {
 		return err
 	}

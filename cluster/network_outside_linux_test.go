@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
@@ -386,6 +388,72 @@ func TestExpose(t *testing.T) {
 	friend.reachesNot(closed)
 	other.reachesNot(services)
 	other.reachesNot(closed)
+}
+
+// A Service takes no address of this machine's for itself, neither by its externalIPs nor by writing into its status what its
+// load balancer was given, unless the administrator says so; and its endpoints lead to no server of this machine's loopback.
+func TestServiceTakesNoAddressOfTheMachine(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		t.Run(fmt.Sprint("allowed ", allowed), func(t *testing.T) {
+			own := net.IPv4(127, 77, byte(os.Getpid()>>8), byte(os.Getpid())).String()
+			o := Options{Nodes: 1, Loopback: true}
+			if allowed {
+				o.ExternalIPs = []netip.Prefix{netip.PrefixFrom(netip.MustParseAddr(own), 32)}
+			}
+			c, client := run(t, o)
+			everything(t, c, client)
+			secret := echoes(t, "a secret", netip.MustParseAddr("127.0.0.1"), func(address string) (net.Listener, net.PacketConn, error) {
+				stream, err := net.Listen("tcp", address)
+				packets, packetErr := net.ListenPacket("udp", address)
+				return stream, packets, errors.Join(err, packetErr)
+			})[0]
+			services := client.CoreV1().Services("default")
+			ports := []corev1.ServicePort{{Port: 8080}}
+			web := map[string]string{"app": "web"}
+			external, err := services.Create(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "external"},
+				Spec: corev1.ServiceSpec{Selector: web, Ports: ports, ExternalIPs: []string{own}}}, metav1.CreateOptions{})
+			require.NoError(t, err)
+			class := "mine" // no controller gives it an address
+			balanced, err := services.Create(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "balanced"},
+				Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, LoadBalancerClass: &class, Selector: web,
+					Ports: []corev1.ServicePort{{Port: 8081, TargetPort: intstr.FromInt32(8080)}}}}, metav1.CreateOptions{})
+			require.NoError(t, err)
+			balanced.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: own}}
+			_, err = services.UpdateStatus(t.Context(), balanced, metav1.UpdateOptions{})
+			require.NoError(t, err)
+			leak, err := services.Create(t.Context(), &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "leak"},
+				Spec: corev1.ServiceSpec{Ports: ports}}, metav1.CreateOptions{})
+			require.NoError(t, err)
+			port := int32(netip.MustParseAddrPort(secret.address).Port())
+			_, err = client.DiscoveryV1().EndpointSlices("default").Create(t.Context(), &discoveryv1.EndpointSlice{
+				ObjectMeta:  metav1.ObjectMeta{Name: "leak-1", Labels: map[string]string{discoveryv1.LabelServiceName: "leak"}},
+				AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Port: &port}},
+				Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"127.0.0.1"}}}}, metav1.CreateOptions{})
+			require.NoError(t, err)
+
+			said := func(service, text string) { // the proxy has seen the Service, and says what it does not get
+				require.Eventually(t, func() bool {
+					events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+					require.NoError(t, err)
+					return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+						return e.InvolvedObject.Name == service && strings.Contains(e.Message, text)
+					})
+				}, patience, tick, "%s: %s", service, text)
+			}
+			require.Eventually(t, func() bool { return askTCP(c.Address(external.Spec.ClusterIP, 8080)) == nil }, patience, tick)
+			said("leak", fmt.Sprintf("nothing is forwarded to endpoint 127.0.0.1:%d", port))
+			require.Error(t, askTCP(c.Address(leak.Spec.ClusterIP, 8080)))
+			if allowed {
+				require.Eventually(t, func() bool { return askTCP(own+":8080") == nil && askTCP(own+":8081") == nil }, patience, tick)
+				return
+			}
+			said("external", "nobody listens on external address "+own)
+			said("balanced", "nobody listens on load balancer address "+own)
+			for _, port := range []string{"8080", "8081"} {
+				require.ErrorIs(t, askTCP(net.JoinHostPort(own, port)), unix.ECONNREFUSED)
+			}
+		})
+	}
 }
 
 // On a bridge, containers of the cluster are within; a machine outside is not, whatever it gives as its source.

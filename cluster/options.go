@@ -42,6 +42,9 @@ type Options struct {
 	// Expose are the sources outside this machine that may reach Services, node ports and pods; none is this machine and its
 	// containers alone. Listen says who reaches the API server.
 	Expose []netip.Prefix
+	// ExternalIPs are the addresses that Services may take for themselves by externalIPs or their status; none is none. Who
+	// reaches them is a matter of Expose.
+	ExternalIPs []netip.Prefix
 	// Loopback keeps all addresses within 127.0.0.0/8, and so needs no route and no privilege.
 	Loopback bool
 	// EtcdServers are the URLs of an etcd to use in place of the embedded one.

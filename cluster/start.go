@@ -148,14 +148,15 @@ func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Serve
 		History:  c.options.History,
 		TLS:      c.pki.serverTLS(certificate, tls.VerifyClientCertIfGiven),
 		Services: c.network.ServiceCIDR, Reserved: c.network.LoadBalancerPool,
-		Kubelet:    toKubelet,
-		Components: c.components(),
-		Address:    c.network.Address,
-		Version:    Version,
-		NewUID:     uuid.NewUUID,
-		NewSuffix:  func() string { return utilrand.String(5) },
-		Clock:      c.options.Clock,
-		Logger:     c.options.Logger,
+		ExternalIPs: c.options.ExternalIPs,
+		Kubelet:     toKubelet,
+		Components:  c.components(),
+		Address:     c.network.Address,
+		Version:     Version,
+		NewUID:      uuid.NewUUID,
+		NewSuffix:   func() string { return utilrand.String(5) },
+		Clock:       c.options.Clock,
+		Logger:      c.options.Logger,
 	})
 }
 
@@ -251,6 +252,10 @@ func (c *Cluster) startProxy(context.Context) (string, error) {
 	}
 	p, err := proxy.New(config, proxy.Options{
 		Logger: c.options.Logger, Clock: c.options.Clock, Address: c.network.Address, OwnsNode: c.network.Owns,
+		Limits: proxy.Limits{
+			External: c.options.ExternalIPs, LoadBalancers: []netip.Prefix{c.network.LoadBalancerPool},
+			Nodes: []netip.Prefix{c.network.NodeCIDR}, Endpoints: []netip.Prefix{c.network.PodCIDR, c.network.NodeCIDR},
+		},
 		ListenTCP: c.listenTCP,
 		ListenUDP: func(address string) (proxy.PacketConn, error) { return c.network.ListenUDP(c.parts.base, address) },
 	})

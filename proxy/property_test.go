@@ -161,21 +161,35 @@ func TestFailureBacksOff(t *testing.T) {
 func TestRulesProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		services, endpointSlices, nodes := someCluster(t)
-		table := rules(services, endpointSlices, nodes)
+		limits := Limits{External: somePrefixes(t, "external", "203.0.113.1/32", "203.0.113.2/32"),
+			Nodes: somePrefixes(t, "nodes", "10.1.0.0/24")}
+		table := rules(limits, services, endpointSlices, nodes)
 		seen := map[Listen]bool{}
 		for _, rule := range table.Rules {
 			require.False(t, seen[rule.Listen], "%s twice", rule.Listen)
 			seen[rule.Listen] = true
 			require.NotEmpty(t, rule.Why)
+			require.True(t, in(slices.Concat(limits.External, limits.Nodes, []netip.Prefix{netip.MustParsePrefix("10.96.0.0/16")}),
+				rule.Listen.IP), "%s is not allowed", rule)
 			require.True(t, slices.IsSortedFunc(rule.Backends, compareBackend))
 			for _, b := range rule.Backends {
 				require.True(t, usable(endpointSlices, rule.Service.Name, b), "%s of %s", b, rule)
 			}
 		}
-		again := rules(rapid.Permutation(services).Draw(t, "services"), rapid.Permutation(endpointSlices).Draw(t, "slices"),
+		again := rules(limits, rapid.Permutation(services).Draw(t, "services"), rapid.Permutation(endpointSlices).Draw(t, "slices"),
 			rapid.Permutation(nodes).Draw(t, "nodes"))
 		require.Equal(t, table, again)
 	})
+}
+
+// somePrefixes are some of them, or none.
+func somePrefixes(t *rapid.T, name string, all ...string) (out []netip.Prefix) {
+	for _, p := range all {
+		if rapid.Bool().Draw(t, name) {
+			out = append(out, netip.MustParsePrefix(p))
+		}
+	}
+	return out
 }
 
 func usable(all []*discoveryv1.EndpointSlice, service string, b Backend) bool {

@@ -39,7 +39,7 @@ const (
 // sweepEvery is how often silent UDP clients and forgotten affinities are looked for.
 const sweepEvery = 10 * time.Second
 
-// Options of a Proxy. The zero value listens and dials on the addresses that the objects name, for all nodes.
+// Options of a Proxy. The zero value listens on the cluster addresses that Services name, for all nodes.
 type Options struct {
 	Logger *slog.Logger
 	Clock  clock.WithTicker
@@ -54,6 +54,8 @@ type Options struct {
 	// OwnsNode picks the nodes whose node ports this proxy opens. It is asked again whenever something changes, and of a
 	// node it sees metadata, spec, addresses and whether it is Ready.
 	OwnsNode func(node *corev1.Node) bool
+	// Limits bound the addresses that objects may name.
+	Limits Limits
 }
 
 // Proxy forwards the Services' addresses to their pods.
@@ -62,6 +64,7 @@ type Proxy struct {
 	logger   *slog.Logger
 	clock    clock.WithTicker
 	ownsNode func(node *corev1.Node) bool
+	limits   Limits
 	traffic  *traffic
 	gates    *control.Gates
 	gate     *control.Gate
@@ -121,7 +124,7 @@ func newProxy(client kubernetes.Interface, o Options) *Proxy {
 	}
 	logger := o.Logger.With("component", Component)
 	return &Proxy{
-		client: client, logger: logger, clock: o.Clock, ownsNode: o.OwnsNode,
+		client: client, logger: logger, clock: o.Clock, ownsNode: o.OwnsNode, limits: o.Limits,
 		traffic: &traffic{logger: logger, clock: o.Clock, address: o.Address,
 			openTCP: o.ListenTCP, openUDP: o.ListenUDP},
 		open: map[Listen]*opened{}, failed: map[Listen]failure{}, refusals: map[Refusal]bool{},
@@ -174,7 +177,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 				owned = append(owned, node)
 			}
 		}
-		return rules(s, e, owned), nil
+		return rules(p.limits, s, e, owned), nil
 	}
 	gates := make(chan error, 1)
 	go func() { gates <- p.gates.Run(ctx) }()

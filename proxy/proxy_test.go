@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -57,13 +58,18 @@ func serviceAddress(t *testing.T) (string, int32) {
 	return ip, int32(l.Addr().(*net.TCPAddr).Port)
 }
 
+// onLoopback are the limits of clusters that have their addresses there.
+var onLoopback = Limits{LoadBalancers: []netip.Prefix{loopback}, Nodes: []netip.Prefix{loopback}, Endpoints: []netip.Prefix{loopback}}
+
+var loopback = netip.MustParsePrefix("127.0.0.0/8")
+
 func start(t *testing.T) *harness {
 	ip, port := serviceAddress(t)
 	h := &harness{T: t, client: fake.NewClientset(), logs: &lockedBuffer{}, ip: ip, port: port}
 	logger := slog.New(slog.NewTextHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- newProxy(h.client, Options{Logger: logger}).Run(ctx) }()
+	go func() { done <- newProxy(h.client, Options{Limits: onLoopback, Logger: logger}).Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)

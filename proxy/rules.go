@@ -100,7 +100,7 @@ type Table struct {
 
 // rules computes the table from all Services and EndpointSlices and from the nodes on whose addresses this proxy listens.
 // The order of its arguments does not matter. Where two Services name one address, the older one has it.
-func rules(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlice, nodes []*corev1.Node) Table {
+func rules(limits Limits, services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSlice, nodes []*corev1.Node) Table {
 	services = slices.SortedFunc(slices.Values(services), func(a, b *corev1.Service) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
 			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
@@ -116,8 +116,12 @@ func rules(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSli
 	holder := map[Listen]types.NamespacedName{}
 	for _, service := range services {
 		name := types.NamespacedName{Namespace: service.Namespace, Name: service.Name}
+		var refused []string
 		refuse := func(why string) {
-			table.Refusals = append(table.Refusals, Refusal{Service: name, UID: service.UID, Why: why})
+			if !slices.Contains(refused, why) { // ports and addresses share what is refused
+				refused = append(refused, why)
+				table.Refusals = append(table.Refusals, Refusal{Service: name, UID: service.UID, Why: why})
+			}
 		}
 		if !hasAddresses(service) {
 			continue
@@ -128,7 +132,11 @@ func rules(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSli
 				refuse(fmt.Sprintf("port %d has protocol %s; the proxy forwards TCP and UDP", port.Port, protocol))
 				continue
 			}
-			for _, address := range addresses(service, port, here) {
+			for _, address := range addresses(limits, service, port, here) {
+				if address.refused != "" {
+					refuse(address.refused)
+					continue
+				}
 				listen := Listen{IP: address.ip, Port: address.port, Protocol: protocol}
 				if other, taken := holder[listen]; taken {
 					if other != name {
@@ -139,8 +147,12 @@ func rules(services []*corev1.Service, endpointSlices []*discoveryv1.EndpointSli
 				holder[listen] = name
 				rule := Rule{Listen: listen, Service: name, UID: service.UID, Affinity: affinity(service),
 					Sources: address.sources}
+				endpoints := endpointsOf(slicesOf[name], address.ip, port.Name, protocol)
+				for _, why := range limits.keep(endpoints) {
+					refuse(why)
+				}
 				var why string
-				rule.Backends, why = backends(endpointsOf(slicesOf[name], address.ip, port.Name, protocol), address.nodes)
+				rule.Backends, why = backends(endpoints, address.nodes)
 				rule.Why = fmt.Sprintf("it is the %s of Service %s, port %d: %s", address.kind, name, port.Port, why)
 				table.Rules = append(table.Rules, rule)
 			}
@@ -165,10 +177,11 @@ type address struct {
 	port    int32
 	nodes   []string       // only endpoints on these nodes; nil means any
 	sources []netip.Prefix // only these clients; nil means any
+	refused string         // why nobody listens there; "" where somebody does
 }
 
 // addresses lists where one port of a Service is reached, given the nodes of this machine.
-func addresses(service *corev1.Service, port corev1.ServicePort, here map[string][]string) []address {
+func addresses(limits Limits, service *corev1.Service, port corev1.ServicePort, here map[string][]string) []address {
 	var internal, external []string // the nodes that a Local policy allows; nil where the policy is Cluster
 	machine := make([]string, 0, len(here))
 	for name := range here {
@@ -188,21 +201,22 @@ func addresses(service *corev1.Service, port corev1.ServicePort, here map[string
 		out = append(out, address{kind: "cluster address", ip: ip, port: port.Port, nodes: internal})
 	}
 	for _, ip := range service.Spec.ExternalIPs {
-		out = append(out, address{kind: "external address", ip: ip, port: port.Port, nodes: external})
+		out = append(out, address{kind: "external address", ip: ip, port: port.Port, nodes: external,
+			refused: limits.external(ip)})
 	}
 	for _, ingress := range service.Status.LoadBalancer.Ingress {
 		if ingress.IP == "" || (ingress.IPMode != nil && *ingress.IPMode == corev1.LoadBalancerIPModeProxy) {
 			continue // a name, or an address whose load balancer sends to the node ports itself
 		}
 		out = append(out, address{kind: "load balancer address", ip: ingress.IP, port: port.Port, nodes: external,
-			sources: sourceRanges(service)})
+			sources: sourceRanges(service), refused: limits.loadBalancer(ingress.IP)})
 	}
 	if port.NodePort == 0 {
 		return out
 	}
 	for _, name := range machine {
 		for _, ip := range here[name] {
-			a := address{kind: "node port of " + name, ip: ip, port: port.NodePort}
+			a := address{kind: "node port of " + name, ip: ip, port: port.NodePort, refused: limits.node(name, ip)}
 			if local {
 				a.nodes = []string{name}
 			}

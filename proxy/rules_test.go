@@ -3,6 +3,7 @@ package proxy
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,14 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what the tests found into testdata")
 
+// limits are those of the clusters of testdata/rules.
+var limits = Limits{
+	External:      []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+	LoadBalancers: []netip.Prefix{netip.MustParsePrefix("10.96.255.0/24")},
+	Nodes:         []netip.Prefix{netip.MustParsePrefix("10.128.0.0/16")},
+	Endpoints:     []netip.Prefix{netip.MustParsePrefix("10.128.0.0/16"), netip.MustParsePrefix("127.128.0.0/16")},
+}
+
 // TestRules reads each file of testdata/rules: prose, the objects there are, and the table that follows from them.
 func TestRules(t *testing.T) {
 	files, err := filepath.Glob("testdata/rules/*.txt")
@@ -27,7 +36,8 @@ func TestRules(t *testing.T) {
 			archive, err := txtar.ParseFile(file)
 			require.NoError(t, err)
 			require.Len(t, archive.Files, 2)
-			table := rules(decode(t, archive.Files[0].Data))
+			services, endpointSlices, nodes := decode(t, archive.Files[0].Data)
+			table := rules(limits, services, endpointSlices, nodes)
 			var got strings.Builder
 			for _, rule := range table.Rules {
 				fmt.Fprintln(&got, rule)

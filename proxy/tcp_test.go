@@ -156,7 +156,7 @@ func BenchmarkConnection(b *testing.B) {
 			}()
 		}
 	}()
-	p := newProxy(nil, Options{Address: func(ip string, port int32) string {
+	p := newProxy(nil, Options{Limits: onLoopback, Address: func(ip string, port int32) string {
 		if ip == "service" {
 			return "127.0.0.1:0"
 		}

@@ -63,7 +63,7 @@ func TestUDPDeadBackend(t *testing.T) {
 func TestUDPSessionsEnd(t *testing.T) {
 	now := testingclock.NewFakeClock(time.Unix(0, 0))
 	target := newBackend(t, "a")
-	p := newProxy(nil, Options{Clock: now, Address: func(ip string, port int32) string {
+	p := newProxy(nil, Options{Limits: onLoopback, Clock: now, Address: func(ip string, port int32) string {
 		if ip == "service" {
 			return "127.0.0.1:0"
 		}

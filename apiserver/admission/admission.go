@@ -21,6 +21,8 @@ type Request struct {
 	// Old is what is there; nil for a creation.
 	Old  resources.Object
 	User auth.User
+	// Warn answers with a Warning header besides; nil where the client was told already.
+	Warn func(text string)
 }
 
 // creates reports whether the request makes an object of the resource.
@@ -52,6 +54,8 @@ type Options struct {
 	// Services are the addresses for cluster IPs; Reserved lies among them and is kept for load balancers.
 	Services netip.Prefix
 	Reserved netip.Prefix
+	// ExternalIPs are the addresses that a Service's externalIPs may name.
+	ExternalIPs []netip.Prefix
 	// Random draws addresses and ports.
 	Random *rand.Rand
 }
@@ -66,6 +70,7 @@ func Chain(o Options) []Plugin {
 		{"DefaultStorageClass", defaultStorageClass{o.Reader}.admit},
 		{"PersistentVolumeClaimResize", claimResize{o.Reader}.admit},
 		{"CertificateSubjectRestriction", admitCertificateSubject},
+		{"ServiceExternalIPs", externalIPs{o.ExternalIPs}.admit},
 		{"ServiceAddresses", newServiceAddresses(o).admit},
 	}
 }

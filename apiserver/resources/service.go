@@ -35,6 +35,7 @@ func services() *Resource {
 		Default:  each(defaultService),
 		Prepare:  pair(prepareService),
 		Validate: check(validateService),
+		Warn:     warn(func(s, _ *corev1.Service) []string { return warnService(s) }),
 		Name:     validation.NameIsDNS1035Label,
 		Fields: of(func(s *corev1.Service) fields.Set {
 			return fields.Set{"spec.clusterIP": s.Spec.ClusterIP, "spec.type": string(s.Spec.Type)}

@@ -24,6 +24,7 @@ type clusterFlags struct {
 	podCIDR         string
 	serviceCIDR     string
 	expose          []string
+	externalIPs     []string
 	etcdServers     []string
 	schedulerConfig string
 	history         string
@@ -47,6 +48,8 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.simImages, "sim-images", nil, "Images that the sim runtime takes although it would refuse them")
 	flags.StringVar(&f.podCIDR, "pod-cidr", "", "Address range of the pods; empty takes the first free one")
 	flags.StringVar(&f.serviceCIDR, "service-cidr", "", "Address range of the Services; empty takes the first free one")
+	flags.StringSliceVar(&f.externalIPs, "external-ips", nil,
+		"Address ranges of this machine's that Services may take by spec.externalIPs; without it nobody listens on those")
 	flags.StringSliceVar(&f.etcdServers, "etcd-servers", nil, "URLs of an etcd to use in place of the embedded one")
 	flags.StringVar(&f.history, "history", "12h,1Gi",
 		"How much of the past is kept: an age, a size of etcd's data, or both; what is reached first counts")
@@ -78,6 +81,9 @@ func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options,
 	var err error
 	if options.Expose, err = cluster.ParseRanges(f.expose); err != nil {
 		return cluster.Options{}, usagef(cmd, "--expose %v", err)
+	}
+	if options.ExternalIPs, err = cluster.ParseRanges(f.externalIPs); err != nil {
+		return cluster.Options{}, usagef(cmd, "--external-ips %v", err)
 	}
 	if options.History, err = cluster.ParseHistory(f.history); err != nil {
 		return cluster.Options{}, usagef(cmd, "--history %q: %v", f.history, err)
