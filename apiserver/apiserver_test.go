@@ -79,6 +79,12 @@ func serveFrom(t testing.TB, etcd *etcd.Server, changes ...func(*Options)) *test
 	options := Options{
 		Name: "test", Etcd: etcd, TLS: serverTLS,
 		Services: netip.MustParsePrefix("10.96.0.0/16"), Reserved: netip.MustParsePrefix("10.96.255.0/24"),
+		Refuse: func(_ Target, ip string, _ int32) string { // backends of tests are there
+			if ip == "127.0.0.1" {
+				return ""
+			}
+			return ip + " is no address of this cluster"
+		},
 		Address:   func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) },
 		NewUID:    uuid.NewUUID,
 		NewSuffix: func() string { return "x" + strconv.FormatInt(10000+suffix.Add(1), 36)[1:] },

@@ -161,7 +161,7 @@ func logContainer(pod *corev1.Pod, name string) (string, error) {
 	return "", apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s", name, pod.Name))
 }
 
-// kubeletURL is where the node's kubelet listens.
+// kubeletURL is where the node's kubelet listens, if what the node says is an address to connect to.
 func (s *Server) kubeletURL(name string) (string, error) {
 	obj, ok := reader{s}.Get("", "nodes", "", name)
 	if !ok {
@@ -174,7 +174,11 @@ func (s *Server) kubeletURL(name string) (string, error) {
 	}
 	for _, a := range node.Status.Addresses {
 		if a.Type == corev1.NodeInternalIP {
-			return "https://" + s.Address(a.Address, node.Status.DaemonEndpoints.KubeletEndpoint.Port), nil
+			port := node.Status.DaemonEndpoints.KubeletEndpoint.Port
+			if err := s.allowed(TargetKubelet, a.Address, port); err != nil {
+				return "", err
+			}
+			return "https://" + s.Address(a.Address, port), nil
 		}
 	}
 	return "", fmt.Errorf("node %s has no InternalIP, so its kubelet can't be asked", name)

@@ -21,7 +21,7 @@ import (
 )
 
 // proxy passes a request on to what the addressed pod, service or node serves over HTTP, upgrades included. The path names
-// it as [scheme:]name[:port].
+// it as [scheme:]name[:port]. A redirect is passed on to the client, and never followed.
 func (s *Server) proxy(r *request) error {
 	scheme, name, port, ok := utilnet.SplitSchemeNamePort(r.name)
 	if !ok {
@@ -67,22 +67,27 @@ func (r *request) below() string {
 func (s *Server) proxyTarget(entry *store.Entry, scheme, port string) (*url.URL, http.RoundTripper, error) {
 	var host string
 	var err error
+	what := TargetPod
 	switch obj := entry.Object.(type) {
 	case *corev1.Node:
 		if port == "" || port == strconv.Itoa(int(obj.Status.DaemonEndpoints.KubeletEndpoint.Port)) {
 			return s.kubeletTarget(obj.Name)
 		}
+		what = TargetNode
 		host, err = nodeTarget(obj, port)
 	case *corev1.Service:
 		var slices []*discoveryv1.EndpointSlice
 		reader{s}.Each(discoveryv1.GroupName, "endpointslices", func(o resources.Object) {
 			slices = append(slices, o.(*discoveryv1.EndpointSlice))
 		})
-		host, err = serviceTarget(obj, slices, port, s.random)
+		host, err = serviceTarget(obj, slices, port, s.random, func(host string) error { return s.allowedHost(what, host) })
 	case *corev1.Pod:
 		host, err = podTarget(obj, port)
 	default:
 		err = fmt.Errorf("a %T serves nothing", obj)
+	}
+	if err == nil {
+		err = s.allowedHost(what, host)
 	}
 	return &url.URL{Scheme: cmp.Or(scheme, "http"), Host: host}, s.pods, err
 }

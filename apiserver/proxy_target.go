@@ -33,14 +33,15 @@ func podTarget(pod *corev1.Pod, port string) (string, error) {
 }
 
 // serviceTarget is one of the addresses behind a service, drawn at random: of the port that is named by its number or its
-// name, or of the one port without a name.
+// name, or of the one port without a name. Those that are not allowed are passed over.
 func serviceTarget(service *corev1.Service, slices []*discoveryv1.EndpointSlice, port string,
-	random func(int) int) (string, error) {
+	random func(int) int, allowed func(host string) error) (string, error) {
 	name, err := servicePort(service, port)
 	if err != nil {
 		return "", err
 	}
 	var ready []string
+	var refused error
 	for _, slice := range slices {
 		if slice.Namespace != service.Namespace || slice.Labels[discoveryv1.LabelServiceName] != service.Name {
 			continue
@@ -50,11 +51,20 @@ func serviceTarget(service *corev1.Service, slices []*discoveryv1.EndpointSlice,
 				continue
 			}
 			for _, e := range slice.Endpoints {
-				if (e.Conditions.Ready == nil || *e.Conditions.Ready) && len(e.Addresses) > 0 {
-					ready = append(ready, net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(*p.Port))))
+				if (e.Conditions.Ready != nil && !*e.Conditions.Ready) || len(e.Addresses) == 0 {
+					continue
 				}
+				host := net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(*p.Port)))
+				if err := allowed(host); err != nil {
+					refused = err
+					continue
+				}
+				ready = append(ready, host)
 			}
 		}
+	}
+	if len(ready) == 0 && refused != nil {
+		return "", refused
 	}
 	if len(ready) == 0 {
 		return "", apierrors.NewServiceUnavailable(fmt.Sprintf("no endpoints available for service %q", service.Name))

@@ -154,3 +154,58 @@ func TestProxyUpgrades(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "echo hello", string(message))
 }
+
+// A redirect is the client's to follow: the API server does not go where a backend sends it, nor where somebody has written
+// that a Node, a Pod or an endpoint is.
+func TestProxyStaysInTheCluster(t *testing.T) {
+	ts := start(t)
+	visits := 0
+	secret := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits++ }))
+	t.Cleanup(secret.Close)
+	to := ""
+	pod := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, to, http.StatusFound)
+	}))
+	t.Cleanup(pod.Close)
+	at, err := url.Parse(pod.URL)
+	require.NoError(t, err)
+	port, err := strconv.ParseInt(at.Port(), 10, 32)
+	require.NoError(t, err)
+	ts.served(t, at.Hostname(), int32(port))
+	transport, err := rest.TransportFor(ts.config)
+	require.NoError(t, err)
+	ask := func(path string) *http.Response { // and follow nothing
+		req, err := http.NewRequestWithContext(t.Context(), "GET", ts.config.Host+path, nil)
+		require.NoError(t, err)
+		response, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response
+	}
+	for _, where := range []string{secret.URL + "/secret", "http://169.254.169.254/latest/meta-data/"} {
+		to = where
+		for _, way := range []string{"namespaces/proxy/pods/web", "namespaces/proxy/services/web:http", fmt.Sprint("nodes/node-1:", port)} {
+			response := ask("/api/v1/" + way + "/proxy/a")
+			require.Equal(t, http.StatusFound, response.StatusCode, way)
+			require.Equal(t, where, response.Header.Get("Location"), way)
+		}
+	}
+	require.Zero(t, visits)
+
+	// Endpoints that are elsewhere are passed over, and so is a Service that has no others.
+	slices := ts.client.DiscoveryV1().EndpointSlices("proxy")
+	slice, err := slices.Get(t.Context(), "web-1", metav1.GetOptions{})
+	require.NoError(t, err)
+	slice.Endpoints = append([]discoveryv1.Endpoint{{Addresses: []string{"203.0.113.1"}}}, slice.Endpoints...)
+	slice, err = slices.Update(t.Context(), slice, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	for range 20 {
+		require.Equal(t, http.StatusFound, ask("/api/v1/namespaces/proxy/services/web:http/proxy/").StatusCode)
+	}
+	slice.Endpoints = slice.Endpoints[:1]
+	_, err = slices.Update(t.Context(), slice, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	response, body := ts.call(t, "GET", "/api/v1/namespaces/proxy/services/web:http/proxy/", "")
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	require.Contains(t, string(body), "address not allowed: 203.0.113.1 is no address of this cluster")
+}

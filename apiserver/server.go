@@ -44,6 +44,10 @@ type Options struct {
 	ExternalIPs []netip.Prefix
 	// Kubelet is the client side of the connections to kubelets.
 	Kubelet *tls.Config
+	// Refuse says why the API server does not connect to an address for its clients, "" where it does. It gets what somebody
+	// has written into a Node, a Pod or an EndpointSlice, which may be anything. Required for logs, exec, attach,
+	// port-forward and proxy: without it they are refused.
+	Refuse func(what Target, ip string, port int32) (why string)
 	// Address says where ip:port is really listened on.
 	Address func(ip string, port int32) string
 	// Components says of the parts of the control plane that run in this process whether they do, by their names in

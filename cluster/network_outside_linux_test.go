@@ -220,26 +220,6 @@ func askDNS(network string) func(address string) error {
 	}
 }
 
-// run starts a cluster in this process, and ends it with the test.
-func run(t *testing.T, o Options) (*Cluster, kubernetes.Interface) {
-	o.Ephemeral, o.Listen, o.Runtime = true, "127.0.0.1:0", runtimeSim
-	c, err := New(o)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	t.Cleanup(func() { cancel(); require.NoError(t, <-ended) })
-	select {
-	case <-c.Ready():
-	case err := <-ended:
-		ended <- err
-		require.FailNow(t, "the cluster did not start", "%v", err)
-	}
-	client, err := kubernetes.NewForConfig(c.Config())
-	require.NoError(t, err)
-	return c, client
-}
-
 // everything runs a pod and Services of every type, and lists all that listens in the cluster: what --expose may open,
 // and what it may not.
 func everything(t *testing.T, c *Cluster, client kubernetes.Interface) (services, closed []target) {

@@ -45,6 +45,9 @@ type Options struct {
 	// ExternalIPs are the addresses that Services may take for themselves by externalIPs or their status; none is none. Who
 	// reaches them is a matter of Expose.
 	ExternalIPs []netip.Prefix
+	// ForeignNodes are addresses of nodes on other machines, and of their pods, that the API server may connect to for logs,
+	// exec, attach, port-forward and proxy; it does so to this cluster's own in any case.
+	ForeignNodes []netip.Prefix
 	// Loopback keeps all addresses within 127.0.0.0/8, and so needs no route and no privilege.
 	Loopback bool
 	// EtcdServers are the URLs of an etcd to use in place of the embedded one.

@@ -151,6 +151,7 @@ func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Serve
 		ExternalIPs: c.options.ExternalIPs,
 		Kubelet:     toKubelet,
 		Components:  c.components(),
+		Refuse:      targets{c.network, c.options.ForeignNodes, uint16(address.Port)}.refuse,
 		Address:     c.network.Address,
 		Version:     Version,
 		NewUID:      uuid.NewUUID,

@@ -25,6 +25,7 @@ type clusterFlags struct {
 	serviceCIDR     string
 	expose          []string
 	externalIPs     []string
+	foreignNodes    []string
 	etcdServers     []string
 	schedulerConfig string
 	history         string
@@ -50,6 +51,9 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.serviceCIDR, "service-cidr", "", "Address range of the Services; empty takes the first free one")
 	flags.StringSliceVar(&f.externalIPs, "external-ips", nil,
 		"Address ranges of this machine's that Services may take by spec.externalIPs; without it nobody listens on those")
+	flags.StringSliceVar(&f.foreignNodes, "foreign-nodes", nil,
+		"Address ranges of nodes on other machines, and of their pods, that the API server may connect to for logs, exec, "+
+			"port-forward and proxy; without it only to this cluster's own")
 	flags.StringSliceVar(&f.etcdServers, "etcd-servers", nil, "URLs of an etcd to use in place of the embedded one")
 	flags.StringVar(&f.history, "history", "12h,1Gi",
 		"How much of the past is kept: an age, a size of etcd's data, or both; what is reached first counts")
@@ -84,6 +88,9 @@ func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options,
 	}
 	if options.ExternalIPs, err = cluster.ParseRanges(f.externalIPs); err != nil {
 		return cluster.Options{}, usagef(cmd, "--external-ips %v", err)
+	}
+	if options.ForeignNodes, err = cluster.ParseRanges(f.foreignNodes); err != nil {
+		return cluster.Options{}, usagef(cmd, "--foreign-nodes %v", err)
 	}
 	if options.History, err = cluster.ParseHistory(f.history); err != nil {
 		return cluster.Options{}, usagef(cmd, "--history %q: %v", f.history, err)
