@@ -259,10 +259,14 @@ func (n *Network) Owns(node *corev1.Node) bool {
 	return false
 }
 
-// OpenServices makes the service range and the control plane's address local to this machine. Doing so twice changes
-// nothing.
+// OpenServices makes the service range and the control plane's address local to this machine, and keeps what is for nodes and
+// pods that are not there from leaving it: on another machine's network these addresses may be anybody's. Doing so twice
+// changes nothing.
 func (n *Network) OpenServices() error {
 	err := n.openRange(n.ServiceCIDR)
+	if n.Bridge == "" || n.NodeCIDR != n.PodCIDR {
+		err = errors.Join(err, n.closeRange(n.NodeCIDR))
+	}
 	if n.BridgeHere {
 		return err // the control plane's address is the bridge's own
 	}
@@ -292,6 +296,18 @@ func (n *Network) openRange(prefix netip.Prefix) error {
 	defer n.mu.Unlock()
 	if err := n.system.addRoute(prefix); err != nil {
 		return fmt.Errorf("adding route local %s dev lo: %w", prefix, err)
+	}
+	return nil
+}
+
+func (n *Network) closeRange(prefix netip.Prefix) error {
+	if n.Mode != NetworkAnyIP {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.system.addBarrier(prefix); err != nil {
+		return fmt.Errorf("adding route unreachable %s: %w", prefix, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 // fallbackMode is what this system has without AnyIP routes.
 const fallbackMode = NetworkLoopback
 
-// routeProtocol marks minik's routes (`ip route show table local proto 109`); no routing daemon has this number.
+// routeProtocol marks minik's routes (`ip route show table all proto 109`); no routing daemon has this number.
 const routeProtocol = 109
 
 // The names of abstract sockets. A claim is claimName/<owner>/<first address>_<bits>/<process>.<number>.
@@ -194,6 +194,14 @@ func (s *system) addRoute(prefix netip.Prefix) error {
 	return nil
 }
 
+// addBarrier ends at this machine what is for an address of the prefix that no other route leads to.
+func (s *system) addBarrier(prefix netip.Prefix) error {
+	if err := netlink.RouteAdd(barrierRoute(prefix)); !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}
+
 // addAddress gives the interface another address, of this one host. One that is there already is as good.
 func (s *system) addAddress(device string, address netip.Addr) error {
 	link, err := netlink.LinkByName(device)
@@ -238,25 +246,37 @@ func removeUnused(mode NetworkMode, owner string, ranges []netip.Prefix) error {
 		}
 		for _, mine := range ranges {
 			if mine.Contains(prefix.Addr()) {
-				errs = append(errs, removeRoute(prefix))
+				errs = append(errs, removeRoute(prefix, r.Type))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func removeRoute(prefix netip.Prefix) error {
-	if err := netlink.RouteDel(localRoute(prefix)); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("removing route local %s dev lo: %w", prefix, err)
+func removeRoute(prefix netip.Prefix, kind int) error {
+	route, name := localRoute(prefix), "local %s dev lo"
+	if kind == unix.RTN_UNREACHABLE {
+		route, name = barrierRoute(prefix), "unreachable %s"
+	}
+	if err := netlink.RouteDel(route); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("removing route "+name+": %w", prefix, err)
 	}
 	return nil
+}
+
+// barrierRoute is `unreachable <prefix> proto 109`.
+func barrierRoute(prefix netip.Prefix) *netlink.Route {
+	return &netlink.Route{Type: unix.RTN_UNREACHABLE, Table: unix.RT_TABLE_MAIN, Protocol: routeProtocol, Dst: toIPNet(prefix)}
 }
 
 // localRoute is `local <prefix> dev lo table local proto 109`. The loopback interface is number 1 in every namespace.
 func localRoute(prefix netip.Prefix) *netlink.Route {
 	return &netlink.Route{LinkIndex: 1, Type: unix.RTN_LOCAL, Scope: netlink.SCOPE_HOST, Table: unix.RT_TABLE_LOCAL,
-		Protocol: routeProtocol,
-		Dst:      &net.IPNet{IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())}}
+		Protocol: routeProtocol, Dst: toIPNet(prefix)}
+}
+
+func toIPNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
 func toPrefix(n *net.IPNet) (netip.Prefix, bool) {

@@ -63,7 +63,13 @@ func TestAnyIPRoutes(t *testing.T) {
 	l, err := net.Listen("tcp", n.Address(n.DNSIP.String(), 53))
 	require.NoError(t, err)
 	l.Close()
-	require.Len(t, ourRoutes(t, n), 3)
+	// A node that is not there, and its pods, are nowhere: not even where the default route leads.
+	missing, _ := n.Node(4)
+	for _, address := range []string{missing.String(), missing.Next().String()} {
+		_, err = net.Dial("udp", net.JoinHostPort(address, "80"))
+		require.ErrorIs(t, err, unix.EHOSTUNREACH)
+	}
+	require.Len(t, ourRoutes(t, n), 4)
 	require.NoError(t, n.Close())
 	require.Empty(t, ourRoutes(t, n))
 }

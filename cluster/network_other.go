@@ -22,6 +22,8 @@ func (s *system) hold(NetworkMode, string, ...netip.Prefix) error { return nil }
 
 func (s *system) addRoute(netip.Prefix) error { return nil }
 
+func (s *system) addBarrier(netip.Prefix) error { return nil }
+
 func (s *system) addAddress(string, netip.Addr) error { return nil }
 
 // drop says that this is the last process of the cluster: nothing here tells how many there are.

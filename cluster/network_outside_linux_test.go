@@ -96,7 +96,7 @@ func newCable(t *testing.T) *machine {
 func (m *machine) plug(device string, address netip.Prefix) {
 	end, err := netlink.LinkByName(device)
 	require.NoError(m.t, err)
-	ip := &netlink.Addr{IPNet: ipNet(address)}
+	ip := &netlink.Addr{IPNet: toIPNet(address)}
 	require.NoError(m.t, errors.Join(netlink.AddrAdd(end, ip), netlink.LinkSetUp(end)))
 	for _, setting := range []string{"rp_filter=0", "route_localnet=1"} {
 		name, value, _ := strings.Cut(setting, "=")
@@ -107,11 +107,7 @@ func (m *machine) plug(device string, address netip.Prefix) {
 func (m *machine) route(to netip.Prefix, by netip.Addr) {
 	end, err := netlink.LinkByName("out0")
 	require.NoError(m.t, err)
-	require.NoError(m.t, netlink.RouteAdd(&netlink.Route{LinkIndex: end.Attrs().Index, Gw: by.AsSlice(), Dst: ipNet(to)}))
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)}
+	require.NoError(m.t, netlink.RouteAdd(&netlink.Route{LinkIndex: end.Attrs().Index, Gw: by.AsSlice(), Dst: toIPNet(to)}))
 }
 
 // newNamespace makes a network namespace without anything in it. It lives as long as the file is open.
