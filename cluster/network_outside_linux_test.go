@@ -432,6 +432,26 @@ func TestServiceTakesNoAddressOfTheMachine(t *testing.T) {
 	}
 }
 
+// A pod takes no address of this machine's for itself by the hostIP of its ports.
+func TestPodTakesNoAddressOfTheMachine(t *testing.T) {
+	own := net.IPv4(127, 78, byte(os.Getpid()>>8), byte(os.Getpid())).String()
+	_, client := run(t, Options{Nodes: 1, Loopback: true})
+	_, err := client.CoreV1().Pods("default").Create(t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "thief"},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "web",
+			Ports: []corev1.ContainerPort{{ContainerPort: 8080, HostPort: 8080, HostIP: own}}}}}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		if err := askTCP(own + ":8080"); !assert.ErrorIs(t, err, unix.ECONNREFUSED) {
+			return true
+		}
+		events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		return slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+			return e.Reason == "FailedCreatePodSandBox" && strings.Contains(e.Message, "hostIP "+own+" of hostPort 8080 is no address of the node")
+		})
+	}, patience, tick)
+}
+
 // On a bridge, containers of the cluster are within; a machine outside is not, whatever it gives as its source.
 func TestOutsideIsNotOnTheBridge(t *testing.T) {
 	m := newMachine(t, prefix("10.0.0.0/8"))

@@ -30,6 +30,9 @@ func (r *Runtime) StartSandbox(ctx context.Context, pod *corev1.Pod, attempt int
 	if has, _ := r.sandboxOf(pod.UID); has != nil {
 		return fmt.Errorf("pod %s/%s has the sandbox %.12s already", pod.Namespace, pod.Name, has.id)
 	}
+	if err := kubelet.CheckHostPorts(pod, r.options.NodeIP); err != nil {
+		return err
+	}
 	image, err := r.engine.pauseImage(ctx)
 	if err != nil {
 		return err
@@ -167,9 +170,9 @@ func hostPorts(pod *corev1.Pod, node netip.Addr) (nat.PortSet, nat.PortMap) {
 			if p.HostPort == 0 {
 				continue
 			}
-			ip := p.HostIP
-			if ip == "" || ip == "0.0.0.0" {
-				ip = node.String()
+			ip, err := kubelet.HostPortAddress(p, node)
+			if err != nil {
+				continue // it was refused before
 			}
 			protocol := strings.ToLower(string(p.Protocol))
 			if protocol == "" {
@@ -177,7 +180,7 @@ func hostPorts(pod *corev1.Pod, node netip.Addr) (nat.PortSet, nat.PortMap) {
 			}
 			port := nat.Port(fmt.Sprintf("%d/%s", p.ContainerPort, protocol))
 			exposed[port] = struct{}{}
-			bound[port] = append(bound[port], nat.PortBinding{HostIP: ip, HostPort: strconv.Itoa(int(p.HostPort))})
+			bound[port] = append(bound[port], nat.PortBinding{HostIP: ip.String(), HostPort: strconv.Itoa(int(p.HostPort))})
 		}
 	}
 	return exposed, bound

@@ -79,11 +79,9 @@ func probePort(probe *corev1.Probe) intstr.IntOrString {
 func (r *Runtime) bindings(c *container, port corev1.ContainerPort) []string {
 	out := []string{r.options.Address(c.pod.sandbox.IPs[0], port.ContainerPort)}
 	if port.HostPort > 0 && !c.pod.object.Spec.HostNetwork {
-		host := port.HostIP
-		if host == "" || host == "0.0.0.0" {
-			host = r.addresses.node().String()
+		if host, err := kubelet.HostPortAddress(port, r.addresses.node()); err == nil { // else it was refused before
+			out = append(out, r.options.Address(host.String(), port.HostPort))
 		}
-		out = append(out, r.options.Address(host, port.HostPort))
 	}
 	return out
 }

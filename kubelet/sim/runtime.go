@@ -176,8 +176,11 @@ func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt in
 	if _, ok := r.pods[object.UID]; ok {
 		return fmt.Errorf("pod %s/%s has a sandbox already", object.Namespace, object.Name)
 	}
-	p := &pod{object: object}
 	ip := r.addresses.node()
+	if err := kubelet.CheckHostPorts(object, ip); err != nil {
+		return err
+	}
+	p := &pod{object: object}
 	if !object.Spec.HostNetwork {
 		addr, err := r.addresses.Take()
 		if err != nil {
