@@ -15,6 +15,9 @@
 // (pods' volumes are data) is gone when Run returns. What a process that was killed has left is found again by the next
 // start, and taken away by [Clean] and [Reset]. [Serve] runs one component alone; six of them make the same cluster.
 //
+// Who may connect to any of them is decided in one place, network_admit.go, and where the API server connects to for its
+// clients in another, network_target.go.
+//
 // Every component gets a *rest.Config with its own certificate, and nothing else of the others. Where the API server is in the
 // same process, requests go straight to its handler: the way, who asks and what they may are the same, but for the sockets.
 //

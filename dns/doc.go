@@ -11,7 +11,8 @@
 //	    Started while it is held, it does not answer before the first zone. That it stays registered is no decision.
 //	 2. answer (answer.go) looks a question up. It follows the DNS-based service discovery specification of Kubernetes,
 //	    version 1.1.0: https://github.com/kubernetes/dns/blob/master/docs/specification.md
-//	 3. What is not of the cluster's domain goes to the name servers of this machine (forward.go).
+//	 3. What is not of the cluster's domain goes to the name servers of this machine (forward.go). So not everybody may ask:
+//	    Options.ListenTCP and ListenUDP keep out who is neither on this machine nor a pod.
 //	 4. serve.go answers over UDP and TCP.
 //	 5. The server is itself found by way of a Service: register.go keeps kube-system/kube-dns, at the tenth service address,
 //	    and its EndpointSlice. The proxy does the rest.

@@ -23,7 +23,9 @@
 // its power (its Ready condition is Unknown) has no listeners either.
 //
 // Upstream of this package is the API server alone. Downstream are the pods, which the kubelets run. No address is
-// listened on or dialled as it stands in an object: Options.Address says where this machine really has it.
+// listened on or dialled as it stands in an object: Options.Address says where this machine really has it. Which ones objects
+// may name at all is bounded by [Limits]; what they name besides is refused, with an Event of the Service. Who may connect is
+// for Options.ListenTCP and ListenUDP to decide.
 //
 // Real Kubernetes writes rules for the kernel's packet filter instead (iptables, nftables, ipvs), on each node, and so
 // keeps the client's address where this proxy shows its own. What differs further:
@@ -33,6 +35,8 @@
 //     machine for load balancer addresses and external addresses. A client on the machine itself is no exception.
 //   - Backends are taken in turn, not at random.
 //   - ClientIP affinity is remembered for each address listened on, not for the Service as a whole.
+//   - externalIPs, and load balancer addresses that the cluster has not given out, are listened on where the administrator
+//     allows them; endpoints at loopback addresses are refused here, and not by validation.
 //   - loadBalancerSourceRanges closes a connection where the packet filter drops its packets.
 //   - Topology hints, trafficDistribution and healthCheckNodePort have no effect. SCTP is refused.
 package proxy
