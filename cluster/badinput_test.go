@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,14 +37,16 @@ func TestBadInput(t *testing.T) {
 	}{
 		"port taken": {func(o *Options) { o.Listen = taken.Addr().String() },
 			"the port is taken, perhaps by another cluster; choose another one, or any free one with port 0"},
-		"no port":                         {func(o *Options) { o.Listen = "nonsense" }, "--listen nonsense"},
-		"unknown runtime":                 {func(o *Options) { o.Runtime = "podman" }, `unknown runtime "podman": it is auto, docker or sim`},
-		"no nodes":                        {func(o *Options) { o.Nodes = 0 }, "a cluster has 1 to 250 nodes, not 0"},
-		"too many nodes":                  {func(o *Options) { o.Nodes = 251 }, "a cluster has 1 to 250 nodes, not 251"},
-		"no data dir":                     {func(o *Options) { o.DataDir = "" }, "a cluster needs a data directory"},
-		"data dir is none":                {func(o *Options) { o.DataDir = file }, "choose another with --data-dir"},
-		"range no network":                {func(o *Options) { o.ServiceCIDR = "10.96.0.1" }, "name others with --service-cidr and --pod-cidr"},
-		"etcd is silent":                  {func(o *Options) { o.EtcdServers = []string{"http://127.0.0.1:1"} }, "is --etcd-servers right?"},
+		"no port":          {func(o *Options) { o.Listen = "nonsense" }, "--listen nonsense"},
+		"unknown runtime":  {func(o *Options) { o.Runtime = "podman" }, `unknown runtime "podman": it is auto, docker or sim`},
+		"no nodes":         {func(o *Options) { o.Nodes = 0 }, "a cluster has 1 to 250 nodes, not 0"},
+		"too many nodes":   {func(o *Options) { o.Nodes = 251 }, "a cluster has 1 to 250 nodes, not 251"},
+		"no data dir":      {func(o *Options) { o.DataDir = "" }, "a cluster needs a data directory"},
+		"data dir is none": {func(o *Options) { o.DataDir = file }, "choose another with --data-dir"},
+		"range no network": {func(o *Options) { o.ServiceCIDR = "10.96.0.1" }, "name others with --service-cidr and --pod-cidr"},
+		"etcd is silent":   {func(o *Options) { o.EtcdServers = []string{"http://127.0.0.1:1"} }, "is --etcd-servers right?"},
+		"exposed on the loopback": {func(o *Options) { o.Expose = []netip.Prefix{prefix("192.168.0.0/16")} },
+			"which no other machine reaches; run it as root on Linux, or leave --expose out"},
 		"no such scheduler configuration": {func(o *Options) { o.SchedulerConfig = file + ".yaml" }, file + ".yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {

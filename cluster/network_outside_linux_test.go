@@ -366,6 +366,24 @@ func TestExpose(t *testing.T) {
 	other.reachesNot(closed)
 }
 
+// An address that --listen names is open to all that reach it, and nothing else is by that.
+func TestListenOpensTheAPIServerAlone(t *testing.T) {
+	m := newMachine(t, prefix("10.0.0.0/8"))
+	for _, listen := range []string{"0.0.0.0", m.here.String()} {
+		c, client := run(t, Options{Nodes: 1, Listen: listen + ":0"})
+		services, closed := everything(t, c, client)
+		_, port, err := net.SplitHostPort(strings.TrimPrefix(c.host, "https://"))
+		require.NoError(t, err)
+		m.reaches([]target{{"the API server", net.JoinHostPort(m.here.String(), port), askTLS}})
+		m.reachesNot(services)
+		for _, g := range closed {
+			if g.name != "API server's own listener" && (listen != "0.0.0.0" || g.name != "API server for pods") {
+				m.reachesNot([]target{g})
+			}
+		}
+	}
+}
+
 // A Service takes no address of this machine's for itself, neither by its externalIPs nor by writing into its status what its
 // load balancer was given, unless the administrator says so; and its endpoints lead to no server of this machine's loopback.
 func TestServiceTakesNoAddressOfTheMachine(t *testing.T) {

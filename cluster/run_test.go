@@ -12,7 +12,7 @@ import (
 
 // run starts a cluster in this process, and ends it with the test.
 func run(t *testing.T, o Options) (*Cluster, kubernetes.Interface) {
-	o.Ephemeral, o.Listen, o.Runtime = true, "127.0.0.1:0", cmp.Or(o.Runtime, runtimeSim)
+	o.Ephemeral, o.Listen, o.Runtime = true, cmp.Or(o.Listen, "127.0.0.1:0"), cmp.Or(o.Runtime, runtimeSim)
 	o.Logger = slog.New(slog.DiscardHandler)
 	c, err := New(o)
 	require.NoError(t, err)
