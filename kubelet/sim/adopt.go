@@ -44,10 +44,12 @@ func (r *Runtime) adopt(object *corev1.Pod) {
 	if len(p.containers) == 0 || err != nil {
 		return
 	}
-	if !object.Spec.HostNetwork {
-		if !r.addresses.Claim(ip) {
-			return
-		}
+	switch {
+	case object.Spec.HostNetwork:
+		ip = r.addresses.node() // whatever the status says, which others write
+	case !r.addresses.Claim(ip):
+		return
+	default:
 		p.address = ip
 	}
 	p.sandbox = kubelet.Sandbox{ID: identify("sandbox", object.UID, "adopted"), Ready: true, IPs: []string{ip.String()},

@@ -280,3 +280,20 @@ func TestAdopt(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, pods)
 }
+
+// A status is written by others: what it says of addresses counts where they are the node's to give.
+func TestAdoptTakesNoOtherAddress(t *testing.T) {
+	running := []corev1.ContainerStatus{{Name: "a", ContainerID: "sim://a0", State: corev1.ContainerState{
+		Running: &corev1.ContainerStateRunning{StartedAt: metav1.Unix(1e9, 0)}}}}
+	host, other := podOf("host", corev1.Container{Name: "a"}), podOf("other", corev1.Container{Name: "a"})
+	host.Spec.HostNetwork = true
+	for _, pod := range []*corev1.Pod{host, other} {
+		pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "127.0.0.1", ContainerStatuses: running}
+	}
+	r := sim.New(sim.Options{})
+	require.NoError(t, r.Adopt(t.Context(), []*corev1.Pod{host, other}))
+	require.Equal(t, []string{"10.244.0.1"}, list(t, r, host).Sandbox.IPs)
+	pods, err := r.Pods(t.Context(), other.UID)
+	require.NoError(t, err)
+	require.Empty(t, pods)
+}
