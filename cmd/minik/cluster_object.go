@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -31,6 +33,7 @@ type reader struct {
 	client    *rest.RESTClient // of minik's own kinds; reads other paths as well
 	mapper    meta.RESTMapper
 	namespace string
+	veil      veil // over the Secrets that are read
 }
 
 // newReader connects to the cluster of the data directory, or to that of --kubeconfig.
@@ -57,7 +60,7 @@ func newReader(cmd *cobra.Command, home *home, flags *genericclioptions.ConfigFl
 	if err != nil {
 		return nil, err
 	}
-	return &reader{config: config, client: client, mapper: mapper, namespace: namespace}, nil
+	return &reader{config: config, client: client, mapper: mapper, namespace: namespace, veil: newVeil()}, nil
 }
 
 // object reads KIND/NAME in kubectl's words: pod/web-x, deploy/web, deployments.apps/web. The object need not be there.
@@ -124,17 +127,29 @@ func (r *reader) state(ctx context.Context, object journal.Object, revision int6
 		return nil, fmt.Errorf("reading %s/%s at revision %d: %w", object.Resource, object.Name, revision, err)
 	}
 	if object.Group == "" && object.Resource == "secrets" {
-		veil(state)
+		r.veil.over(state)
 	}
 	return state, nil
 }
 
-// veil puts a digest in the place of each of a Secret's values: it shows that a value changed, and not to what.
-func veil(secret map[string]any) {
+// veil hides the values of Secrets. It is the key of the marks that stand in their places: one is made for each run of minik,
+// and forgotten with it. A plain digest would give away to whoever sees it, in a class or in a log, any password that can be
+// guessed; under a key that is gone there is nothing to try guesses against.
+type veil []byte
+
+func newVeil() veil {
+	key := make(veil, sha256.Size)
+	_, _ = rand.Read(key) // it never fails: the process ends where there is no randomness
+	return key
+}
+
+// over puts a mark in the place of each of the Secret's values. Within one run, equal marks are equal values.
+func (v veil) over(secret map[string]any) {
 	data, _ := secret["data"].(map[string]any)
 	for key, value := range data {
-		sum := sha256.Sum256(fmt.Append(nil, value))
-		data[key] = "sha256:" + hex.EncodeToString(sum[:4])
+		mark := hmac.New(sha256.New, v)
+		_, _ = fmt.Fprint(mark, value) // a hash takes every byte
+		data[key] = "hidden:" + hex.EncodeToString(mark.Sum(nil)[:4])
 	}
 	if metadata, ok := secret["metadata"].(map[string]any); ok {
 		if annotations, ok := metadata["annotations"].(map[string]any); ok {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -41,8 +42,10 @@ func diffObjects(from, to *unstructured.Unstructured) (string, error) {
 	return withoutHeads(diff.Diff("before", texts[0], "after", texts[1])), nil
 }
 
-// mask hides the values of a Secret, and shows which of them differ from the other state's.
+// mask hides the values of a Secret, and shows which of them differ from the other state's. kubectl's note of what was applied
+// repeats them, and is left out.
 func mask(secret map[string]any, other *unstructured.Unstructured, when string) {
+	unstructured.RemoveNestedField(secret, "metadata", "annotations", corev1.LastAppliedConfigAnnotation)
 	for _, field := range []string{"data", "stringData"} {
 		values, ok := secret[field].(map[string]any)
 		if !ok {

@@ -91,8 +91,9 @@ func TestDiffWithoutHeads(t *testing.T) {
 
 // The values of a Secret are nobody's to see on a terminal.
 func TestDiffHidesSecrets(t *testing.T) {
-	from := parsedObject(t, "{kind: Secret, metadata: {name: s}, data: {a: b25l, b: dHdv}}")
-	to := parsedObject(t, "{kind: Secret, metadata: {name: s}, data: {a: b25l, b: dGhyZWU=}}")
+	const applied = ", annotations: {kubectl.kubernetes.io/last-applied-configuration: "
+	from := parsedObject(t, "{kind: Secret, metadata: {name: s"+applied+"dHdv}}, data: {a: b25l, b: dHdv}}")
+	to := parsedObject(t, "{kind: Secret, metadata: {name: s"+applied+"dGhyZWU=}}, data: {a: b25l, b: dGhyZWU=}}")
 	diff, err := diffObjects(from, to)
 	require.NoError(t, err)
 	require.Contains(t, diff, "-  b: '*** (before)'\n+  b: '*** (after)'\n")
