@@ -33,6 +33,16 @@ lint: ## run go vet and the linters of .golangci.yml
 	$(GO) vet ./...
 	golangci-lint run
 
+# How long each fuzz target runs.
+TIME ?= 10s
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target of the API server for TIME each; what fails is kept in testdata/fuzz
+	@set -e; for target in $$($(GO) test -list '^Fuzz' ./apiserver | grep '^Fuzz'); do \
+		echo "$$target, $(TIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(TIME) ./apiserver; \
+	done
+
 .PHONY: rewrite
 rewrite: ## rewrite the expected results of the scenario files in testdata/ (look at the difference afterwards)
 	$(GO) test $$(grep -rl --include='*_test.go' '"rewrite"' . | xargs -n1 dirname | sort -u) -rewrite

@@ -3,10 +3,8 @@ package apiserver
 import (
 	"errors"
 	"fmt"
-	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,7 +34,7 @@ func (s *Server) apply(r *request, data []byte) error {
 	merge := func(current resources.Object) (resources.Object, error) {
 		merged, err := manager.Apply(current, wanted.DeepCopy(), r.URL.Query().Get("fieldManager"), force)
 		if err != nil {
-			return nil, notMerged(err)
+			return nil, r.notMerged(err)
 		}
 		obj := merged.(resources.Object)
 		if r.served != nil && r.row.Default != nil { // the library gave the other version its defaults, which are none
@@ -70,15 +68,14 @@ func (s *Server) apply(r *request, data []byte) error {
 	}
 }
 
-// notMerged passes on what the library says of a configuration that it can't merge, for example of a field that no schema
-// has: a 500 in the library's own words and without a reason, as upstream has it.
-func notMerged(err error) error {
+// notMerged words what the library says of a configuration that it can't merge, for example of a field that no schema has. The
+// words are upstream's, which answers 500 where it is the client's mistake.
+func (r *request) notMerged(err error) error {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		return err
 	}
-	return &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error()}}
+	return apierrors.NewBadRequest(r.told(err))
 }
 
 // applyPart applies to a subresource with a body of its own, a Scale: who owns its replicas owns those of the object.
@@ -99,7 +96,7 @@ func (s *Server) applyPart(r *request, manager *managedfields.FieldManager, want
 		shown.(resources.Object).SetManagedFields(owned)
 		merged, err := manager.Apply(shown, wanted.DeepCopy(), r.URL.Query().Get("fieldManager"), force)
 		if err != nil {
-			return nil, false, notMerged(err)
+			return nil, false, r.notMerged(err)
 		}
 		next, err := s.placed(r, current, merged)
 		if err != nil {
@@ -154,13 +151,14 @@ func (s *Server) applied(r *request, data []byte) (*unstructured.Unstructured, b
 	}
 	wanted := &unstructured.Unstructured{Object: map[string]any{}}
 	if err := yaml.Unmarshal(data, &wanted.Object); err != nil {
-		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
+		return nil, false, apierrors.NewBadRequest("error decoding YAML: " + r.told(err))
 	}
 	if v := wanted.GetAPIVersion(); v == "" || wanted.GetKind() == "" {
 		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("incorrect version specified in apply patch. Specified patch "+
 			"version: %s, kind: %s, expected: %s, %s", v, wanted.GetKind(), document.GroupVersion(), document.Kind))
 	}
-	if wanted.GetManagedFields() != nil {
+	if managed, there, err := unstructured.NestedFieldNoCopy(wanted.Object, "metadata", "managedFields"); err != nil ||
+		there && managed != nil {
 		return nil, false, apierrors.NewBadRequest("metadata.managedFields must be nil")
 	}
 	if wanted.GetName() == "" {

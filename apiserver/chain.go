@@ -194,6 +194,9 @@ func (s *Server) fail(r *request, err error) {
 	if errors.As(err, &tooLarge) {
 		status = statusOf(apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("limit is %d", maxBody)), r.gr(), r.name)
 	}
+	if status.Code == http.StatusInternalServerError && errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		status = statusOf(timedOut(), r.gr(), r.name) // whatever it stopped at: its time was over
+	}
 	if status.Code >= 500 && !errors.Is(err, context.Canceled) {
 		s.Logger.Error("a request failed", "component", "apiserver", "verb", r.verb, "path", r.URL.Path, "err", err)
 	}

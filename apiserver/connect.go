@@ -43,7 +43,7 @@ func (s *Server) connect(r *request) error {
 	}
 	location, err := url.Parse(base + path)
 	if err != nil {
-		return fmt.Errorf("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
+		return unreachable("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
 	}
 	location.RawQuery = query.Encode()
 	r.anonymize()
@@ -135,7 +135,9 @@ type refuser struct {
 }
 
 // Error is proxy.ErrorResponder's.
-func (f refuser) Error(_ http.ResponseWriter, _ *http.Request, err error) { f.s.fail(f.r, err) }
+func (f refuser) Error(_ http.ResponseWriter, _ *http.Request, err error) {
+	f.s.fail(f.r, unreachable("asking what %s serves: %w", f.r.name, err))
+}
 
 // tunnel speaks SPDY to the kubelet, and passes its bytes to and from the client as messages of a WebSocket.
 func (s *Server) tunnel(r *request, w http.ResponseWriter, location *url.URL) error {
@@ -171,25 +173,25 @@ func (s *Server) tunnel(r *request, w http.ResponseWriter, location *url.URL) er
 func (s *Server) dialSPDY(ctx context.Context, location *url.URL) (net.Conn, error) {
 	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, location.String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("asking the kubelet at %s: %w", location.Host, err)
+		return nil, unreachable("asking the kubelet at %s: %w", location.Host, err)
 	}
 	ask.Header.Set(httpstream.HeaderConnection, httpstream.HeaderUpgrade)
 	ask.Header.Set(httpstream.HeaderUpgrade, "SPDY/3.1")
 	ask.Header.Set(httpstream.HeaderProtocolVersion, "portforward.k8s.io")
 	node, err := proxy.DialURL(ctx, location, s.kubelet)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the kubelet at %s: %w", location.Host, err)
+		return nil, unreachable("connecting to the kubelet at %s: %w", location.Host, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = node.Close() })
 	defer stop()
 	if err := ask.Write(node); err != nil {
-		return nil, fmt.Errorf("asking the kubelet at %s: %w", location.Host, err)
+		return nil, unreachable("asking the kubelet at %s: %w", location.Host, err)
 	}
 	reader := bufio.NewReader(node)
 	answer, err := http.ReadResponse(reader, ask)
 	if err != nil {
 		_ = node.Close()
-		return nil, fmt.Errorf("reading the answer of the kubelet at %s: %w", location.Host, err)
+		return nil, unreachable("reading the answer of the kubelet at %s: %w", location.Host, err)
 	}
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		defer func() { _ = node.Close() }()

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/admission"
 	"minik.dev/apiserver/auth"
@@ -57,7 +57,7 @@ func (s *Server) redirected(r *request, obj resources.Object) error {
 // review answers a question, and stores nothing.
 func (s *Server) review(r *request, obj resources.Object) error {
 	if mistakes := r.row.Validate(obj, nil); len(mistakes) > 0 {
-		return apierrors.NewInvalid(r.row.Kind.GroupKind(), obj.GetName(), mistakes)
+		return invalidObject(r.row.Kind.GroupKind(), obj.GetName(), mistakes, r.row.Secret)
 	}
 	r.row.Answer(obj, resources.Asked{User: r.user, May: auth.Authorize, Rules: auth.Rules})
 	return s.plain(r, http.StatusCreated, obj)
@@ -169,13 +169,20 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 
 // dropRepeatedOwners keeps one of owner references that are the same in everything, and warns of the others.
 func (r *request) dropRepeatedOwners(obj resources.Object) {
-	var kept []metav1.OwnerReference
+	refs := obj.GetOwnerReferences()
+	if len(refs) < 2 {
+		return
+	}
+	kept := make([]metav1.OwnerReference, 0, len(refs))
+	seen := make(map[ownerKey]bool, len(refs))
 	var repeated []string
-	for _, ref := range obj.GetOwnerReferences() {
-		if slices.ContainsFunc(kept, func(k metav1.OwnerReference) bool { return equality.Semantic.DeepEqual(k, ref) }) {
+	for _, ref := range refs {
+		key := keyOf(ref)
+		if seen[key] {
 			repeated = append(repeated, string(ref.UID))
 			continue
 		}
+		seen[key] = true
 		kept = append(kept, ref)
 	}
 	if len(repeated) == 0 {
@@ -184,6 +191,23 @@ func (r *request) dropRepeatedOwners(obj resources.Object) {
 	obj.SetOwnerReferences(kept)
 	r.warn(".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject " +
 		"such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: " + strings.Join(repeated, ", "))
+}
+
+// ownerKey is all of an owner reference, so that two of them can be compared without looking at each pair.
+type ownerKey struct {
+	metav1.OwnerReference      // without its pointers
+	controller, blocks         bool
+	saysController, saysBlocks bool
+}
+
+func keyOf(ref metav1.OwnerReference) ownerKey {
+	key := ownerKey{
+		controller: ptr.Deref(ref.Controller, false), blocks: ptr.Deref(ref.BlockOwnerDeletion, false),
+		saysController: ref.Controller != nil, saysBlocks: ref.BlockOwnerDeletion != nil,
+	}
+	ref.Controller, ref.BlockOwnerDeletion = nil, nil
+	key.OwnerReference = ref
+	return key
 }
 
 // warnings are what a creation is answered with besides the object.
@@ -220,7 +244,7 @@ func invalid(r *request, obj, old resources.Object) error {
 	if len(mistakes) == 0 {
 		return nil
 	}
-	return apierrors.NewInvalid(r.row.Kind.GroupKind(), obj.GetName(), mistakes)
+	return invalidObject(r.row.Kind.GroupKind(), obj.GetName(), mistakes, r.row.Secret)
 }
 
 // answerDry answers with an object as it would have been written.

@@ -61,7 +61,7 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 	switch {
 	case err != nil || len(found) == 0: // a body that can't be read was not looked through
 	case v == strict:
-		return nil, unreadable(kind, runtime.NewStrictDecodingError(found))
+		return nil, r.unreadable(kind, runtime.NewStrictDecodingError(found))
 	case v == warn:
 		for _, e := range found {
 			r.warn(e.Error())
@@ -75,7 +75,7 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 			actual.GroupVersion().WithKind(actual.Kind), kind))
 	}
 	if err != nil {
-		return nil, unreadable(kind, err)
+		return nil, r.unreadable(kind, err)
 	}
 	return obj, nil
 }
@@ -83,12 +83,13 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 // unreadableError says that a body is not what the kind's schema asks for.
 type unreadableError struct {
 	*apierrors.StatusError
-	cause error
+	cause string
 }
 
-func unreadable(kind schema.GroupVersionKind, cause error) error {
+func (r *request) unreadable(kind schema.GroupVersionKind, err error) error {
+	cause := r.told(err)
 	return &unreadableError{cause: cause, StatusError: apierrors.NewBadRequest(
-		fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", kind.Kind, kind.Version, kind.Kind, cause))}
+		fmt.Sprintf("%s in version %q cannot be handled as a %s: %s", kind.Kind, kind.Version, kind.Kind, cause))}
 }
 
 // object reads the body as the addressed kind, with its defaults, in the stored version.

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"sigs.k8s.io/yaml"
 
 	"minik.dev/apiserver/store"
 )
@@ -31,7 +30,11 @@ func (m media) encode(obj runtime.Object) ([]byte, error) {
 		apiVersion, kind := obj.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
 		return envelope(apiVersion, kind, raw), nil
 	case mediaYAML:
-		return yaml.Marshal(obj)
+		b, err := json.Marshal(obj)
+		if err != nil {
+			return nil, err
+		}
+		return jsonToYAML(b)
 	default:
 		b, err := json.Marshal(obj)
 		if err == nil && m.Pretty {
@@ -225,5 +228,3 @@ func (m media) contentType(watch bool) string {
 		return m.Type
 	}
 }
-
-func jsonToYAML(b []byte) ([]byte, error) { return yaml.JSONToYAML(b) }

@@ -22,13 +22,18 @@ import (
 func (ts *testServer) serveOne(t testing.TB, req *http.Request) *httptest.ResponseRecorder {
 	ctx, cancel := context.WithTimeout(req.Context(), 10*time.Millisecond) // ends watches, and reads of the future
 	defer cancel()
-	admin := &x509.Certificate{Subject: pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}}}
 	req = req.WithContext(ctx)
-	req.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{admin}}}
+	req.TLS = adminTLS()
 	out := httptest.NewRecorder()
 	ts.handler.ServeHTTP(out, req)
 	require.NotEqual(t, http.StatusInternalServerError, out.Code, "%s %q: %s", req.Method, req.URL, out.Body)
 	return out
+}
+
+// adminTLS is the connection of an administrator.
+func adminTLS() *tls.ConnectionState {
+	admin := &x509.Certificate{Subject: pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}}}
+	return &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{admin}}}
 }
 
 var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW"}
@@ -84,7 +89,11 @@ func FuzzQueries(f *testing.F) {
 func FuzzBodies(f *testing.F) {
 	kinds := []string{mediaJSON, mediaYAML, mediaProto, string(types.JSONPatchType), string(types.MergePatchType),
 		string(types.StrategicMergePatchType), string(types.ApplyYAMLPatchType), "", "x/y"}
-	for _, body := range []string{
+	calls := [][2]string{
+		{"POST", "configmaps"}, {"PUT", "configmaps/a"}, {"PATCH", "configmaps/a"}, {"PATCH", "pods/a"}, {"PATCH", "pods/a/status"},
+		{"POST", "pods"}, {"POST", "services"}, {"POST", "pods/a/binding"}, {"POST", "pods/a/eviction"}, {"DELETE", "configmaps/none"},
+	}
+	for n, body := range []string{
 		"", "{}", "[]", "null", "1", `"x"`, "{", `{"metadata":null}`, `{"metadata":{"name":null}}`, `{"metadata":[]}`,
 		`{"metadata":{"name":"b","labels":null,"managedFields":[{}]}}`, `{"metadata":{"managedFields":[{"fieldsType":"FieldsV1","fieldsV1":{"x":1}}]}}`,
 		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":null}}`, `{"apiVersion":"v1","kind":"List","items":[]}`,
@@ -96,7 +105,7 @@ func FuzzBodies(f *testing.F) {
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: {b: c}}", strings.Repeat("[", 10_001),
 	} {
 		for i := range kinds {
-			f.Add(uint8(i), []byte(body))
+			f.Add(uint8(i), uint8(n+i), []byte(body)) // each with another call: TestRandomRequests tries all
 		}
 	}
 	ts := start(f)
@@ -106,16 +115,12 @@ func FuzzBodies(f *testing.F) {
 	_, err = ts.client.CoreV1().Pods("default").Create(f.Context(), pod("a"), metav1.CreateOptions{})
 	require.NoError(f, err)
 	ts.configMap(f, "default", "a", "k", "v")
-	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
-		for _, call := range [][2]string{
-			{"POST", "configmaps"}, {"PUT", "configmaps/a"}, {"PATCH", "configmaps/a"}, {"PATCH", "pods/a"}, {"PATCH", "pods/a/status"},
-			{"POST", "pods"}, {"POST", "services"}, {"POST", "pods/a/binding"}, {"POST", "pods/a/eviction"}, {"DELETE", "configmaps/none"},
-		} {
-			path := "/api/v1/namespaces/default/" + call[1] + "?dryRun=All&fieldManager=fuzz"
-			req := httptest.NewRequestWithContext(t.Context(), call[0], path, strings.NewReader(string(body)))
-			req.Header.Set("Content-Type", kinds[int(kind)%len(kinds)])
-			ts.serveOne(t, req)
-		}
+	f.Fuzz(func(t *testing.T, kind, call uint8, body []byte) {
+		method, path := calls[int(call)%len(calls)][0], calls[int(call)%len(calls)][1]
+		path = "/api/v1/namespaces/default/" + path + "?dryRun=All&fieldManager=fuzz"
+		req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(string(body)))
+		req.Header.Set("Content-Type", kinds[int(kind)%len(kinds)])
+		ts.serveOne(t, req)
 	})
 }
 

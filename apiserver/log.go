@@ -32,7 +32,7 @@ func (s *Server) log(r *request) error {
 		return err
 	}
 	if mistakes := logMistakes(r.URL.Query()); len(mistakes) > 0 {
-		return apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("PodLogOptions").GroupKind(), pod.Name, mistakes)
+		return invalidObject(corev1.SchemeGroupVersion.WithKind("PodLogOptions").GroupKind(), pod.Name, mistakes, false)
 	}
 	if pod.Spec.NodeName == "" {
 		return apierrors.NewBadRequest(fmt.Sprintf("pod %s does not have a host assigned", pod.Name))
@@ -47,11 +47,11 @@ func (s *Server) log(r *request) error {
 		url.PathEscape(container))
 	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, path+"?"+query.Encode(), nil)
 	if err != nil {
-		return fmt.Errorf("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
+		return unreachable("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
 	}
 	answer, err := s.kubelet.RoundTrip(ask)
 	if err != nil {
-		return fmt.Errorf("asking the kubelet of %s for the log of %s: %w", pod.Spec.NodeName, container, err)
+		return unreachable("asking the kubelet of %s for the log of %s: %w", pod.Spec.NodeName, container, err)
 	}
 	defer func() { _ = answer.Body.Close() }() // everything there is has been read
 	if answer.StatusCode != http.StatusOK {
@@ -115,7 +115,7 @@ func (s *Server) copyLog(r *request, from io.Reader) {
 func kubeletError(answer *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
 	if err != nil {
-		return fmt.Errorf("reading the kubelet's answer: %w", err)
+		return unreachable("reading the kubelet's answer: %w", err)
 	}
 	var status apierrors.StatusError
 	if json.Unmarshal(body, &status.ErrStatus) == nil && status.ErrStatus.Status == metav1.StatusFailure {
@@ -130,7 +130,7 @@ func kubeletError(answer *http.Response) error {
 		e.ErrStatus.Message = message
 		return e
 	default:
-		return fmt.Errorf("the kubelet answered %s: %s", answer.Status, message)
+		return unreachable("the kubelet answered %s: %s", answer.Status, message)
 	}
 }
 
@@ -181,5 +181,5 @@ func (s *Server) kubeletURL(name string) (string, error) {
 			return "https://" + s.Address(a.Address, port), nil
 		}
 	}
-	return "", fmt.Errorf("node %s has no InternalIP, so its kubelet can't be asked", name)
+	return "", unreachable("node %s has no InternalIP, so its kubelet can't be asked", name)
 }

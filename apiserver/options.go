@@ -52,7 +52,7 @@ func wrongOptions(kind string, unreadable error, mistakes field.ErrorList) error
 	case unreadable != nil:
 		return apierrors.NewBadRequest(unreadable.Error())
 	case len(mistakes) > 0:
-		return apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: kind}, "", mistakes)
+		return invalidObject(schema.GroupKind{Group: metav1.GroupName, Kind: kind}, "", mistakes, false)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	goruntime "runtime"
 	"sync"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -56,7 +57,7 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 	}
 	twice, err := decodePatch(kind, patch)
 	if err != nil {
-		return nil, err
+		return nil, r.refusedPatch(err)
 	}
 	before, err := json.Marshal(shown)
 	if err != nil {
@@ -64,11 +65,11 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 	}
 	after, err := applyPatch(kind, patch, before, empty)
 	if err != nil {
-		return nil, err
+		return nil, r.refusedPatch(err)
 	}
 	body, err := s.decode(r, mediaJSON, after, r.document(), empty, twice...)
 	if err != nil {
-		return nil, invalidPatch(kind, patch, after, err)
+		return nil, r.invalidPatch(kind, patch, after, err)
 	}
 	if r.part() {
 		return s.placed(r, current, body)
@@ -97,7 +98,7 @@ func decodePatch(kind types.PatchType, patch []byte) (twice []error, err error) 
 	if kind == types.JSONPatchType {
 		twice, err = kjson.UnmarshalStrict(patch, &[]operation{})
 		if err != nil {
-			return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+			return nil, badPatch("error decoding patch: %w", err)
 		}
 		for i, mistake := range twice {
 			twice[i] = fmt.Errorf("json patch %w", mistake)
@@ -106,14 +107,14 @@ func decodePatch(kind types.PatchType, patch []byte) (twice []error, err error) 
 	}
 	twice, err = kjson.UnmarshalStrict(patch, &map[string]any{}, kjson.DisallowDuplicateFields)
 	if err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding patch: %v", err))
+		return nil, badPatch("error decoding patch: %w", err)
 	}
 	return twice, nil
 }
 
 // invalidPatch words, as upstream does, that what the patch makes of the object is none of its kind: for a strategic merge
 // patch it shows the patch, else what came of it.
-func invalidPatch(kind types.PatchType, patch, after []byte, err error) error {
+func (r *request) invalidPatch(kind types.PatchType, patch, after []byte, err error) error {
 	var unreadable *unreadableError
 	if !errors.As(err, &unreadable) {
 		return err
@@ -124,8 +125,8 @@ func invalidPatch(kind types.PatchType, patch, after []byte, err error) error {
 		_ = json.Unmarshal(patch, &pieces) // it has been read before
 		shown = fmt.Sprintf("%+v", pieces)
 	}
-	return apierrors.NewInvalid(schema.GroupKind{}, "", field.ErrorList{
-		field.Invalid(field.NewPath("patch"), shown, unreadable.cause.Error())})
+	return invalidObject(schema.GroupKind{}, "", field.ErrorList{
+		field.Invalid(field.NewPath("patch"), shown, unreadable.cause)}, r.row.Secret)
 }
 
 // boundCopies keeps a patch of a few copy operations from doubling a document over and over. The library has but one
@@ -133,13 +134,24 @@ func invalidPatch(kind types.PatchType, patch, after []byte, err error) error {
 var boundCopies = sync.OnceFunc(func() { jsonpatch.AccumulatedCopySizeLimit = maxBody })
 
 // applyPatch is the pure part: one document and one patch make another document.
-func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object) ([]byte, error) {
+func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object) (after []byte, err error) {
+	// The libraries take for granted that what a patch says to them is of the type that it should be: a list of lists in
+	// $retainKeys is a panic of theirs. It is the patch that is wrong.
+	defer func() {
+		var wrong goruntime.Error
+		if p := recover(); p != nil {
+			if e, ok := p.(error); !ok || !errors.As(e, &wrong) {
+				panic(p)
+			}
+			after, err = nil, badPatch("the patch can't be applied: something in it is of a wrong type: %w", wrong)
+		}
+	}()
 	switch kind {
 	case types.JSONPatchType:
 		boundCopies()
 		operations, err := jsonpatch.DecodePatch(patch)
 		if err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
+			return nil, badPatch("%w", err)
 		}
 		if len(operations) > 10_000 {
 			return nil, apierrors.NewRequestEntityTooLargeError(
@@ -147,29 +159,50 @@ func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object
 		}
 		after, err := operations.Apply(before)
 		if err != nil {
-			return nil, unprocessable(err)
+			return nil, &patchError{http.StatusUnprocessableEntity, err}
 		}
 		return after, nil
 	case types.MergePatchType:
 		after, err := jsonpatch.MergePatch(before, patch)
 		if err != nil {
-			return nil, apierrors.NewBadRequest(err.Error())
+			return nil, badPatch("%w", err)
 		}
 		return after, nil
 	default:
 		after, err := strategicpatch.StrategicMergePatch(before, patch, shape)
 		switch {
 		case errors.Is(err, mergepatch.ErrNoListOfLists), errors.Is(err, mergepatch.ErrPatchContentNotMatchRetainKeys):
-			return nil, unprocessable(err)
+			return nil, &patchError{http.StatusUnprocessableEntity, err}
 		case err != nil:
-			return nil, apierrors.NewBadRequest(err.Error())
+			return nil, badPatch("%w", err)
 		}
 		return after, nil
 	}
 }
 
-func unprocessable(err error) error {
-	e := apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
-	e.ErrStatus.Message = "the server rejected our request due to an error in our request: " + err.Error()
+// patchError says that a patch can't be read, or can't be applied to the object.
+type patchError struct {
+	code  int // 400, or 422 where the patch can be read
+	cause error
+}
+
+func badPatch(format string, args ...any) error {
+	return &patchError{http.StatusBadRequest, fmt.Errorf(format, args...)}
+}
+
+func (e *patchError) Error() string { return e.cause.Error() }
+func (e *patchError) Unwrap() error { return e.cause }
+
+// refusedPatch is the Status for a patch that is refused.
+func (r *request) refusedPatch(err error) error {
+	var refused *patchError
+	switch {
+	case !errors.As(err, &refused):
+		return err
+	case refused.code == http.StatusBadRequest:
+		return apierrors.NewBadRequest(r.told(refused))
+	}
+	e := apierrors.NewGenericServerResponse(refused.code, "", schema.GroupResource{}, "", r.told(refused), 0, false)
+	e.ErrStatus.Message = "the server rejected our request due to an error in our request: " + r.told(refused)
 	return e
 }

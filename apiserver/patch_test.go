@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/apiserver/resources"
 )
 
 // One document and one patch make another document: RFC 6902, RFC 7386, and upstream's strategic merge, in which lists
@@ -56,7 +58,7 @@ func TestApplyPatch(t *testing.T) {
 	} {
 		_, err := applyPatch(wrong.kind, []byte(wrong.patch), []byte(before), &corev1.Pod{})
 		var s apierrors.APIStatus
-		require.ErrorAs(t, err, &s, "%.100s", wrong.patch)
+		require.ErrorAs(t, (&request{row: &resources.Resource{}}).refusedPatch(err), &s, "%.100s", wrong.patch)
 		require.Equal(t, wrong.code, s.Status().Code, "%.100s: %v", wrong.patch, err)
 	}
 }

@@ -314,7 +314,7 @@ func TestWrongRequests(t *testing.T) {
 			`[{"op":"test","path":"/kind","value":"ConfigMap","x":1}]`, []string{"Content-Type", "application/json-patch+json"}, 422,
 			metav1.StatusReasonInvalid, `strict decoding error: json patch unknown field "[0].x"`},
 		{"applying what no schema has", "PATCH", maps + "/a?fieldManager=m", `{"apiVersion":"v1","kind":"ConfigMap","x":1}`,
-			[]string{"Content-Type", "application/apply-patch+yaml"}, 500, "", "failed to create typed patch object"},
+			[]string{"Content-Type", "application/apply-patch+yaml"}, 400, metav1.StatusReasonBadRequest, "failed to create typed patch object"},
 		{"a bad timeout", "GET", maps + "?timeout=soon", "", nil, 400, metav1.StatusReasonBadRequest,
 			"invalid timeout specified in the request URL"},
 		{"initial events of a list", "GET", maps + "?sendInitialEvents=true", "", nil, 422, metav1.StatusReasonInvalid,

@@ -112,6 +112,9 @@ type Resource struct {
 	// bear: "pods/binding" for Bindings. Such a row serves create alone, and its objects are never stored.
 	StandsFor string
 
+	// Secret objects hold what is nobody's to see who is not asked for it: what is told of a mistake shows none of their values.
+	Secret bool
+
 	// Journal is the row whose objects are the journal's entries. They are read from there, and never stored otherwise.
 	Journal bool
 

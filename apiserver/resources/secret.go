@@ -17,6 +17,7 @@ func secrets() *Resource {
 	return &Resource{
 		Kind:     corev1.SchemeGroupVersion.WithKind("Secret"),
 		Plural:   "secrets",
+		Secret:   true,
 		New:      func() Object { return &corev1.Secret{} },
 		NewList:  func() runtime.Object { return &corev1.SecretList{} },
 		Default:  each(defaultSecret),
