@@ -153,6 +153,9 @@ func (s *Server) applied(r *request, data []byte) (*unstructured.Unstructured, b
 	if err := yaml.Unmarshal(data, &wanted.Object); err != nil {
 		return nil, false, apierrors.NewBadRequest("error decoding YAML: " + r.told(err))
 	}
+	if err := boundMembers(len(data), wanted.Object); err != nil {
+		return nil, false, err
+	}
 	if v := wanted.GetAPIVersion(); v == "" || wanted.GetKind() == "" {
 		return nil, false, apierrors.NewBadRequest(fmt.Sprintf("incorrect version specified in apply patch. Specified patch "+
 			"version: %s, kind: %s, expected: %s, %s", v, wanted.GetKind(), document.GroupVersion(), document.Kind))

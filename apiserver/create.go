@@ -87,6 +87,9 @@ func (s *Server) createObject(r *request, obj resources.Object, owned bool) erro
 		if dryRun {
 			return s.answerDry(r, http.StatusCreated, fresh)
 		}
+		if err := r.Context().Err(); err != nil { // a write that has begun may be done in spite of it
+			return err
+		}
 		entry, err := s.store.Create(r.Context(), r.row, fresh, r.entry("create", fresh.GetName()))
 		if err == nil {
 			return s.answer(r, http.StatusCreated, entry)
@@ -151,10 +154,16 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 	}); err != nil {
 		return err
 	}
+	if err := r.Context().Err(); err != nil { // each step is the last chance to stop before the next
+		return err
+	}
 	if !owned { // before the checks: what a client says in managedFields need not be readable (upstream)
 		if err := s.fields.create(r.row, r.kind(), obj, r.manager(), r.received); err != nil {
 			return err
 		}
+	}
+	if err := r.Context().Err(); err != nil {
+		return err
 	}
 	if err := invalid(r, obj, nil); err != nil {
 		return err

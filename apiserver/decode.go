@@ -54,6 +54,12 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 	case contentType == mediaYAML:
 		serializer = s.codecs.yaml
 	}
+	if err := boundQuantities(contentType, data, into); err != nil {
+		return nil, err
+	}
+	if err := r.Context().Err(); err != nil { // each step is the last chance to stop before the next
+		return nil, err
+	}
 	obj, actual, err := serializer.Decode(data, &kind, into)
 	if more, ok := runtime.AsStrictDecodingError(err); ok && obj != nil {
 		found, err = append(found, more.Errors()...), nil
@@ -77,7 +83,7 @@ func (s *Server) decode(r *request, contentType string, data []byte, kind schema
 	if err != nil {
 		return nil, r.unreadable(kind, err)
 	}
-	return obj, nil
+	return obj, boundMembers(len(data), obj)
 }
 
 // unreadableError says that a body is not what the kind's schema asks for.

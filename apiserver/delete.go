@@ -131,6 +131,9 @@ func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions, mark fu
 		return nil, false, err
 	}
 	for attempt := 1; ; attempt++ {
+		if err := r.Context().Err(); err != nil { // a write that has begun may be done in spite of it
+			return nil, false, err
+		}
 		if err := deletable(r, current, options); err != nil {
 			return nil, false, err
 		}

@@ -101,6 +101,9 @@ func notIssued() error {
 	return apierrors.NewBadRequest("continue key is not valid: it was not issued by this server for this list")
 }
 
+// maxSelector bounds a selector, in bytes: every term of it may have to be tried on every object, and on every event of a watch.
+const maxSelector = 32 << 10
+
 // listQuery reads the query of a list, a watch or a deletecollection.
 func (s *Server) listQuery(r *request) (*query, error) {
 	q := &query{row: r.row}
@@ -116,6 +119,12 @@ func (s *Server) listQuery(r *request) (*query, error) {
 	}
 	if err := settleListOptions(&q.ListOptions, r.verb == "watch"); err != nil {
 		return nil, err
+	}
+	for name, selector := range map[string]string{"labelSelector": q.LabelSelector, "fieldSelector": q.FieldSelector} {
+		if len(selector) > maxSelector {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("the %s is %d characters long; %d is the most it may be", name, len(selector),
+				maxSelector))
+		}
 	}
 	var err error
 	if q.labels, err = labels.Parse(q.LabelSelector); err != nil {
@@ -185,6 +194,7 @@ type found struct {
 	revision  int64
 	next      *continuation // where the list goes on, or nil
 	remaining int64         // how many are left, where that is known; -1 where not
+	looked    int           // how many were looked at
 }
 
 // list answers with the objects that the selectors choose.
@@ -248,8 +258,14 @@ func (s *Server) collect(r *request, q *query) (*found, error) {
 	if q.from != nil {
 		start = q.from.Start
 	}
-	snapshot.Ascend(store.Range(r.row, r.namespace), start, func(e *store.Entry) bool { return s.take(f, q, e) })
-	return f, nil
+	snapshot.Ascend(store.Range(r.row, r.namespace), start, func(e *store.Entry) bool { return r.goesOn(f) && s.take(f, q, e) })
+	return f, r.Context().Err()
+}
+
+// goesOn reports whether there is time left to look at the next entry. It is asked for some of them only.
+func (r *request) goesOn(f *found) bool {
+	f.looked++
+	return f.looked%64 != 0 || r.Context().Err() == nil
 }
 
 // collectAt is the same from etcd's history.
@@ -259,7 +275,10 @@ func (s *Server) collectAt(r *request, q *query, revision int64, start string) (
 	}
 	f := &found{revision: revision, remaining: -1}
 	err := s.store.ListAt(r.Context(), r.row, r.namespace, revision, start,
-		func(e *store.Entry) bool { return s.take(f, q, e) && f.next == nil })
+		func(e *store.Entry) bool { return r.goesOn(f) && s.take(f, q, e) && f.next == nil })
+	if err == nil {
+		err = r.Context().Err()
+	}
 	if err == nil && f.next != nil && q.all {
 		f.remaining, err = s.store.CountAt(r.Context(), r.row, r.namespace, revision, f.next.Start)
 	}

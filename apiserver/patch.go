@@ -1,11 +1,13 @@
 package apiserver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	goruntime "runtime"
+	"strings"
 	"sync"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -63,7 +65,7 @@ func (s *Server) patched(r *request, kind types.PatchType, patch []byte, current
 	if err != nil {
 		return nil, fmt.Errorf("encoding the object to be patched: %w", err)
 	}
-	after, err := applyPatch(kind, patch, before, empty)
+	after, err := applyPatch(r.Context(), kind, patch, before, empty)
 	if err != nil {
 		return nil, r.refusedPatch(err)
 	}
@@ -96,20 +98,22 @@ type operation struct {
 // fields that a piece of an object has twice (its unknown ones are found later), and what is no part of an operation.
 func decodePatch(kind types.PatchType, patch []byte) (twice []error, err error) {
 	if kind == types.JSONPatchType {
-		twice, err = kjson.UnmarshalStrict(patch, &[]operation{})
+		var operations []operation
+		twice, err = kjson.UnmarshalStrict(patch, &operations)
 		if err != nil {
 			return nil, badPatch("error decoding patch: %w", err)
 		}
 		for i, mistake := range twice {
 			twice[i] = fmt.Errorf("json patch %w", mistake)
 		}
-		return twice, nil
+		return twice, boundMembers(len(patch), operations)
 	}
-	twice, err = kjson.UnmarshalStrict(patch, &map[string]any{}, kjson.DisallowDuplicateFields)
+	pieces := map[string]any{}
+	twice, err = kjson.UnmarshalStrict(patch, &pieces, kjson.DisallowDuplicateFields)
 	if err != nil {
 		return nil, badPatch("error decoding patch: %w", err)
 	}
-	return twice, nil
+	return twice, boundMembers(len(patch), pieces)
 }
 
 // invalidPatch words, as upstream does, that what the patch makes of the object is none of its kind: for a strategic merge
@@ -134,7 +138,7 @@ func (r *request) invalidPatch(kind types.PatchType, patch, after []byte, err er
 var boundCopies = sync.OnceFunc(func() { jsonpatch.AccumulatedCopySizeLimit = maxBody })
 
 // applyPatch is the pure part: one document and one patch make another document.
-func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object) (after []byte, err error) {
+func applyPatch(ctx context.Context, kind types.PatchType, patch, before []byte, shape runtime.Object) (after []byte, err error) {
 	// The libraries take for granted that what a patch says to them is of the type that it should be: a list of lists in
 	// $retainKeys is a panic of theirs. It is the patch that is wrong.
 	defer func() {
@@ -157,18 +161,20 @@ func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object
 			return nil, apierrors.NewRequestEntityTooLargeError(
 				fmt.Sprintf("The allowed maximum operations in a JSON patch is 10000, got %d", len(operations)))
 		}
-		after, err := operations.Apply(before)
-		if err != nil {
-			return nil, &patchError{http.StatusUnprocessableEntity, err}
-		}
-		return after, nil
+		return applyOperations(ctx, operations, before)
 	case types.MergePatchType:
+		if err := boundNesting(nesting(patch), len(patch)+len(before)); err != nil {
+			return nil, err
+		}
 		after, err := jsonpatch.MergePatch(before, patch)
 		if err != nil {
 			return nil, badPatch("%w", err)
 		}
 		return after, nil
 	default:
+		if err := boundMerge(patch, before, shape); err != nil {
+			return nil, err
+		}
 		after, err := strategicpatch.StrategicMergePatch(before, patch, shape)
 		switch {
 		case errors.Is(err, mergepatch.ErrNoListOfLists), errors.Is(err, mergepatch.ErrPatchContentNotMatchRetainKeys):
@@ -178,6 +184,45 @@ func applyPatch(kind types.PatchType, patch, before []byte, shape runtime.Object
 		}
 		return after, nil
 	}
+}
+
+// applyOperations applies a JSON patch some operations at a time: a copy may double the document, and its depth, so it is looked at
+// after some of them. ctx may end between them.
+func applyOperations(ctx context.Context, operations jsonpatch.Patch, document []byte) ([]byte, error) {
+	for len(operations) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n, copies, longest, below, size := 0, 0, 0, 0, len(document)
+		for n < len(operations) && copies < copiesAtOnce {
+			operation := operations[n]
+			path, _ := operation.Path() // one without a path is refused by who applies it
+			segments := strings.Count(path, "/")
+			longest = max(longest, segments)
+			if raw := operation["value"]; raw != nil {
+				below = max(below, nesting(*raw))
+				size += len(*raw)
+			}
+			if kind := operation.Kind(); kind == "copy" || kind == "move" {
+				copies++
+				longest += segments
+				size = min(2*size, len(document)+maxBody)
+			}
+			n++
+		}
+		if err := boundNesting(nesting(document)+longest+below, size); err != nil {
+			return nil, err
+		}
+		after, err := operations[:n].Apply(document)
+		if err != nil {
+			return nil, &patchError{http.StatusUnprocessableEntity, err}
+		}
+		if len(after) > len(document) && len(after) > 2*maxBody {
+			return nil, tooMuch("the patch makes an object of %d bytes", len(after))
+		}
+		document, operations = after, operations[n:]
+	}
+	return document, nil
 }
 
 // patchError says that a patch can't be read, or can't be applied to the object.

@@ -32,7 +32,7 @@ func TestApplyPatch(t *testing.T) {
 		{types.StrategicMergePatchType, `{"spec":{"containers":[{"name":"two","$patch":"delete"}]}}`, `i`},
 		{types.StrategicMergePatchType, `{"spec":{"containers":[{"$patch":"replace"},{"name":"three","image":"k"}]}}`, `k`},
 	} {
-		after, err := applyPatch(c.kind, []byte(c.patch), []byte(before), &corev1.Pod{})
+		after, err := applyPatch(t.Context(), c.kind, []byte(c.patch), []byte(before), &corev1.Pod{})
 		require.NoError(t, err, c.patch)
 		var p corev1.Pod
 		require.NoError(t, json.Unmarshal(after, &p))
@@ -56,7 +56,7 @@ func TestApplyPatch(t *testing.T) {
 		{types.MergePatchType, `[`, 400},
 		{types.StrategicMergePatchType, `[]`, 400},
 	} {
-		_, err := applyPatch(wrong.kind, []byte(wrong.patch), []byte(before), &corev1.Pod{})
+		_, err := applyPatch(t.Context(), wrong.kind, []byte(wrong.patch), []byte(before), &corev1.Pod{})
 		var s apierrors.APIStatus
 		require.ErrorAs(t, (&request{row: &resources.Resource{}}).refusedPatch(err), &s, "%.100s", wrong.patch)
 		require.Equal(t, wrong.code, s.Status().Code, "%.100s: %v", wrong.patch, err)

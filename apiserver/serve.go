@@ -26,6 +26,9 @@ func (s *Server) serve(r *request) error {
 	if err := r.checkWriteOptions(); err != nil {
 		return err
 	}
+	if err := r.Context().Err(); err != nil { // its time went by while it waited
+		return err
+	}
 	if r.row.Deprecated != "" {
 		r.warn(r.row.Deprecated)
 	}

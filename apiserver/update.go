@@ -132,7 +132,13 @@ var errDrawnAgain = errors.New("what was drawn has been taken meanwhile")
 func (s *Server) mutateOnce(r *request, verb string, current *store.Entry,
 	change func(current resources.Object) (next resources.Object, owned bool, err error),
 	dryRun, firstTime bool) (*store.Entry, error) {
+	if err := r.Context().Err(); err != nil { // each step is the last chance to stop before the next
+		return nil, err
+	}
 	next, owned, err := change(current.Object)
+	if err == nil {
+		err = r.Context().Err()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +161,9 @@ func (s *Server) mutateOnce(r *request, verb string, current *store.Entry,
 
 // writeUpdate writes the next state. An object that is being deleted, and that nothing keeps any more, goes.
 func (s *Server) writeUpdate(r *request, verb string, current *store.Entry, next resources.Object) (*store.Entry, error) {
+	if err := r.Context().Err(); err != nil { // a write that has begun may be done in spite of it
+		return nil, err
+	}
 	if released(r.row, next) {
 		if err := s.store.Delete(r.Context(), r.row, current, r.entry("delete", r.name)); err != nil {
 			return nil, err
@@ -223,10 +232,16 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	if r.row.Generation && (r.sub == nil || r.sub.Apply != nil) && changed(obj, old) {
 		obj.SetGeneration(old.GetGeneration() + 1)
 	}
+	if err := r.Context().Err(); err != nil {
+		return err
+	}
 	if !owned { // before the checks, as on create
 		if err := s.fields.update(r.row, r.kind(), r.subresource, old, obj, r.manager()); err != nil {
 			return err
 		}
+	}
+	if err := r.Context().Err(); err != nil {
+		return err
 	}
 	if err := invalid(r, obj, old); err != nil {
 		return err

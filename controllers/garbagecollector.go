@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/metadata"
 
 	"minik.dev/journal"
@@ -235,8 +236,9 @@ func (gc *garbageCollector) unblock(ctx context.Context, obj *gcObject, latest *
 
 func (gc *garbageCollector) dropOwners(ctx context.Context, obj *gcObject, latest *metav1.PartialObjectMetadata,
 	owners []types.UID) error {
+	drop := sets.New(owners...) // an object may have thousands
 	refs := slices.DeleteFunc(slices.Clone(latest.OwnerReferences), func(ref metav1.OwnerReference) bool {
-		return slices.Contains(owners, ref.UID)
+		return drop.Has(ref.UID)
 	})
 	_, err := gc.patch(ctx, obj, latest, map[string]any{"ownerReferences": refs})
 	return err

@@ -3,7 +3,6 @@ package resources
 import (
 	"fmt"
 	"math"
-	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -74,13 +73,14 @@ func validateDeadlineUpdate(path *field.Path, spec, old *corev1.PodSpec) field.E
 
 // validateTolerationUpdate keeps each toleration there was, but for how long it tolerates.
 func validateTolerationUpdate(path *field.Path, is, was []corev1.Toleration) field.ErrorList {
+	kept := map[corev1.Toleration]bool{}
+	for _, t := range is {
+		t.TolerationSeconds = nil
+		kept[t] = true
+	}
 	for _, old := range was {
-		found := false
-		for _, t := range is {
-			t.TolerationSeconds = old.TolerationSeconds
-			found = found || reflect.DeepEqual(t, old)
-		}
-		if !found {
+		old.TolerationSeconds = nil
+		if !kept[old] {
 			return field.ErrorList{field.Forbidden(path,
 				"existing toleration can not be modified except its tolerationSeconds")}
 		}

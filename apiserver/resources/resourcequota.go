@@ -112,8 +112,11 @@ var opposites = [][2]corev1.ResourceQuotaScope{
 func countsOther(scope corev1.ResourceQuotaScope, hard corev1.ResourceList) []corev1.ResourceName {
 	var other []corev1.ResourceName
 	counts, known := scopeCounts[scope]
+	if !known {
+		return nil
+	}
 	for _, name := range sortedKeys(hard) {
-		if known && isQuotaResource(name) && !counts.Has(name) {
+		if isQuotaResource(name) && !counts.Has(name) {
 			other = append(other, name)
 		}
 	}
@@ -132,7 +135,12 @@ func conflicting(path *field.Path, scopes sets.Set[corev1.ResourceQuotaScope], v
 
 func validateQuotaScopes(path *field.Path, spec *corev1.ResourceQuotaSpec) field.ErrorList {
 	var errs field.ErrorList
+	seen := sets.New[corev1.ResourceQuotaScope]()
 	for _, scope := range spec.Scopes {
+		if seen.Has(scope) { // what is wrong with it has been said, for each resource
+			continue
+		}
+		seen.Insert(scope)
 		if _, known := scopeCounts[scope]; !known {
 			errs = append(errs, field.Invalid(path, spec.Scopes, "unsupported scope"))
 		}
@@ -150,12 +158,15 @@ func validateScopeSelector(path *field.Path, spec *corev1.ResourceQuotaSpec) fie
 	var errs field.ErrorList
 	scopes := sets.New[corev1.ResourceQuotaScope]()
 	for _, r := range spec.ScopeSelector.MatchExpressions {
+		again := scopes.Has(r.ScopeName)
 		scopes.Insert(r.ScopeName)
 		if _, known := scopeCounts[r.ScopeName]; !known {
 			errs = append(errs, field.Invalid(path.Child("scopeName"), r.ScopeName, "unsupported scope"))
 		}
-		for range countsOther(r.ScopeName, spec.Hard) {
-			errs = append(errs, field.Invalid(path, spec.ScopeSelector, "unsupported scope applied to resource"))
+		if !again { // else it has been said, for each resource
+			for range countsOther(r.ScopeName, spec.Hard) {
+				errs = append(errs, field.Invalid(path, spec.ScopeSelector, "unsupported scope applied to resource"))
+			}
 		}
 		errs = append(errs, validateScopeOperator(path, r)...)
 	}

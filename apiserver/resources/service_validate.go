@@ -2,7 +2,6 @@ package resources
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -173,7 +172,12 @@ func validateNodePorts(path *field.Path, spec *corev1.ServiceSpec, old *corev1.S
 		port     int32
 	}
 	var errs field.ErrorList
-	ports, nodePorts := map[key]bool{}, map[key]bool{}
+	ports, nodePorts, had := map[key]bool{}, map[key]bool{}, map[int32]bool{}
+	if old != nil {
+		for _, p := range old.Spec.Ports {
+			had[p.NodePort] = true
+		}
+	}
 	for i, p := range spec.Ports {
 		at := path.Child("ports").Index(i)
 		if k := (key{p.Protocol, p.Port}); ports[k] {
@@ -193,10 +197,7 @@ func validateNodePorts(path *field.Path, spec *corev1.ServiceSpec, old *corev1.S
 		} else {
 			nodePorts[k] = true
 		}
-		had := old != nil && slices.ContainsFunc(old.Spec.Ports, func(o corev1.ServicePort) bool {
-			return o.NodePort == p.NodePort
-		})
-		if !had && (p.NodePort < MinNodePort || p.NodePort > MaxNodePort) {
+		if !had[p.NodePort] && (p.NodePort < MinNodePort || p.NodePort > MaxNodePort) {
 			errs = append(errs, field.Invalid(at, p.NodePort, fmt.Sprintf("provided port is not in the valid range. "+
 				"The range of valid ports is %d-%d", MinNodePort, MaxNodePort)))
 		}

@@ -1,8 +1,8 @@
 package resources
 
 import (
+	"fmt"
 	"maps"
-	"reflect"
 	"strings"
 	"time"
 
@@ -110,7 +110,7 @@ func sameParameters(is, was map[string]string) field.ErrorList {
 // validateTopologies asks for terms that differ, of keys that differ, each with values that differ.
 func validateTopologies(path *field.Path, terms []corev1.TopologySelectorTerm) field.ErrorList {
 	var errs field.ErrorList
-	var earlier []map[string]map[string]bool
+	earlier := map[string]bool{}
 	for i, term := range terms {
 		at := path.Index(i).Child("matchLabelExpressions")
 		byKey := map[string]map[string]bool{}
@@ -128,12 +128,11 @@ func validateTopologies(path *field.Path, terms []corev1.TopologySelectorTerm) f
 			}
 			byKey[r.Key] = values
 		}
-		for _, other := range earlier {
-			if reflect.DeepEqual(byKey, other) {
-				errs = append(errs, field.Duplicate(at, ""))
-			}
+		canonical := fmt.Sprint(byKey) // fmt prints maps in the order of their keys
+		if earlier[canonical] {
+			errs = append(errs, field.Duplicate(at, ""))
 		}
-		earlier = append(earlier, byKey)
+		earlier[canonical] = true
 	}
 	return errs
 }

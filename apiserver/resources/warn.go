@@ -217,6 +217,9 @@ func warnContainer(path *field.Path, c *corev1.Container, say func(*field.Path, 
 	}
 }
 
+// maxPortPairs bounds the pairs of ports that are compared.
+const maxPortPairs = 10_000
+
 // warnPorts finds ports that two entries define alike.
 func warnPorts(path *field.Path, spec *corev1.PodSpec) []string {
 	var warnings []string
@@ -225,11 +228,17 @@ func warnPorts(path *field.Path, spec *corev1.PodSpec) []string {
 		port corev1.ContainerPort
 	}
 	seen := map[string][]entry{}
+	compared := 0
 	for i, c := range spec.Containers {
 		for j, p := range c.Ports {
 			at := child(path, "spec", "containers").Index(i).Child("ports").Index(j)
 			key := fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol)
 			for _, other := range seen[key] {
+				// A hundred containers may share a port with each other; beyond, a warning is not worth the time: what is told
+				// of them is bounded anyway.
+				if compared++; compared > maxPortPairs {
+					return warnings
+				}
 				switch {
 				case p.HostIP == other.port.HostIP && p.HostPort == other.port.HostPort:
 					warnings = append(warnings, fmt.Sprintf("%s: duplicate port definition with %s", at, other.at))
