@@ -37,10 +37,12 @@ lint: ## run go vet and the linters of .golangci.yml
 TIME ?= 10s
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target of the API server for TIME each; what fails is kept in testdata/fuzz
-	@set -e; for target in $$($(GO) test -list '^Fuzz' ./apiserver | grep '^Fuzz'); do \
-		echo "$$target, $(TIME)"; \
-		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(TIME) ./apiserver; \
+fuzz: ## run every fuzz target for TIME each; what fails is kept in testdata/fuzz
+	@set -e; for package in ./apiserver ./dns; do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$target, $(TIME)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(TIME) $$package; \
+		done; \
 	done
 
 .PHONY: rewrite

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"sigs.k8s.io/yaml"
@@ -20,9 +21,9 @@ import (
 // quantities, lists that a strategic merge patch merges item by item, and documents that are written anew at each of their levels.
 // Each bound lies far above what an object that can be stored needs.
 
-// maxMembers bounds the items of one list and the keys of one map: the sets of fields, and some checks of lists, take a time that
-// grows with the square of it.
-const maxMembers = 50_000
+// maxMembers bounds the items of one list, the keys of one map, and the fields that one manager says it owns: the sets of fields, and
+// some checks of lists, take a time that grows with the square of it.
+const maxMembers = 30_000
 
 // maxQuantity bounds the characters of a number, in kinds that have quantities: reading one takes a time that grows with the square
 // of its digits, and one of 3 MiB would take an hour.
@@ -63,6 +64,9 @@ func mostMembers(v reflect.Value) int {
 			most = mostMembers(v.Elem())
 		}
 	case reflect.Struct:
+		if fields, ok := v.Interface().(metav1.FieldsV1); ok { // they are JSON that was not read yet
+			return bytes.Count(fields.Raw, []byte(",")) + 1
+		}
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
 				most = max(most, mostMembers(v.Field(i)))

@@ -72,6 +72,9 @@ func TestWorkIsBounded(t *testing.T) {
 		{"merge of many keys", "PATCH", maps + "/a", merge, wide, 413, "100000 members"},
 		{"many finalizers", "POST", maps, mediaJSON, `{"metadata":{"name":"n","finalizers":[` + numbered(60_000, ",", `"x/%d"`) + `]}}`,
 			413, "60000 members"},
+		{"many fields of one manager", "PUT", maps + "/a", mediaJSON, `{"metadata":{"name":"a","managedFields":[{"manager":"m","operation":` +
+			`"Apply","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{` + numbered(60_000, ",", `"f:%d":{}`) + `}}}]}}`,
+			413, "60000 members"},
 		{"a long quantity", "POST", pods, mediaJSON, podOf(`"` + digits + `"`), 400, "no quantity may be as long"},
 		{"a long quantity without quotes", "POST", pods, mediaJSON, podOf(digits), 400, "no quantity may be as long"},
 		{"a long quantity in escapes", "POST", pods, mediaJSON, podOf(`"` + strings.Repeat(`\u0039`, 400_000) + `"`), 400,
