@@ -53,11 +53,8 @@ func TestEtcdsTroublesAreNotInternalErrors(t *testing.T) {
 func TestMistakesAreBounded(t *testing.T) {
 	ts := start(t)
 	ts.namespace(t, "shop")
-	refs := ""
-	for i := range 15_000 {
-		refs += fmt.Sprintf(`,{"apiVersion":"v1","kind":"ConfigMap","name":"x","controller":true,"uid":"%d"}`, i)
-	}
-	response, body := ts.call(t, "POST", "/api/v1/namespaces/shop/configmaps", `{"metadata":{"name":"n","ownerReferences":[`+refs[1:]+`]}}`)
+	refs := numbered(15_000, ",", `{"apiVersion":"v1","kind":"ConfigMap","name":"x","controller":true,"uid":"%d"}`)
+	response, body := ts.call(t, "POST", "/api/v1/namespaces/shop/configmaps", `{"metadata":{"name":"n","ownerReferences":[`+refs+`]}}`)
 	require.Equal(t, http.StatusUnprocessableEntity, response.StatusCode)
 	require.Less(t, len(body), 1<<20)
 	require.Contains(t, string(body), "more mistakes are not told")
