@@ -27,6 +27,11 @@
 // kept by the runtime. Both outlive sandboxes and go before the pod's API object does; what an earlier kubelet left behind is
 // found at the start. Without a directory volumes are checked and nothing is written.
 //
+// This process may write where containers may not, and containers write to what it mounts. What it writes for a pod goes through
+// an os.Root of the pod's directory, and what it reads there is bounded. Parts of volumes that containers write to are resolved
+// by the runtime, which mounts what it has opened (kubelet/subpath). A hostPath is found by its path, as upstream: whoever can
+// write above it decides where it leads.
+//
 // The seccomp profiles that pods name by localhostProfile are read from Options.Dir/seccomp (seccomp.go): whoever runs the node
 // puts them there. Simulated containers make no system calls, so there is nothing to confine.
 //

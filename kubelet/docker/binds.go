@@ -31,7 +31,7 @@ const (
 )
 
 // binder mounts privately what containers bind. Its mounts last from just before a container is created until it has started:
-// by then it has copies of its own.
+// by then it has copies of its own. (So `docker start` cannot start such a container again; no kubelet does.)
 type binder struct {
 	engine  *Engine
 	cluster string
