@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // memoryGroup makes a cgroup with so many bytes of memory, for as long as the test runs.
@@ -53,6 +55,44 @@ func TestLargeUpdatesInLittleMemory(t *testing.T) {
 	select {
 	case <-p.ended:
 		t.Fatalf("the cluster was killed: %v", p.err)
+	default:
+	}
+	p.end(t, os.Interrupt)
+}
+
+// Hundreds of connections that say nothing, to a cluster whose process may have few descriptors, end neither etcd nor anything
+// else: whoever has something to say is served meanwhile, and everything is as before when they are gone.
+func TestConnectionsTakeNoDescriptorFromEtcd(t *testing.T) {
+	const limit, connections = 256, 600
+	s := newSite(t)
+	s.shell = fmt.Sprintf("ulimit -n %d", limit)
+	p := s.run(t, "up")
+	var idle []net.Conn
+	for range connections {
+		conn, err := net.Dial("tcp", s.address(t))
+		if err != nil { // it was refused
+			continue
+		}
+		idle = append(idle, conn)
+	}
+	for i := range 20 { // each by a connection of its own, as new as those of the others
+		config := s.config(t)
+		config.Dial = (&net.Dialer{}).DialContext // keeps client-go from sharing it
+		client, err := kubernetes.NewForConfig(config)
+		require.NoError(t, err)
+		_, err = client.CoreV1().ConfigMaps("default").Create(t.Context(),
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("meanwhile-%d", i)}}, metav1.CreateOptions{})
+		require.NoError(t, err)
+	}
+	for _, conn := range idle {
+		conn.Close()
+	}
+	list, err := s.client(t).CoreV1().ConfigMaps("default").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(list.Items), 20)
+	select {
+	case <-p.ended:
+		t.Fatalf("the cluster ended: %v\n%s", p.err, p.said(t))
 	default:
 	}
 	p.end(t, os.Interrupt)

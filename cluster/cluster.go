@@ -133,7 +133,10 @@ func (c *Cluster) down() error {
 }
 
 func (c *Cluster) openData(ctx context.Context) (string, error) {
-	var err error
+	err := checkDescriptors(descriptorLimit())
+	if err != nil {
+		return "", err
+	}
 	if c.home, err = makeHome(c.options.DataDir, c.options.Ephemeral); err != nil {
 		return "", err
 	}

@@ -18,14 +18,16 @@ type gate struct {
 	*Network
 	log *slog.Logger
 
-	devices sync.Map // the names of interfaces by their index, which the kernel gives to no second one
+	descriptors descriptors
+	devices     sync.Map // the names of interfaces by their index, which the kernel gives to no second one
 
 	mu      sync.Mutex
 	refused map[netip.Addr]bool
 }
 
 func newGate(n *Network) *gate {
-	return &gate{Network: n, log: slog.New(slog.DiscardHandler), refused: map[netip.Addr]bool{}}
+	return &gate{Network: n, log: slog.New(slog.DiscardHandler), refused: map[netip.Addr]bool{},
+		descriptors: descriptors{limit: descriptorLimit()}}
 }
 
 // Expose lets sources of these ranges in from outside this machine, to Services, node ports and pods; see admit. It is
@@ -99,17 +101,21 @@ func (n *Network) Listen(ctx context.Context, address string) (net.Listener, err
 	if err != nil {
 		return nil, err
 	}
-	return &gatedListener{Listener: listener, gate: n.gate}, nil
+	return &gatedListener{Listener: &boundedListener{listener, &n.gate.descriptors, keptFromServices}, gate: n.gate}, nil
 }
 
 // listenOpen is Listen for an address that its user has chosen: one of the loopback means this machine, and is closed to
 // what comes from elsewhere (as it can where route_localnet is set); whoever names another means all who reach it.
 func (n *Network) listenOpen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := listenTCP(ctx, address)
-	if err != nil || !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		return listener, err
+	if err != nil {
+		return nil, err
 	}
-	return &gatedListener{Listener: listener, gate: n.gate}, nil
+	bounded := &boundedListener{listener, &n.gate.descriptors, keptDescriptors}
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return bounded, nil
+	}
+	return &gatedListener{Listener: bounded, gate: n.gate}, nil
 }
 
 func listenTCP(ctx context.Context, address string) (net.Listener, error) {
