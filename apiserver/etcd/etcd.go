@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"go.etcd.io/bbolt"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/config"
@@ -86,8 +87,15 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := private.Make(o.Dir); err != nil {
 		return nil, fmt.Errorf("making etcd's data directory: %w", err)
 	}
-	if err := check(filepath.Join(o.Dir, "data")); err != nil {
+	data := filepath.Join(o.Dir, "data")
+	began, err := check(data)
+	if err != nil {
 		return nil, damaged(o.Dir, err)
+	}
+	if !began && neverBegan(data) {
+		if err := os.RemoveAll(data); err != nil {
+			return nil, fmt.Errorf("removing what a first start left that was cut off: %w", err)
+		}
 	}
 	e := &Server{Embedded: true}
 	defer func() {
@@ -119,6 +127,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	case <-patience.C:
 		return nil, fmt.Errorf("starting etcd on %s: it serves nothing after %s; see %s", o.Dir, startPatience, o.LogFile)
 	case <-ctx.Done():
+		// A member that is stopped before its first entry is on disk would wait for a leader for ever when it starts again.
+		select {
+		case <-server.ReadyNotify():
+		case <-patience.C:
+		}
 		return nil, ctx.Err()
 	}
 	e.Client = v3client.New(server)
@@ -148,8 +161,8 @@ func configOf(o Options, endpoint string, logger *zap.Logger) config.ServerConfi
 		TickMs:     tickMs, ElectionTicks: electionTicks, InitialElectionTickAdvance: true, PreVote: true,
 		MaxSnapFiles: 5, MaxWALFiles: 5,
 		SnapshotCount: snapshotCount, SnapshotCatchUpEntries: 1, // there are no followers that entries would be kept for in memory
-		QuotaBackendBytes: 4 << 30, MaxTxnOps: maxTxnOps, MaxRequestBytes: maxEtcdRequest, UnsafeNoFsync: o.Volatile,
-		MaxConcurrentStreams: math.MaxUint32, AuthToken: "simple", StrictReconfigCheck: true,
+		QuotaBackendBytes: 4 << 30, BackendFreelistType: bbolt.FreelistMapType, MaxTxnOps: maxTxnOps, MaxRequestBytes: maxEtcdRequest, UnsafeNoFsync: o.Volatile,
+		MaxConcurrentStreams: math.MaxUint32, AuthToken: "simple", BcryptCost: 10, StrictReconfigCheck: true,
 		WarningApplyDuration: 100 * time.Millisecond, WarningUnaryRequestDuration: 300 * time.Millisecond,
 		DowngradeCheckTime: 5 * time.Second, CompactHashCheckTime: time.Minute, MaxLearners: 1,
 		ServerFeatureGate: features.NewDefaultServerFeatureGate(name, logger), Logger: logger,

@@ -1,15 +1,19 @@
 package etcd_test
 
 import (
+	"context"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.uber.org/zap"
 
 	"minik.dev/apiserver/etcd"
 )
@@ -53,6 +57,43 @@ func TestDamagedData(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "data/member/snap"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, database), nil, 0o600))
 	require.NoError(t, startAndStop(dir))
+}
+
+// A first start that is called off at any moment, or whose process is killed before the log has its first entry, is no reason for
+// the next one not to begin.
+func TestAFirstStartThatIsCutOff(t *testing.T) {
+	for _, patience := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond} {
+		dir := filepath.Join(t.TempDir(), "etcd")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		if e, err := etcd.Start(ctx, etcd.Options{Dir: dir}); err == nil {
+			require.NoError(t, e.Stop())
+		}
+		cancel()
+		startsAndStores(t, dir)
+	}
+	// A log without an entry, and a database without a key, as a power cut leaves them.
+	dir := filepath.Join(t.TempDir(), "etcd")
+	data := filepath.Join(dir, "data", "member")
+	require.NoError(t, os.MkdirAll(filepath.Join(data, "snap"), 0o700))
+	log, err := wal.Create(zap.NewNop(), filepath.Join(data, "wal"), nil)
+	require.NoError(t, err)
+	require.NoError(t, log.Close())
+	require.NoError(t, os.WriteFile(filepath.Join(data, "snap", "db"), nil, 0o600))
+	startsAndStores(t, dir)
+}
+
+func startsAndStores(t *testing.T, dir string) {
+	t.Helper()
+	for _, want := range []int{0, 1} { // and again
+		e, err := etcd.Start(t.Context(), etcd.Options{Dir: dir})
+		require.NoError(t, err)
+		found, err := e.Client.Get(t.Context(), "key")
+		require.NoError(t, err)
+		require.Len(t, found.Kvs, want)
+		_, err = e.Client.Put(t.Context(), "key", "value")
+		require.NoError(t, err)
+		require.NoError(t, e.Stop())
+	}
 }
 
 // pageOfKeys is where in the file the tree of all keys begins. Other pages may be free, and nobody reads those.
