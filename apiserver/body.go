@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"minik.dev/apiserver/auth"
 )
 
 const (
@@ -36,11 +38,15 @@ func bodyDue(n int, grace time.Duration) time.Duration {
 // readBody reads the request's body whole, before the request takes a place among those that run. What it returns gives the
 // room back that the body has among those of all requests.
 func (s *Server) readBody(r *request) (_ func(), err error) {
-	if r.Body == nil || r.Body == http.NoBody || r.longRunning() {
+	if r.Body == nil || r.Body == http.NoBody || r.longRunning() || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return func() {}, nil
 	}
 	size := 0
-	giveBack := func() { s.bodies.give(r.user.Name, size) }
+	room := s.bodies
+	if auth.Component(r.user) {
+		room = s.ownBodies
+	}
+	giveBack := func() { room.give(r.user.Name, size) }
 	defer func() {
 		if err != nil {
 			giveBack()
@@ -54,7 +60,7 @@ func (s *Server) readBody(r *request) (_ func(), err error) {
 		deadline.extend(all.Len())
 		n, err := in.Read(all.AvailableBuffer()[:all.Available()])
 		all.Write(all.AvailableBuffer()[:n]) // moves nothing: it is there already
-		if !s.bodies.take(r.user.Name, n) {
+		if !room.take(r.user.Name, n) {
 			return nil, tooMany(r)
 		}
 		size += n
@@ -66,10 +72,14 @@ func (s *Server) readBody(r *request) (_ func(), err error) {
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, apierrors.NewBadRequest("the request's body ended before all of it had come")
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			r.w.Header().Set("Connection", "close") // nobody waits for the rest
+			if r.ProtoMajor == 1 {
+				r.w.Header().Set("Connection", "close") // nobody waits for the rest
+			}
 			return nil, slowBody(all.Len(), s.bodies.grace)
-		case err != nil:
-			return nil, fmt.Errorf("reading the request's body: %w", err)
+		case errors.As(err, new(*http.MaxBytesError)):
+			return nil, err
+		case err != nil: // it is no body, or the client has gone
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("reading the request's body: %v", err))
 		}
 		all.Grow(bytes.MinRead)
 	}

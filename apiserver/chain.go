@@ -32,7 +32,7 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		s.running.Add(1)
 		defer s.ended()
-		out := newRecorder(w, s.Clock)
+		out := newRecorder(w, req, s.Clock)
 		defer s.answers.begin(out)()
 		connection := connectionOf(req.Context())
 		if connection != nil {
@@ -53,7 +53,9 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			s.fail(r, err)
 			return
 		}
-		s.connections.identified(connection)
+		if r.user.Name != auth.Anonymous {
+			s.connections.identified(connection)
+		}
 		giveBack, err := s.readBody(r) // all that the client has to say, before it takes a place
 		if err != nil {
 			s.fail(r, err)
@@ -184,6 +186,9 @@ func (s *Server) admitLoad(r *request) (func(), error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	r.Request = r.WithContext(ctx)
+	if out, ok := r.w.(*recorder); ok {
+		out.until = r.received.Add(timeout) // an answer that takes longer to be read breaks off, as upstream's
+	}
 	return func() { cancel(); release() }, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // A client that breaks off requests by the thousand makes work that nobody reads. It may break off a number of them at once,
 // and some a second from then on; then its connection is closed (GOAWAY), and a little later whatever it still does there.
 const (
-	resetsAtOnce   = 1000
+	resetsAtOnce   = 2500 // more than a connection has at the same time: a client may end
 	resetsASecond  = 100
 	goAwayPatience = 2 * time.Second
 )
@@ -63,7 +63,7 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 	if gone := surplus(c.all, c.most, one); gone != nil {
 		delete(c.all, gone.Conn)
-		_ = gone.Close() // it is closed, whatever it says
+		go gone.Close() //nolint:errcheck // it is closed, whatever it says; to say goodbye may take seconds
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
@@ -203,11 +204,13 @@ func (s *Server) list(r *request) error {
 	if err != nil {
 		return err
 	}
-	end, err := s.lists.take(r.Context())
-	if err != nil {
-		return err
+	if !auth.Component(r.user) {
+		end, err := s.lists.take(r.Context())
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
-	defer end()
 	f, err := s.collect(r, q)
 	if err != nil {
 		return err

@@ -19,11 +19,14 @@ const readPatience = 30 * time.Second
 // recorder remembers the status code of an answer, and whether the client reads it.
 type recorder struct {
 	http.ResponseWriter
-	code int
+	code  int
+	proto int // of HTTP
 	// writing is since when a piece of the answer is being written, in nanoseconds; 0 while none is. It is followed where the client
 	// is elsewhere: now is nil for a part of this process.
 	writing atomic.Int64
 	now     func() time.Time
+	until   time.Time // the request's deadline; zero where it has none
+	begun   bool      // a piece has been written
 
 	mu    sync.Mutex
 	ended bool // the handler has returned: the writer is somebody else's; guarded by mu
@@ -37,14 +40,25 @@ func (r *recorder) WriteHeader(code int) {
 	r.ResponseWriter.WriteHeader(code)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
+func (r *recorder) Write(b []byte) (written int, err error) {
 	if r.code == 0 {
 		r.code = http.StatusOK
 	}
-	r.begin()
-	n, err := r.ResponseWriter.Write(b)
-	r.writing.Store(0)
-	return n, err
+	if r.inProcess() {
+		return r.ResponseWriter.Write(b)
+	}
+	defer r.writing.Store(0)
+	for first := true; err == nil && (first || written < len(b)); first = false {
+		if r.begun && !r.until.IsZero() && r.now().After(r.until) {
+			return written, context.DeadlineExceeded // what begins after it says so
+		}
+		r.begun = true
+		r.begin()
+		var n int
+		n, err = r.ResponseWriter.Write(b[written:min(len(b), written+piece)])
+		written += n
+	}
+	return written, err
 }
 
 // FlushError sends what is held back.
@@ -70,11 +84,11 @@ func (r *recorder) begin() {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // newRecorder records an answer.
-func newRecorder(w http.ResponseWriter, clock clock.PassiveClock) *recorder {
+func newRecorder(w http.ResponseWriter, req *http.Request, clock clock.PassiveClock) *recorder {
 	if _, inProcess := w.(*directAnswer); inProcess {
 		return &recorder{ResponseWriter: w}
 	}
-	return &recorder{ResponseWriter: w, now: clock.Now}
+	return &recorder{ResponseWriter: w, proto: req.ProtoMajor, now: clock.Now}
 }
 
 // inProcess reports whether the client is a part of this process, which is not waited for over a network.
@@ -94,12 +108,21 @@ func (r *recorder) cutOff(before time.Time) bool {
 	return http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Unix(1, 0)) == nil // long ago
 }
 
-// end says that the handler returns.
+// start undoes what end did to a connection that is used again.
+func (r *recorder) start() {
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Time{}) // where there are none there is no network
+}
+
+// end says that the handler returns. What is held back of the answer is written then, and waited for as long as any piece.
 func (r *recorder) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(r.realNow().Add(readPatience)) // as in start
 }
+
+// realNow is the time by which connections live, whatever the cluster's clock says.
+func (r *recorder) realNow() time.Time { return time.Now() } //nolint:forbidigo // see above
 
 // answers are those that are being written to clients elsewhere.
 type answers struct {
@@ -113,6 +136,9 @@ func newAnswers() *answers { return &answers{all: map[*recorder]struct{}{}} }
 func (a *answers) begin(out *recorder) (end func()) {
 	if out.inProcess() {
 		return func() {}
+	}
+	if out.proto == 1 {
+		out.start()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

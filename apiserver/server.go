@@ -89,7 +89,8 @@ type Server struct {
 	requestEnded chan struct{}
 	load         *load
 	bodies       *bodies
-	lists        *turns // of those that are answered
+	ownBodies    *bodies // of minik's components and nodes
+	lists        *turns  // of those that are answered
 	answers      *answers
 	connections  *connections
 	hands        *hands // answer the requests of this process
@@ -110,7 +111,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
 		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
-		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), lists: newTurns(), answers: newAnswers(),
+		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), ownBodies: newBodies(bodiesBytes), lists: newTurns(), answers: newAnswers(),
 		connections: newConnections(o.Clock, o.MaxConnections),
 	}
 	s.hands = newHands(o.Clock, s.stopping)
@@ -160,6 +161,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 2000, // a fleet of simulated nodes watches over few connections
 			MaxReadFrameSize:     1 << 20,
+			WriteByteTimeout:     readPatience, // of the connection, where nothing can be written at all
 		},
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"k8s.io/apimachinery/pkg/watch"
@@ -44,6 +45,7 @@ func (s *socket) frame(m media, kind watch.EventType, object []byte) error {
 	if err := m.writeFrame(&message, kind, object); err != nil {
 		return err
 	}
+	_ = s.SetWriteDeadline(time.Now().Add(readPatience)) //nolint:forbidigo // connections live in real time; it never fails
 	if m.Type == mediaProto {
 		message.Next(4) // the length: a message knows its own
 		return s.WriteMessage(websocket.BinaryMessage, message.Bytes())

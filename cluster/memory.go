@@ -148,7 +148,11 @@ func (c *Cluster) keepMemory(ctx context.Context, relieve func(short bool)) erro
 		use, now := useOfMemory(), c.options.Clock.Now()
 		if is := shortOfMemory(use, limit, short); is != short {
 			short = is
-			c.options.Logger.Warn("memory is short", "component", "cluster", "short", short, "live", use.live, "limit", limit)
+			message := "memory is short"
+			if !short {
+				message = "memory is no longer short"
+			}
+			c.options.Logger.Warn(message, "component", "cluster", "live", use.live, "limit", limit)
 			relieve(short)
 		}
 		if use.count != before.count {

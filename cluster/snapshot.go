@@ -98,7 +98,7 @@ func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (
 		Reason: filepath.Base(path) + " was restored", Time: now,
 	}
 	r.Snapshot, r.Revision, err = etcd.Restore(ctx, path, made, etcd.Restored{
-		Above: etcd.Newest(h.etcd()),
+		Above: h.newestRevision(),
 		Record: func(revision int64) (key, value []byte, err error) {
 			return store.RestoreRecord(r.Snapshot.Revision, revision, entry)
 		},
@@ -120,4 +120,37 @@ func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (
 		return r, fmt.Errorf("putting the restored data in its place: %w; the data that was there is in %s", err, r.Aside)
 	}
 	return r, nil
+}
+
+// newestRevision is the newest revision that anybody may know of the cluster of this directory, from its store and those that
+// earlier restores have put aside; -1 where there was a store of which nothing is left, and 0 where there was none.
+func (h home) newestRevision() int64 {
+	stores, _ := filepath.Glob(filepath.Join(h.path(former), "*")) // the pattern is right
+	if _, err := os.Stat(h.etcd()); err == nil {
+		stores = append(stores, h.etcd())
+	}
+	if _, err := os.Stat(h.pki()); err == nil && len(stores) == 0 {
+		return -1
+	}
+	newest := int64(0)
+	for _, dir := range stores {
+		revision := etcd.Newest(dir)
+		if revision < 0 {
+			return -1
+		}
+		newest = max(newest, revision)
+	}
+	return newest
+}
+
+// checkRestored says that a restore was cut off after the earlier data was put aside, and before the restored took its place: an
+// empty cluster would begin.
+func (h home) checkRestored() error {
+	_, missing := os.Stat(h.etcd())
+	_, made := os.Stat(h.path(restoring))
+	if errors.Is(missing, fs.ErrNotExist) && made == nil {
+		return fmt.Errorf("a restore was cut off: do it again (`minik snapshot restore`), or put the newest of %s back as %s",
+			h.path(former), h.etcd())
+	}
+	return nil
 }

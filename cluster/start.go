@@ -38,7 +38,7 @@ func (c *Cluster) startEtcd(ctx context.Context) (string, error) {
 	var err error
 	if len(c.options.EtcdServers) > 0 {
 		c.etcd, err = etcd.Connect(ctx, c.options.EtcdServers)
-	} else {
+	} else if err = c.home.checkRestored(); err == nil {
 		c.etcd, err = etcd.Start(ctx, etcd.Options{
 			Dir: c.home.etcd(), LogFile: c.home.log("etcd.log"), Volatile: c.options.Ephemeral,
 		})

@@ -50,11 +50,11 @@ func listen(data string) (_ *socket, err error) {
 	}
 	if len(filepath.Join(dir, socketName)) > socketPath {
 		s.noted = filepath.Join(dir, elsewhere)
-		removeEarlier(s.noted)
+		removeEarlier(s.noted, dir)
 		if s.dir, err = private.Temporary(shortPrefix); err != nil {
 			return nil, fmt.Errorf("making a directory with a short path for the socket: %w", err)
 		}
-		if err := os.WriteFile(s.noted, []byte(s.dir), 0o600); err != nil {
+		if err := os.WriteFile(s.noted, []byte(s.dir+"\n"+dir), 0o600); err != nil {
 			return nil, fmt.Errorf("noting where the socket lies: %w", err)
 		}
 		dir = s.dir
@@ -72,10 +72,12 @@ func listen(data string) (_ *socket, err error) {
 	return s, nil
 }
 
-// removeEarlier removes the directory that a process made which was killed. It stands in the way of nothing.
-func removeEarlier(noted string) {
-	path, err := os.ReadFile(noted)
-	if dir := string(path); err == nil && strings.HasPrefix(filepath.Base(dir), shortPrefix) && private.Check(dir) == nil {
+// removeEarlier removes the directory that a process made for these data which was killed. It stands in the way of nothing. A
+// copy of the data has the note too, and the directory is not its own.
+func removeEarlier(noted, data string) {
+	text, err := os.ReadFile(noted)
+	dir, of, _ := strings.Cut(string(text), "\n")
+	if err == nil && of == data && strings.HasPrefix(filepath.Base(dir), shortPrefix) && private.Check(dir) == nil {
 		_ = os.RemoveAll(dir)
 	}
 }

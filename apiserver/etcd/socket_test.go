@@ -51,13 +51,13 @@ func TestALongDataDirectory(t *testing.T) {
 
 	// A process that was killed leaves its directory, and says so beside the data.
 	require.NoError(t, os.Mkdir(first, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(data, elsewhere), []byte(first), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(data, elsewhere), []byte(first+"\n"+data), 0o600))
 	withEtcd(t, data, func(*Server) { require.NoDirExists(t, first) })
 
 	// What somebody else is said to have left is none of its business.
 	other := filepath.Join(temporary, "other")
 	require.NoError(t, os.Mkdir(other, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(data, elsewhere), []byte(other), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(data, elsewhere), []byte(other+"\n"+data), 0o600))
 	withEtcd(t, data, func(*Server) {})
 	require.DirExists(t, other)
 }

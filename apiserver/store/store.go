@@ -131,8 +131,8 @@ func (s *Store) Run(ctx context.Context) error {
 	defer wait.Wait()
 	wait.Go(func() { s.compactor(ctx) })
 	wait.Go(func() { s.ageWindows(ctx) })
-	for first := true; ctx.Err() == nil; first = false {
-		err := s.follow(ctx, first)
+	for ctx.Err() == nil {
+		err := s.follow(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -154,7 +154,7 @@ func (s *Store) stop() {
 }
 
 // follow loads everything and then applies every change, until something goes wrong.
-func (s *Store) follow(ctx context.Context, first bool) error {
+func (s *Store) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
 	revision, err := s.load(ctx)
@@ -165,7 +165,9 @@ func (s *Store) follow(ctx context.Context, first bool) error {
 	if err := s.findGaps(ctx); err != nil {
 		return err
 	}
-	if first {
+	select {
+	case <-s.ready:
+	default: // nothing has been loaded before
 		if err := s.journal.resume(ctx, s.kv); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ var ErrGone = errors.New("too old resource version")
 // queueBound is how many events a watcher may be behind before it is cut off, and queueBytes how much they may keep in memory.
 const (
 	queueBound = 8192
-	queueBytes = windowBytes
+	queueBytes = 2 * windowBytes
 )
 
 // Watcher receives the events of one resource after the revision it started from, in order, each once.
@@ -97,13 +97,17 @@ func (w *Watcher) cutOff() {
 	w.signal()
 }
 
-// cutOffBefore cuts the watcher off if it has not taken an event up to the revision.
-func (w *Watcher) cutOffBefore(revision int64) {
+// cutOffBefore cuts the watcher off if it has had time to take an event up to the revision, and has not: one that came before
+// the time, in nanoseconds.
+func (w *Watcher) cutOffBefore(revision, time int64) {
 	w.mu.Lock()
-	behind := len(w.queue) > 0 && w.queue[0].Revision <= revision
+	behind := len(w.queue) > 0 && w.queue[0].Revision <= revision && w.queue[0].came < time
+	if behind {
+		w.lost, w.queue = true, nil
+	}
 	w.mu.Unlock()
 	if behind {
-		w.cutOff()
+		w.signal()
 	}
 }
 

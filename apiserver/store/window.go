@@ -17,6 +17,8 @@ const (
 	windowsBytes = 48 << 20
 	// windowAge is how long an event is kept: upstream's watch cache aims at the same (DefaultEventFreshDuration).
 	windowAge = 75 * time.Second
+	// takePatience is how long a watcher has at least to take an event that the window has dropped.
+	takePatience = time.Second
 )
 
 // window is the last events of a resource, oldest first.
@@ -89,7 +91,7 @@ func (s *Store) trimWindows(bytes int64) {
 	for _, c := range s.caches {
 		c.mu.Lock()
 		c.trim(bytes, now)
-		c.cutOffBehind()
+		c.cutOffBehind(now)
 		c.mu.Unlock()
 	}
 }
@@ -112,13 +114,14 @@ func (s *Store) ShortOfMemory(short bool) {
 
 // cutOffBehind cuts off the watchers that have not taken what the window has dropped: what they have not taken would be kept
 // in memory for them alone. The caller holds mu.
-func (c *cache) cutOffBehind() {
+func (c *cache) cutOffBehind(now int64) {
+	before := now - int64(takePatience)
 	for w := range c.watchers {
-		w.cutOffBefore(c.oldest)
+		w.cutOffBefore(c.oldest, before)
 	}
 	for _, set := range c.indexed {
 		for w := range set {
-			w.cutOffBefore(c.oldest)
+			w.cutOffBefore(c.oldest, before)
 		}
 	}
 }

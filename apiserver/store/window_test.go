@@ -102,6 +102,17 @@ func TestTheWindowsOfAllResourcesAreBounded(t *testing.T) {
 	require.LessOrEqual(t, s.kept(), int64(windowsBytes))
 	require.Greater(t, s.kept(), int64(windowsBytes/4))
 	s.ShortOfMemory(true)
+	w, _ := s.WatchNow(all[0], "")
+	(&history{s: s, c: s.caches[prefix(all[0])], row: all[0]}).put(t, func() resources.Object {
+		obj := all[0].New()
+		obj.SetName("large")
+		return obj
+	}())
+	s.trimWindows(0)
+	_, _, err := w.Take()
+	require.NoError(t, err, "who had no time to take is not behind")
+	s.Clock.(*clocktesting.FakeClock).Step(2 * takePatience)
+	s.trimWindows(0)
 	require.LessOrEqual(t, s.kept(), int64(windowsBytes/16))
 	for _, w := range behind {
 		_, _, err := w.Take()
