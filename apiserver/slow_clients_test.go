@@ -116,6 +116,48 @@ func TestBodiesAreBounded(t *testing.T) {
 	require.Zero(t, ts.bodies.taken)
 }
 
+// What others send takes no room from minik's own parts.
+func TestComponentsHaveRoomOfTheirOwn(t *testing.T) {
+	ts := start(t)
+	ts.bodies.bound(0)
+	response, _ := ts.call(t, "POST", "/api/v1/namespaces", `{"metadata":{"name":"a"}}`)
+	require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
+	response, _ = ts.call(t, "POST", "/api/v1/namespaces", `{"metadata":{"name":"a"}}`, "Impersonate-User", "system:kube-scheduler")
+	require.Equal(t, http.StatusCreated, response.StatusCode)
+	require.Zero(t, ts.ownBodies.taken)
+}
+
+// Who does not say who they are stays a stranger, whatever they may read.
+func TestAnonymousRequestsMakeNoConnectionKnown(t *testing.T) {
+	ts := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) { o.MaxConnections = 100 })
+	ask := func(certificate bool) (known int) {
+		config, err := rest.TLSConfigFor(ts.config)
+		require.NoError(t, err)
+		if !certificate {
+			config.GetClientCertificate, config.Certificates = nil, nil
+		}
+		config.NextProtos = []string{"http/1.1"}
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(ts.config.Host, "https://"), config)
+		require.NoError(t, err)
+		defer func() { _ = conn.Close() }()
+		_, err = fmt.Fprint(conn, "GET /healthz HTTP/1.1\r\nHost: minik\r\n\r\n")
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, answer.StatusCode)
+		ts.connections.mu.Lock()
+		defer ts.connections.mu.Unlock()
+		for _, c := range ts.connections.all {
+			if c.known && c.RemoteAddr().String() == conn.LocalAddr().String() {
+				known++
+			}
+		}
+		return known
+	}
+	require.Zero(t, ask(false))
+	require.Equal(t, 1, ask(true))
+}
+
 // However many requests others make, minik's own parts and the nodes find a place.
 func TestComponentsHavePlacesOfTheirOwn(t *testing.T) {
 	l := newLoad(1, 1)
