@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,11 +39,19 @@ func (h *heldWatch) Watch(ctx context.Context, key string, options ...clientv3.O
 	return out
 }
 
-// fullOnce answers one transaction that succeeded as if there had been no space for it, as etcd does with the one that
-// crosses its quota.
-type fullOnce struct{ clientv3.KV }
+// fullWhen answers, while it is on, transactions that succeed as if there had been no space for them, as etcd does with the one
+// that crosses its quota.
+type fullWhen struct {
+	clientv3.KV
+	on atomic.Bool
+}
 
-func (f fullOnce) Txn(ctx context.Context) clientv3.Txn { return fullTxn{f.KV.Txn(ctx)} }
+func (f *fullWhen) Txn(ctx context.Context) clientv3.Txn {
+	if f.on.Load() {
+		return fullTxn{f.KV.Txn(ctx)}
+	}
+	return f.KV.Txn(ctx)
+}
 
 type fullTxn struct{ clientv3.Txn }
 
@@ -85,7 +94,7 @@ func TestNobodyReadsWhatIsOlderThanWhatTheyWereTold(t *testing.T) {
 			require.NoError(t, err)
 		},
 		"a write that is there although etcd is full": func(t *testing.T, s *Store, _ *Entry, _ int64) {
-			s.kv.etcd = fullOnce{s.kv.etcd}
+			s.Client.KV.(*fullWhen).on.Store(true)
 			_, err := s.Create(t.Context(), configMaps, configMap("n", "c", ""), nil)
 			require.NoError(t, err)
 		},
@@ -128,7 +137,7 @@ func TestNobodyReadsWhatIsOlderThanWhatTheyWereTold(t *testing.T) {
 			client := startEtcd(t)
 			letGo := make(chan struct{})
 			watcher := client.Watcher
-			client.Watcher = &heldWatch{watcher, letGo}
+			client.Watcher, client.KV = &heldWatch{watcher, letGo}, &fullWhen{KV: client.KV}
 			t.Cleanup(func() { client.Watcher = watcher })
 			first, stopFirst := startStore(t, client, "a", true)
 			old, err := first.Create(t.Context(), configMaps, configMap("n", "a", "1"), nil)

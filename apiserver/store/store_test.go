@@ -48,7 +48,8 @@ func startStore(t testing.TB, client *clientv3.Client, server string, sole bool)
 		}
 	}
 	s = New(rows, Options{
-		Client: client, SoleWriter: sole, Server: server, Clock: clock.RealClock{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Defragment: func(context.Context) error { return nil },
+		Client:     client, SoleWriter: sole, Server: server, Clock: clock.RealClock{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
