@@ -41,6 +41,9 @@ func memoryGroup(t *testing.T, bytes int64) (dir string) {
 // it keeps is bounded by bytes, and is less where memory is short.
 func TestLargeUpdatesInLittleMemory(t *testing.T) {
 	const updates = 300
+	if racing {
+		t.Skip("the race detector takes many times the memory")
+	}
 	s := newSite(t)
 	s.shell = fmt.Sprintf("echo $$ >%s/cgroup.procs", memoryGroup(t, 300<<20))
 	p := s.run(t, "up")
