@@ -13,7 +13,7 @@ import (
 // A client that breaks off requests by the thousand makes work that nobody reads. It may break off a number of them at once,
 // and some a second from then on; then its connection is closed (GOAWAY), and a little later whatever it still does there.
 const (
-	resetsAtOnce   = 2500 // more than a connection has at the same time: a client may end
+	resetsAtOnce   = 2500 // more than a connection has at the same time: a client may end all its watches
 	resetsASecond  = 100
 	goAwayPatience = 2 * time.Second
 )

@@ -22,7 +22,7 @@ const (
 	keptFromServices = 112
 )
 
-// errFewDescriptors is told by startDescriptors.
+// errFewDescriptors is told by checkDescriptors.
 var errFewDescriptors = errors.New("the process may open too few files")
 
 // checkDescriptors refuses a process that could not even start.
