@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func (s *Server) redirected(r *request, obj resources.Object) error {
 		return apierrors.NewBadRequest("Name parameter required.")
 	}
 	r.resource, r.subresource, _ = strings.Cut(r.row.StandsFor, "/")
-	r.row = s.rows[r.row.Kind.GroupVersion().WithResource(r.resource)].row
+	r.row = r.rows.Named(r.row.Kind.Group, r.resource)
 	r.sub, _ = r.row.Subresource(r.subresource)
 	r.name = obj.GetName()
 	return s.createPart(r, obj)
@@ -259,22 +258,4 @@ func invalid(r *request, obj, old resources.Object) error {
 // answerDry answers with an object as it would have been written.
 func (s *Server) answerDry(r *request, code int, obj resources.Object) error {
 	return s.answer(r, code, store.Unwritten(r.row, obj))
-}
-
-// clearStatus sets the object's Status to its zero value.
-func clearStatus(obj resources.Object) {
-	if status := statusField(obj); status.IsValid() {
-		status.SetZero()
-	}
-}
-
-// copyStatus gives obj the status of from.
-func copyStatus(obj, from resources.Object) {
-	if status := statusField(obj); status.IsValid() {
-		status.Set(statusField(from.DeepCopyObject().(resources.Object)))
-	}
-}
-
-func statusField(obj resources.Object) reflect.Value {
-	return reflect.ValueOf(obj).Elem().FieldByName("Status")
 }

@@ -27,7 +27,11 @@ func (r *request) fieldValidation() validation {
 
 // decodeBody reads the body into an object of the kind.
 func (s *Server) decodeBody(r *request, kind schema.GroupVersionKind, into runtime.Object) (runtime.Object, error) {
-	contentType, err := bodyType(r.Request, mediaJSON, mediaYAML, mediaProto)
+	spoken := []string{mediaJSON, mediaYAML, mediaProto}
+	if !hasProto(into) {
+		spoken = spoken[:2]
+	}
+	contentType, err := bodyType(r.Request, spoken...)
 	if err != nil {
 		return nil, err
 	}

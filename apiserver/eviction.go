@@ -58,7 +58,7 @@ func evictionOptions(r *request, eviction *policyv1.Eviction) (*metav1.DeleteOpt
 
 // payForEviction takes the eviction off the pod's budget, or says why it must not be.
 func (s *Server) payForEviction(r *request, options *metav1.DeleteOptions) error {
-	row := s.rows[policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets")].row
+	row := r.rows.Named(policyv1.GroupName, "poddisruptionbudgets")
 	for attempt := 1; ; attempt++ {
 		pod, err := s.find(r, true)
 		if err != nil {

@@ -3,11 +3,13 @@ package apiserver
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"reflect"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/managedfields"
@@ -16,7 +18,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/typed"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 
-	"minik.dev/api"
+	"minik.dev/apiserver/openapi"
 	"minik.dev/apiserver/resources"
 )
 
@@ -26,15 +28,23 @@ type fieldManagers struct {
 	codecs *codecs
 
 	mu       sync.Mutex
-	managers map[string]*managedfields.FieldManager // by plural, kind and subresource; guarded by mu
-	types    managedfields.TypeConverter            // guarded by mu; made once, it reads a large schema
+	managers map[managerKey]*managedfields.FieldManager // guarded by mu
+	types    managedfields.TypeConverter                // guarded by mu; made once, it reads a large schema
 	// made remembers the fields of objects that were made, by their shape; guarded by mu, at most maxShapes.
 	made map[shapeKey]*metav1.FieldsV1
 	seed maphash.Seed
 }
 
-// shapeKey is a kind, as it is written, and the shape of an object of it.
+// managerKey is a row, the kind as which its objects are written, and the subresource that they are written by.
+type managerKey struct {
+	row         *resources.Resource
+	kind        schema.GroupVersionKind
+	subresource string
+}
+
+// shapeKey is a row, the kind as which its objects are written, and the shape of one.
 type shapeKey struct {
+	row   *resources.Resource
 	kind  schema.GroupVersionKind
 	shape uint64
 }
@@ -44,7 +54,7 @@ const maxShapes = 2000
 
 func newFieldManagers(c *codecs) *fieldManagers {
 	return &fieldManagers{
-		codecs: c, managers: map[string]*managedfields.FieldManager{},
+		codecs: c, managers: map[managerKey]*managedfields.FieldManager{},
 		made: map[shapeKey]*metav1.FieldsV1{}, seed: maphash.MakeSeed(),
 	}
 }
@@ -56,7 +66,7 @@ func (f *fieldManagers) create(row *resources.Resource, kind schema.GroupVersion
 	obj.SetManagedFields(nil)
 	shape := newShaper(f.seed)
 	shape.add(reflect.ValueOf(writtenAs(row, kind, obj)), false)
-	key := shapeKey{kind, shape.sum()}
+	key := shapeKey{row, kind, shape.sum()}
 	f.mu.Lock()
 	fields := f.made[key]
 	f.mu.Unlock()
@@ -111,28 +121,54 @@ func (f *fieldManagers) of(row *resources.Resource, kind schema.GroupVersionKind
 	subresource string) (*managedfields.FieldManager, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := row.Plural + "/" + kind.String() + "/" + subresource
+	key := managerKey{row, kind, subresource}
 	if m, ok := f.managers[key]; ok {
 		return m, nil
 	}
-	types := managedfields.NewDeducedTypeConverter()
-	if row.Kind.Group != api.GroupVersion.Group && kind.Kind == row.Kind.Kind { // a Scale is in no schema
-		if f.types == nil {
-			f.types = &trusting{TypeConverter: applyconfigurations.NewTypeConverter(f.codecs.scheme)}
-		}
-		types = f.types
+	types, err := f.typesOf(row, kind)
+	if err != nil {
+		return nil, err
 	}
 	hub := row.Kind.GroupVersion()
 	if kind.Kind != row.Kind.Kind { // a Scale
 		hub = kind.GroupVersion()
 	}
-	m, err := managedfields.NewDefaultFieldManager(types, versions{f.codecs.scheme, row}, defaulter{row}, f.codecs.scheme, kind,
-		hub, subresource, resetFields(row, subresource))
+	convert := versions{f.codecs.scheme, row}
+	m, err := managedfields.NewDefaultFieldManager(types, convert, defaulter{row}, convert, kind, hub, subresource,
+		resetFields(row, subresource))
 	if err != nil {
 		return nil, fmt.Errorf("making the field manager of %s: %w", row.Plural, err)
 	}
 	f.managers[key] = m
 	return m, nil
+}
+
+// typesOf is what is known of the types of the kind's fields: which lists are keyed by what, which maps are one piece. Of
+// Kubernetes' kinds client-go knows it, of an unstructured kind its schema tells it; of any other it is deduced from the values.
+// The caller holds mu.
+func (f *fieldManagers) typesOf(row *resources.Resource, kind schema.GroupVersionKind) (managedfields.TypeConverter, error) {
+	switch own := kind.Kind == row.Kind.Kind; { // a Scale is in no schema
+	case own && !row.Custom:
+		if f.types == nil {
+			f.types = &trusting{TypeConverter: applyconfigurations.NewTypeConverter(f.codecs.scheme)}
+		}
+		return f.types, nil
+	case own && row.SchemaOf(kind) != nil:
+		types, err := openapi.Types(row)
+		if err != nil {
+			return nil, fmt.Errorf("reading the schema of %s: %w", row.GroupResource(), err)
+		}
+		return types, nil
+	}
+	return managedfields.NewDeducedTypeConverter(), nil
+}
+
+// forget drops what is remembered of a row that is served no longer.
+func (f *fieldManagers) forget(row *resources.Resource) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.managers, func(key managerKey, _ *managedfields.FieldManager) bool { return key.row == row })
+	maps.DeleteFunc(f.made, func(key shapeKey, _ *metav1.FieldsV1) bool { return key.row == row })
 }
 
 // resetFields are those that a write cannot own because the server puts them back: the status for a write of the object,
@@ -162,6 +198,9 @@ type versions struct {
 // ConvertToVersion is runtime.ObjectConvertor's. What comes back is of a Go type. It is the object itself where that has the
 // version already, as upstream's: the library reads what it converts.
 func (v versions) ConvertToVersion(in runtime.Object, target runtime.GroupVersioner) (runtime.Object, error) {
+	if obj, ok := in.(*unstructured.Unstructured); ok && v.row.Unstructured() {
+		return v.convert(obj, obj.GroupVersionKind().GroupVersion(), target)
+	}
 	if _, document := in.(runtime.Unstructured); !document && target == in.GetObjectKind().GroupVersionKind().GroupVersion() {
 		return in, nil
 	}
@@ -172,8 +211,16 @@ func (v versions) ConvertToVersion(in runtime.Object, target runtime.GroupVersio
 	from := kinds[0].GroupVersion()
 	same, err := v.Scheme.ConvertToVersion(in, from)
 	obj, ok := same.(resources.Object)
-	if err != nil || !ok || target == from {
+	if err != nil || !ok {
 		return same, err
+	}
+	return v.convert(obj, from, target)
+}
+
+// convert makes the object of one version of the row one of another.
+func (v versions) convert(obj resources.Object, from schema.GroupVersion, target runtime.GroupVersioner) (runtime.Object, error) {
+	if target == from {
+		return obj, nil
 	}
 	to, out := v.row.Kind, obj
 	for _, served := range v.row.Served {
@@ -187,10 +234,20 @@ func (v versions) ConvertToVersion(in runtime.Object, target runtime.GroupVersio
 		}
 	}
 	if to.GroupVersion() != target {
-		return v.Scheme.ConvertToVersion(in, target) // which says that there is no such version
+		return v.Scheme.ConvertToVersion(obj, target) // which says that there is no such version
 	}
 	out.GetObjectKind().SetGroupVersionKind(to)
 	return out, nil
+}
+
+// New is runtime.ObjectCreater's.
+func (v versions) New(kind schema.GroupVersionKind) (runtime.Object, error) {
+	if !v.row.Unstructured() || kind.Kind != v.row.Kind.Kind {
+		return v.Scheme.New(kind)
+	}
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(kind)
+	return obj, nil
 }
 
 // defaulter gives an applied object its defaults.

@@ -25,8 +25,11 @@ import (
 
 // patch changes the addressed object, or a part of it, as the body describes.
 func (s *Server) patch(r *request) error {
-	kind, err := bodyType(r.Request, string(types.JSONPatchType), string(types.MergePatchType),
-		string(types.StrategicMergePatchType), string(types.ApplyYAMLPatchType))
+	spoken := []string{string(types.JSONPatchType), string(types.MergePatchType)}
+	if r.part() || !r.row.Unstructured() { // a strategic merge needs to know a Go type's fields
+		spoken = append(spoken, string(types.StrategicMergePatchType))
+	}
+	kind, err := bodyType(r.Request, append(spoken, string(types.ApplyYAMLPatchType))...)
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,7 @@ import (
 type reader struct{ s *Server }
 
 func (a reader) row(group, plural string) *resources.Resource {
-	for _, row := range a.s.table {
-		if row.Kind.Group == group && row.Plural == plural {
-			return row
-		}
-	}
-	return nil
+	return a.s.registry.Rows().Named(group, plural)
 }
 
 func (a reader) Get(group, plural, namespace, name string) (resources.Object, bool) {

@@ -25,6 +25,8 @@ type request struct {
 	// verb is the API's verb: get, list, watch, create, update, patch, delete, deletecollection; for a path that names no
 	// resource it is the method in small letters.
 	verb string
+	// rows are the kinds that are served when the request comes.
+	rows *resources.Rows
 	// row and served say which kind is addressed, and in which version: served is nil for the stored one. row is nil for a
 	// path that names no resource.
 	row    *resources.Resource
@@ -57,7 +59,8 @@ func (s *Server) parse(w http.ResponseWriter, req *http.Request) *request {
 	if past != 0 {
 		req = withPath(req, path)
 	}
-	r := &request{Request: req, w: w, verb: strings.ToLower(req.Method), received: s.Clock.Now(), past: past}
+	r := &request{Request: req, w: w, verb: strings.ToLower(req.Method), received: s.Clock.Now(), past: past,
+		rows: s.registry.Rows()}
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	switch {
 	case len(parts) >= 3 && parts[0] == "api":
@@ -84,9 +87,8 @@ func (s *Server) parse(w http.ResponseWriter, req *http.Request) *request {
 	if len(parts) > 2 {
 		r.subresource, r.tail = parts[2], strings.Join(parts[3:], "/")
 	}
-	if row, ok := s.rows[schema.GroupVersionResource{Group: r.group, Version: r.version, Resource: r.resource}]; ok {
-		r.row = row.row
-		r.served = row.served
+	if v, ok := r.rows.Find(schema.GroupVersionResource{Group: r.group, Version: r.version, Resource: r.resource}); ok {
+		r.row, r.served = v.Row, v.Served
 		if r.subresource != "" {
 			r.sub, _ = r.row.Subresource(r.subresource)
 		}

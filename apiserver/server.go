@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -70,17 +69,18 @@ type Options struct {
 // Server is the API server.
 type Server struct {
 	Options
-	table   []*resources.Resource
-	rows    map[schema.GroupVersionResource]served
-	codecs  *codecs
-	store   *store.Store
-	plugins []admission.Plugin
-	fields  *fieldManagers
-	metrics *metrics
-	drawing sync.Mutex // guards Random
-	kubelet http.RoundTripper
-	pods    http.RoundTripper // to what pods serve
-	handler http.Handler
+	registry *resources.Registry
+	// changingKinds is held while a kind is added, replaced or removed, which happens in the registry and in the store.
+	changingKinds sync.Mutex
+	codecs        *codecs
+	store         *store.Store
+	plugins       []admission.Plugin
+	fields        *fieldManagers
+	metrics       *metrics
+	drawing       sync.Mutex // guards Random
+	kubelet       http.RoundTripper
+	pods          http.RoundTripper // to what pods serve
+	handler       http.Handler
 	// revisions is the row of the journal, which is not stored as objects.
 	revisions *resources.Resource
 	stopping  chan struct{} // closed when the server stops: ends the watches
@@ -96,32 +96,25 @@ type Server struct {
 	hands        *hands // answer the requests of this process
 }
 
-// served is a row in one of its versions.
-type served struct {
-	row    *resources.Resource
-	served *resources.Served // nil for the stored version
-}
-
 // New makes an API server. It starts nothing.
 func New(o Options) (*Server, error) {
 	c, err := newCodecs()
 	if err != nil {
 		return nil, err
 	}
+	registry, err := resources.NewRegistry(resources.All())
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		Options: o, table: resources.All(), rows: map[schema.GroupVersionResource]served{}, codecs: c,
+		Options: o, registry: registry, codecs: c,
 		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
 		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), ownBodies: newBodies(bodiesBytes), lists: newTurns(), answers: newAnswers(),
 		connections: newConnections(o.Clock, o.MaxConnections),
 	}
 	s.hands = newHands(o.Clock, s.stopping)
 	var stored []*resources.Resource
-	for _, row := range s.table {
-		s.rows[row.Kind.GroupVersion().WithResource(row.Plural)] = served{row: row}
-		for i := range row.Served {
-			v := &row.Served[i]
-			s.rows[v.Kind.GroupVersion().WithResource(row.Plural)] = served{row: row, served: v}
-		}
+	for _, row := range registry.Rows().All {
 		if row.Journal {
 			s.revisions = row
 		}
@@ -144,7 +137,10 @@ func New(o Options) (*Server, error) {
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // a pod's certificate is nobody's to check, as upstream
 		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
 	}
-	s.handler = s.chain(discovery.New(s.table), openapi.New(s.table, o.Version))
+	s.handler = s.chain(
+		&madeOfRows{registry: registry, make: discovery.New},
+		&madeOfRows{registry: registry, make: func(rows []*resources.Resource) http.Handler { return openapi.New(rows, o.Version) }},
+	)
 	return s, nil
 }
 

@@ -40,7 +40,7 @@ func (s *shaper) add(v reflect.Value, inList bool) {
 			s.mark(0)
 			return
 		}
-		s.mark(1)
+		s.mark(byte(v.Elem().Kind())) // an unstructured object has a text where another has a list
 		s.add(v.Elem(), inList)
 	case reflect.Struct:
 		s.addStruct(v, inList)

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -252,21 +250,6 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 		}
 	}
 	return nil
-}
-
-// changed reports whether anything but metadata and status differs.
-func changed(obj, old resources.Object) bool {
-	a, b := reflect.ValueOf(obj).Elem(), reflect.ValueOf(old).Elem()
-	for i := range a.NumField() {
-		switch a.Type().Field(i).Name {
-		case "TypeMeta", "ObjectMeta", "Status":
-			continue
-		}
-		if !equality.Semantic.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
-			return true
-		}
-	}
-	return false
 }
 
 // answerChanged answers with what was written.

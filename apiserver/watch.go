@@ -327,8 +327,11 @@ func (w *watcher) bookmark(revision int64, initial bool) error {
 	return w.out.frame(w.m, watch.Bookmark, body)
 }
 
-// gone tells the client that it has to list again.
+// gone tells the client that it has to list again. A watch of a kind that is taken away just ends, as upstream's.
 func (w *watcher) gone(err error) {
+	if errors.Is(err, store.ErrRemoved) {
+		return
+	}
 	status := statusOf(err, w.r.gr(), w.r.name)
 	body, encodeErr := media{Type: w.m.Type}.encode(status)
 	if encodeErr != nil {

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kube-openapi/pkg/handler"
 	"k8s.io/kube-openapi/pkg/openapiconv"
@@ -34,10 +35,10 @@ func newDocument(kinds []kind, merging merging) *document {
 	for _, k := range kinds {
 		d.addKind(k)
 	}
-	d.mark(reflect.TypeFor[metav1.Status](), schema.GroupVersionKind{Version: "v1", Kind: "Status"})
+	d.markType(reflect.TypeFor[metav1.Status](), schema.GroupVersionKind{Version: "v1", Kind: "Status"})
 	for _, gv := range groupVersions(append([]kind{{gvk: schema.GroupVersionKind{Version: "v1"}}}, kinds...)) {
-		d.mark(reflect.TypeFor[metav1.DeleteOptions](), gv.WithKind("DeleteOptions"))
-		d.mark(reflect.TypeFor[metav1.WatchEvent](), gv.WithKind("WatchEvent"))
+		d.markType(reflect.TypeFor[metav1.DeleteOptions](), gv.WithKind("DeleteOptions"))
+		d.markType(reflect.TypeFor[metav1.WatchEvent](), gv.WithKind("WatchEvent"))
 	}
 	return d
 }
@@ -69,10 +70,14 @@ func (d *document) swagger(version string) *spec.Swagger {
 	}}
 }
 
-// mark says of a type's definition that it is the kind.
-func (d *document) mark(t reflect.Type, gvk schema.GroupVersionKind) {
-	d.schemas.schema(t)
-	name := d.schemas.name(t)
+// markType says of a type's definition that it is the kind.
+func (d *document) markType(t reflect.Type, gvk schema.GroupVersionKind) {
+	d.mark(d.schemas.schema(t), gvk)
+}
+
+// mark says of the definition that the reference leads to that it is the kind.
+func (d *document) mark(reference *spec.Schema, gvk schema.GroupVersionKind) {
+	name := strings.TrimPrefix(reference.Ref.String(), definitionPrefix)
 	definition := d.schemas.definitions[name]
 	known, _ := definition.Extensions[gvkExtension].([]any)
 	if entry := gvkMap(gvk); !slices.ContainsFunc(known, func(k any) bool { return reflect.DeepEqual(k, entry) }) {
@@ -88,9 +93,9 @@ func gvkMap(gvk schema.GroupVersionKind) any {
 // addKind enters the paths of one kind: its collection in a namespace and in all of them, its objects, and the
 // subresources below those.
 func (d *document) addKind(k kind) {
-	d.mark(k.object, k.gvk)
-	if k.list != nil {
-		d.mark(k.list, k.gvk.GroupVersion().WithKind(k.gvk.Kind+"List"))
+	d.mark(d.schema(k, itself{}), k.gvk)
+	if k.NewList != nil {
+		d.mark(d.schema(k, itsList{}), k.gvk.GroupVersion().WithKind(k.gvk.Kind+"List"))
 	}
 
 	namespaced := !k.ClusterScoped
@@ -110,6 +115,11 @@ func (d *document) addKind(k kind) {
 		}
 		if verb == "delete" && k.ReturnDeleted {
 			operation.answer = itself{}
+		}
+		if verb == "patch" && k.object == nil {
+			operation.consumes = slices.DeleteFunc(slices.Clone(operation.consumes), func(t string) bool {
+				return t == string(types.StrategicMergePatchType)
+			})
 		}
 		path := collection
 		if operation.named {
@@ -133,7 +143,7 @@ func (d *document) addSubresource(k kind, sub resources.Subresource, path, name 
 	}
 	if sub.New != nil {
 		body = sub.New()
-		d.mark(structOf(body), gvk)
+		d.markType(structOf(body), gvk)
 	}
 	for _, verb := range sub.Verbs {
 		if o, ok := operations[verb]; ok {
@@ -191,10 +201,17 @@ func (d *document) describe(k kind, gvk schema.GroupVersionKind, name string, o 
 
 // schema is that of the type of a body or an answer.
 func (d *document) schema(k kind, body any) *spec.Schema {
+	typed := k.object != nil
 	switch body.(type) {
 	case itself:
+		if !typed {
+			return d.schemas.unstructured(k)
+		}
 		return d.schemas.schema(k.object)
 	case itsList:
+		if !typed {
+			return d.schemas.unstructuredList(k)
+		}
 		return d.schemas.schema(k.list)
 	}
 	return d.schemas.schema(structOf(body))
@@ -206,12 +223,13 @@ func produces(k kind, o operation) []string {
 		return []string{"text/plain"}
 	}
 	out := []string{runtime.ContentTypeJSON, runtime.ContentTypeYAML}
-	if encodable(k.object) {
+	binary := k.object != nil && encodable(k.object)
+	if binary {
 		out = append(out, runtime.ContentTypeProtobuf)
 	}
 	if o.action == "list" {
 		out = append(out, runtime.ContentTypeJSON+";stream=watch")
-		if encodable(k.object) {
+		if binary {
 			out = append(out, runtime.ContentTypeProtobuf+";stream=watch")
 		}
 	}

@@ -14,13 +14,21 @@ import (
 type kind struct {
 	*resources.Resource
 	gvk schema.GroupVersionKind
-	// object and list are the Go types of this version; list is nil for a kind that is never listed.
+	// object and list are the Go types of this version: list is nil for a kind that is never listed, both are for an unstructured
+	// one.
 	object, list reflect.Type
 }
 
 func kindsOf(rows []*resources.Resource) []kind {
 	var out []kind
 	for _, row := range rows {
+		if row.Unstructured() {
+			out = append(out, kind{Resource: row, gvk: row.Kind})
+			for _, served := range row.Served {
+				out = append(out, kind{Resource: row, gvk: served.Kind})
+			}
+			continue
+		}
 		k := kind{Resource: row, gvk: row.Kind, object: structOf(row.New())}
 		if row.NewList != nil {
 			k.list = structOf(row.NewList())
@@ -59,9 +67,9 @@ func root(gv schema.GroupVersion) string {
 func modelNames(kinds []kind) map[string]string {
 	out := map[string]string{}
 	for _, k := range kinds {
-		labels := strings.Split(k.gvk.Group, ".")
-		slices.Reverse(labels)
-		out[k.object.PkgPath()] = strings.Join(append(labels, k.gvk.Version), ".")
+		if k.object != nil {
+			out[k.object.PkgPath()] = reversed(k.gvk.GroupVersion())
+		}
 	}
 	return out
 }

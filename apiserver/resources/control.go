@@ -15,6 +15,7 @@ func controls() *Resource {
 	return &Resource{
 		Kind:          api.GroupVersion.WithKind("Control"),
 		Plural:        "controls",
+		Custom:        true,
 		ClusterScoped: true,
 		New:           func() Object { return &api.Control{} },
 		NewList:       func() runtime.Object { return &api.ControlList{} },

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/kube-openapi/pkg/validation/spec"
 
 	"minik.dev/apiserver/auth"
 )
@@ -30,6 +31,12 @@ type Resource struct {
 	Categories []string
 	// ClusterScoped objects have no namespace.
 	ClusterScoped bool
+	// Custom kinds are not Kubernetes' own: minik's, and those that are made while the server runs. The keys of their objects
+	// bear the group, so that they share none with a kind of Kubernetes, whatever their group is called.
+	Custom bool
+	// Schema describes the objects of a kind that no Go type describes (New makes unstructured ones), as OpenAPI says it. Nil
+	// allows anything there, and describes nothing. It is not looked at for a kind of a Go type.
+	Schema *spec.Schema
 	// Verbs that are served; nil means all of AllVerbs.
 	Verbs []string
 	// New and NewList make an empty object and an empty list of the stored version; NewList is nil where nothing is stored.
@@ -150,6 +157,8 @@ type Served struct {
 	Kind    schema.GroupVersionKind
 	New     func() Object
 	NewList func() runtime.Object
+	// Schema is the row's Schema for this version.
+	Schema *spec.Schema
 	// From makes this version of a stored object, To the stored version of this.
 	From func(stored Object) Object
 	To   func(served Object) Object
@@ -202,6 +211,25 @@ func (r *Resource) GroupResource() schema.GroupResource {
 // Stored reports whether objects of the row are kept at all.
 func (r *Resource) Stored() bool {
 	return r.Answer == nil && r.Report == nil && r.StandsFor == "" && !r.Journal
+}
+
+// Unstructured reports whether no Go type describes the row's objects.
+func (r *Resource) Unstructured() bool {
+	_, ok := r.New().(runtime.Unstructured)
+	return ok
+}
+
+// SchemaOf is the schema of an unstructured kind in one of the versions in which it is served, or nil.
+func (r *Resource) SchemaOf(kind schema.GroupVersionKind) *spec.Schema {
+	for i := range r.Served {
+		if r.Served[i].Kind == kind {
+			return r.Served[i].Schema
+		}
+	}
+	if kind != r.Kind {
+		return nil
+	}
+	return r.Schema
 }
 
 // Serves reports whether the row serves the verb.

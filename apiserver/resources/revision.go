@@ -17,6 +17,7 @@ func revisions() *Resource {
 	return &Resource{
 		Kind:          api.GroupVersion.WithKind("Revision"),
 		Plural:        "revisions",
+		Custom:        true,
 		ClusterScoped: true,
 		Journal:       true,
 		Verbs:         []string{"get", "list", "watch"},

@@ -24,6 +24,8 @@ type cache struct {
 	// window are the last events; a watch may start in it from any revision from oldest on.
 	window window
 	oldest int64
+	// removed: the row is not kept any more. Nothing comes into the cache, and nobody can watch it.
+	removed bool
 	// watchers that want everything, and those that want one value of the indexed field.
 	watchers map[*Watcher]struct{}
 	indexed  map[string]map[*Watcher]struct{}
@@ -50,12 +52,17 @@ func (c *cache) reset(entries []*Entry, revision int64) {
 	defer c.mu.Unlock()
 	c.store.windows.Add(-c.window.bytes)
 	c.tree, c.last, c.window, c.oldest = tree, revision, window{}, revision
+	c.end(ErrGone)
+}
+
+// end tells everyone who watches that there is nothing more to come, and why. The caller holds mu.
+func (c *cache) end(why error) {
 	for w := range c.watchers {
-		w.cutOff()
+		w.end(why)
 	}
 	for _, set := range c.indexed {
 		for w := range set {
-			w.cutOff()
+			w.end(why)
 		}
 	}
 }
@@ -92,6 +99,9 @@ func (c *cache) drop(key string, revision int64) {
 
 // publish remembers the event and hands it to those who watch. The caller holds mu.
 func (c *cache) publish(event *Event) {
+	if c.removed {
+		return
+	}
 	c.last = event.Revision
 	now := c.store.Clock.Now().UnixNano()
 	event.came, event.size = now, event.weigh()
@@ -157,6 +167,9 @@ func (c *cache) get(key string) (*Entry, int64) {
 func (c *cache) watch(revision int64, value string) (*Watcher, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.removed {
+		return nil, ErrRemoved
+	}
 	if revision < c.oldest {
 		return nil, fmt.Errorf("%w: %d (%d)", ErrGone, revision, c.oldest)
 	}
@@ -172,6 +185,10 @@ func (c *cache) watchNow(value string) (*Watcher, Snapshot) {
 	defer c.mu.Unlock()
 	now := Snapshot{Revision: max(c.last, c.store.Revision()), tree: c.tree.Clone(), prefix: prefix(c.row)}
 	w := &Watcher{cache: c, value: value, reached: now.Revision, wake: make(chan struct{}, 1)}
+	if c.removed {
+		w.end(ErrRemoved)
+		return w, now
+	}
 	c.add(w)
 	return w, now
 }
@@ -201,7 +218,7 @@ func (c *cache) add(w *Watcher) {
 	set[w] = struct{}{}
 }
 
-func (c *cache) remove(w *Watcher) {
+func (c *cache) forget(w *Watcher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.watchers, w)

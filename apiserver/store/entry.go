@@ -77,20 +77,21 @@ func (e *Entry) JSON() ([]byte, error) {
 	return t.bytes, nil
 }
 
-// Item is JSON without the brace, kind and apiVersion that it begins with, as the items of a typed list are written.
+// Item is JSON without the brace that it begins with, as the items of a list are written: without kind and apiVersion, which are
+// those of the list's, for a kind of Kubernetes, and with them for others, as upstream writes both.
 func (e *Entry) Item() ([]byte, error) {
 	t, err := e.shown()
 	if err != nil {
 		return nil, err
 	}
-	return t.bytes[t.metadata:], nil
+	return t.bytes[t.item:], nil
 }
 
 // text is an object's JSON, kept once: as etcd holds it, without a resourceVersion, until somebody asks for it, and from then
-// on with it. It begins with kind, apiVersion and metadata.
+// on with it.
 type text struct {
 	bytes    []byte
-	metadata int  // where the field metadata begins
+	item     int  // where an item of a list begins
 	shown    bool // the resourceVersion is in bytes[from:to]
 	from, to int
 }
@@ -105,10 +106,10 @@ func (e *Entry) shown() (*text, error) {
 	if t == nil {
 		t = &text{shown: true}
 		if t.bytes, err = json.Marshal(e.Object); err == nil {
-			t.metadata = max(bytes.Index(t.bytes, metadataField), 0)
+			t.item, err = itemOf(e.row, t.bytes)
 		}
 	} else {
-		t, err = t.withRevision(e.Revision)
+		t, err = t.withRevision(e.row, e.Revision)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s as JSON: %w", e.Key, err)
@@ -148,26 +149,33 @@ func (e *Entry) size() int64 {
 	return overhead + forms*int64(len(t.bytes))
 }
 
-// metadataField stands right behind kind and apiVersion in every stored object; neither of them can contain it.
-var metadataField = []byte(`"metadata":{`)
-
 // withRevision puts the resourceVersion first among the metadata.
-func (t *text) withRevision(revision int64) (*text, error) {
-	at := bytes.Index(t.bytes, metadataField)
-	if at < 0 {
-		return nil, fmt.Errorf("the stored object has no metadata: %.60q", t.bytes)
+func (t *text) withRevision(row *resources.Resource, revision int64) (*text, error) {
+	_, from, err := metadataOf(t.bytes)
+	if err != nil {
+		return nil, err
 	}
-	out := &text{metadata: at, shown: true, from: at + len(metadataField), bytes: make([]byte, 0, len(t.bytes)+40)}
-	out.bytes = append(out.bytes, t.bytes[:out.from]...)
+	out := &text{shown: true, from: from, bytes: make([]byte, 0, len(t.bytes)+40)}
+	out.bytes = append(out.bytes, t.bytes[:from]...)
 	out.bytes = append(out.bytes, `"resourceVersion":"`...)
 	out.bytes = strconv.AppendInt(out.bytes, revision, 10)
 	out.bytes = append(out.bytes, '"')
-	if t.bytes[out.from] != '}' {
+	if rest := bytes.TrimLeft(t.bytes[from:], " \t\r\n"); rest[0] != '}' {
 		out.bytes = append(out.bytes, ',')
 	}
 	out.to = len(out.bytes)
-	out.bytes = append(out.bytes, t.bytes[out.from:]...)
-	return out, nil
+	out.bytes = append(out.bytes, t.bytes[from:]...)
+	out.item, err = itemOf(row, out.bytes)
+	return out, err
+}
+
+// itemOf is where in an object's JSON an item of a list begins.
+func itemOf(row *resources.Resource, object []byte) (int, error) {
+	if row.Custom {
+		return bytes.IndexByte(object, '{') + 1, nil
+	}
+	at, _, err := metadataOf(object) // kind and apiVersion stand before it: encode writes the fields of a Go type in their order
+	return at, err
 }
 
 // encode is the object as it is stored. The resourceVersion is left out: etcd keeps it.

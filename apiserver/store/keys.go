@@ -13,13 +13,11 @@ const (
 	claims   = "/minik/claims/"
 )
 
-// prefix is what the keys of all of the row's objects begin with: /registry/pods/ for a built-in kind, and
-// /registry/<group>/<resource>/ for a kind that is not Kubernetes' own, so that no custom kind can ever share keys with a
-// built-in one of the same name.
+// prefix is what the keys of all of the row's objects begin with: /registry/pods/ for a kind of Kubernetes, and
+// /registry/<group>/<resource>/ for any other, so that none can ever share keys with one of Kubernetes of the same name.
 func prefix(row *resources.Resource) string {
-	group := row.Kind.Group
-	if strings.Contains(group, ".") && !strings.HasSuffix(group, ".k8s.io") {
-		return registry + group + "/" + row.Plural + "/"
+	if row.Custom {
+		return registry + row.Kind.Group + "/" + row.Plural + "/"
 	}
 	return registry + row.Plural + "/"
 }
@@ -38,7 +36,7 @@ func Range(row *resources.Resource, namespace string) string {
 }
 
 // prefixOf is the prefix of the row that a key belongs to: its first path segment below the registry, or its first two
-// where the first is a group.
+// where the first is a group. The groups of custom kinds have a dot, and no resource has one.
 func prefixOf(key string) (string, bool) {
 	rest, ok := strings.CutPrefix(key, registry)
 	if !ok {

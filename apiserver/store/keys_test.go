@@ -11,7 +11,8 @@ import (
 
 // Upstream's keys: built-in kinds have no group in theirs, custom kinds do.
 func TestKeys(t *testing.T) {
-	custom := &resources.Resource{Kind: schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Service"}, Plural: "services"}
+	custom := &resources.Resource{Kind: schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Service"}, Plural: "services", Custom: true}
+	gateway := &resources.Resource{Kind: schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, Plural: "ingresses", Custom: true}
 	for _, c := range []struct {
 		row             *resources.Resource
 		namespace, name string
@@ -24,6 +25,7 @@ func TestKeys(t *testing.T) {
 		{rowOf("leases"), "kube-node-lease", "node-1", "/registry/leases/kube-node-lease/node-1"},
 		{rowOf("controls"), "", "kubelet.node-1", "/registry/minik.dev/controls/kubelet.node-1"},
 		{custom, "shop", "web", "/registry/example.com/services/shop/web"},
+		{gateway, "shop", "web", "/registry/networking.k8s.io/ingresses/shop/web"}, // not with Kubernetes' own
 	} {
 		key := Key(c.row, c.namespace, c.name)
 		require.Equal(t, c.key, key)

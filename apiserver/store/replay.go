@@ -75,7 +75,7 @@ func (s *Store) steps(ctx context.Context, row *resources.Resource, after, upTo 
 // event is what the journal's entry says of one object, with the object as it was before and after; nil where neither is
 // there, as after the deletion of something that a transaction made and removed.
 func (s *Store) event(ctx context.Context, row *resources.Resource, step Recorded, recent recently) (*Event, error) {
-	event := &Event{Type: watch.Added, Revision: step.Revision, At: step.Time, c: s.caches[prefix(row)]}
+	event := &Event{Type: watch.Added, Revision: step.Revision, At: step.Time, c: s.cacheOf(row)}
 	if row == s.JournalRow {
 		event.Entry = Unwritten(row, s.JournalObject(step))
 		event.Entry.Revision = step.Revision
@@ -130,7 +130,7 @@ func (s *Store) replayQuiet(ctx context.Context, row *resources.Resource, after,
 	var events []*Event
 	add := func(kind watch.EventType, revision int64, previous, entry *Entry) {
 		events = append(events, &Event{Type: kind, Revision: revision, Previous: previous, Entry: entry, At: time.Time{},
-			c: s.caches[prefix(row)]})
+			c: s.cacheOf(row)})
 	}
 	err = s.ListAt(ctx, row, "", upTo, "", func(e *Entry) bool {
 		previous := before[e.Key]

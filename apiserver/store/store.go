@@ -47,7 +47,10 @@ type Options struct {
 // Store keeps the objects of every row of the table.
 type Store struct {
 	Options
-	caches map[string]*cache // by key prefix; fixed after New
+	// caches by key prefix, read without locks. The map is never changed: another one takes its place, made under changing.
+	caches    atomic.Pointer[map[string]*cache]
+	changing  sync.Mutex
+	additions chan addition
 
 	journal *journalWriter
 	index   index
@@ -100,21 +103,23 @@ func (w *written) at(row *resources.Resource, key string, revision int64) *Entry
 // New makes a store for the rows. It starts nothing and reads nothing; see Run.
 func New(rows []*resources.Resource, options Options) *Store {
 	s := &Store{
-		Options:  options,
-		caches:   map[string]*cache{},
-		journal:  &journalWriter{server: options.Server},
-		advanced: sync.NewCond(&sync.Mutex{}),
-		ready:    make(chan struct{}),
-		full:     make(chan struct{}, 1),
+		Options:   options,
+		additions: make(chan addition),
+		journal:   &journalWriter{server: options.Server},
+		advanced:  sync.NewCond(&sync.Mutex{}),
+		ready:     make(chan struct{}),
+		full:      make(chan struct{}, 1),
 	}
 	s.gaps.Store(&[]gap{})
 	s.kv = kv{etcd: options.Client, told: &s.told}
+	caches := map[string]*cache{}
 	for _, row := range rows {
-		s.caches[prefix(row)] = newCache(s, row)
+		caches[prefix(row)] = newCache(s, row)
 	}
 	if options.JournalRow != nil {
-		s.caches[prefix(options.JournalRow)] = newCache(s, options.JournalRow)
+		caches[prefix(options.JournalRow)] = newCache(s, options.JournalRow)
 	}
+	s.caches.Store(&caches)
 	return s
 }
 
@@ -178,17 +183,24 @@ func (s *Store) follow(ctx context.Context) error {
 	// The whole key space and not only the registry: otherwise a foreign key's revision, which a linearizable read
 	// returns, would never arrive here.
 	changes := s.Client.Watch(ctx, "\x00", clientv3.WithFromKey(), clientv3.WithRev(revision+1))
-	for response := range changes {
-		if err := response.Err(); err != nil {
-			return fmt.Errorf("watching etcd from revision %d: %w", s.Revision()+1, err)
+	for {
+		select {
+		case response, open := <-changes:
+			switch {
+			case !open:
+				return errors.New("etcd closed the watch")
+			case response.Err() != nil:
+				return fmt.Errorf("watching etcd from revision %d: %w", s.Revision()+1, response.Err())
+			}
+			for _, event := range response.Events {
+				s.apply(event)
+			}
+			s.relieveWindows()
+			s.advance(reached(response))
+		case a := <-s.additions:
+			a.done <- s.fill(a.ctx, a.cache)
 		}
-		for _, event := range response.Events {
-			s.apply(event)
-		}
-		s.relieveWindows()
-		s.advance(reached(response))
 	}
-	return errors.New("etcd closed the watch")
 }
 
 // reached is the revision up to which a watch has brought everything, with this response. It is not the header's: one that
@@ -205,30 +217,38 @@ func reached(response clientv3.WatchResponse) int64 {
 
 // load fills the caches with what is there at one revision, which it returns.
 func (s *Store) load(ctx context.Context) (int64, error) {
+	s.changing.Lock() // nobody else adds a cache meanwhile, which would be left empty
+	defer s.changing.Unlock()
 	var revision int64
-	for prefix, c := range s.caches {
-		options := []clientv3.OpOption{clientv3.WithPrefix()}
-		if revision != 0 {
-			options = append(options, clientv3.WithRev(revision))
+	for _, c := range *s.caches.Load() {
+		var err error
+		if revision, err = s.loadCache(ctx, c, revision); err != nil {
+			return 0, err
 		}
-		response, err := s.kv.Get(ctx, prefix, options...)
-		if err != nil {
-			return 0, fmt.Errorf("loading %s from etcd: %w", prefix, err)
-		}
-		if revision == 0 {
-			revision = response.Header.Revision
-		}
-		entries := make([]*Entry, 0, len(response.Kvs))
-		for _, kv := range response.Kvs {
-			entry, err := decode(c.row, string(kv.Key), kv.Value, kv.ModRevision)
-			if err != nil {
-				s.Logger.Error("an object in etcd can't be read and is passed over", "component", "apiserver", "err", err)
-				continue
-			}
-			entries = append(entries, entry)
-		}
-		c.reset(entries, revision)
 	}
+	return revision, nil
+}
+
+// loadCache fills one cache with what is there at the revision, or at the newest one if that is 0; it returns which it was.
+func (s *Store) loadCache(ctx context.Context, c *cache, revision int64) (int64, error) {
+	prefix := prefix(c.row)
+	response, err := s.kv.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithRev(revision))
+	if err != nil {
+		return 0, fmt.Errorf("loading %s from etcd: %w", prefix, err)
+	}
+	if revision == 0 {
+		revision = response.Header.Revision
+	}
+	entries := make([]*Entry, 0, len(response.Kvs))
+	for _, kv := range response.Kvs {
+		entry, err := decode(c.row, string(kv.Key), kv.Value, kv.ModRevision)
+		if err != nil {
+			s.Logger.Error("an object in etcd can't be read and is passed over", "component", "apiserver", "err", err)
+			continue
+		}
+		entries = append(entries, entry)
+	}
+	c.reset(entries, revision)
 	return revision, nil
 }
 
@@ -243,8 +263,9 @@ func (s *Store) apply(event *clientv3.Event) {
 	if !ok {
 		return
 	}
-	c, ok := s.caches[prefix]
+	c, ok := (*s.caches.Load())[prefix]
 	if !ok {
+		s.written.Delete(key) // written in the moment in which the kind was taken away
 		return
 	}
 	if event.Type == clientv3.EventTypeDelete {
@@ -285,26 +306,26 @@ func (s *Store) record(event *clientv3.Event) {
 	}
 	entry := Unwritten(s.JournalRow, s.JournalObject(recorded))
 	entry.Revision = recorded.Revision
-	s.caches[prefix(s.JournalRow)].append(entry)
+	s.cacheOf(s.JournalRow).append(entry)
 }
 
 // Snapshot is the row's objects as the cache has them; see Fresh and AtLeast.
-func (s *Store) Snapshot(row *resources.Resource) Snapshot { return s.caches[prefix(row)].snapshot() }
+func (s *Store) Snapshot(row *resources.Resource) Snapshot { return s.cacheOf(row).snapshot() }
 
 // Get is one object as the cache has it, or nil, and the revision at which that was so.
 func (s *Store) Get(row *resources.Resource, namespace, name string) (*Entry, int64) {
-	return s.caches[prefix(row)].get(Key(row, namespace, name))
+	return s.cacheOf(row).get(Key(row, namespace, name))
 }
 
 // Watch follows the row's objects after the revision. A value other than "" watches that value of the row's indexed
-// field. ErrGone says that the revision is too old.
+// field. ErrGone says that the revision is too old, and ErrRemoved that the row is not kept any more.
 func (s *Store) Watch(row *resources.Resource, revision int64, value string) (*Watcher, error) {
-	return s.caches[prefix(row)].watch(revision, value)
+	return s.cacheOf(row).watch(revision, value)
 }
 
 // WatchNow follows the row's objects after the snapshot that it returns.
 func (s *Store) WatchNow(row *resources.Resource, value string) (*Watcher, Snapshot) {
-	return s.caches[prefix(row)].watchNow(value)
+	return s.cacheOf(row).watchNow(value)
 }
 
 // observe measures from the call to the call of what it returns.

@@ -58,6 +58,9 @@ func (e *Event) Gone() *Entry {
 // window any more. The client has to list again.
 var ErrGone = errors.New("too old resource version")
 
+// ErrRemoved says that the kind that is watched or written is not kept any more: it was taken away while the server runs.
+var ErrRemoved = errors.New("the kind is not served any more")
+
 // queueBound is how many events a watcher may be behind before it is cut off, and queueBytes how much they may keep in memory.
 const (
 	queueBound = 8192
@@ -73,7 +76,7 @@ type Watcher struct {
 	mu      sync.Mutex
 	queue   []*Event // guarded by mu; at most queueBound
 	bytes   int64    // of the queue; guarded by mu
-	lost    bool     // guarded by mu: cut off
+	ended   error    // guarded by mu: why nothing more comes, ErrGone or ErrRemoved
 	reached int64    // guarded by mu: the revision that Take has told, or the one it started from
 }
 
@@ -81,8 +84,8 @@ type Watcher struct {
 func (w *Watcher) push(e *Event) {
 	w.mu.Lock()
 	if len(w.queue) >= queueBound || len(w.queue) > 0 && w.bytes+e.size > queueBytes {
-		w.lost, w.queue = true, nil
-	} else if !w.lost {
+		w.ended, w.queue = ErrGone, nil
+	} else if w.ended == nil {
 		w.queue = append(w.queue, e)
 		w.bytes += e.size
 	}
@@ -90,9 +93,10 @@ func (w *Watcher) push(e *Event) {
 	w.signal()
 }
 
-func (w *Watcher) cutOff() {
+// end says that nothing more comes, and why.
+func (w *Watcher) end(why error) {
 	w.mu.Lock()
-	w.lost, w.queue = true, nil
+	w.ended, w.queue = why, nil
 	w.mu.Unlock()
 	w.signal()
 }
@@ -103,7 +107,7 @@ func (w *Watcher) cutOffBefore(revision, time int64) {
 	w.mu.Lock()
 	behind := len(w.queue) > 0 && w.queue[0].Revision <= revision && w.queue[0].came < time
 	if behind {
-		w.lost, w.queue = true, nil
+		w.ended, w.queue = ErrGone, nil
 	}
 	w.mu.Unlock()
 	if behind {
@@ -122,14 +126,14 @@ func (w *Watcher) signal() {
 func (w *Watcher) Ready() <-chan struct{} { return w.wake }
 
 // Take returns the events since the last call, and the revision up to which the watcher has now seen everything, which never
-// goes back. After it was cut off it returns ErrGone.
+// goes back. After it was cut off it returns ErrGone, and after its row was removed ErrRemoved.
 func (w *Watcher) Take() (events []*Event, revision int64, err error) {
 	// The revision is read first: events up to it are in the queue already, so whoever takes the queue afterwards has them.
 	revision = w.cache.store.Revision()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lost {
-		return nil, 0, ErrGone
+	if w.ended != nil {
+		return nil, 0, w.ended
 	}
 	events, w.queue, w.bytes = w.queue, nil, 0
 	if n := len(events); n > 0 {
@@ -156,4 +160,4 @@ func (w *Watcher) Next(ctx context.Context) ([]*Event, error) {
 }
 
 // Stop ends the watch.
-func (w *Watcher) Stop() { w.cache.remove(w) }
+func (w *Watcher) Stop() { w.cache.forget(w) }

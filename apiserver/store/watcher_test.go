@@ -28,7 +28,7 @@ type history struct {
 func newHistory(plural string) *history {
 	row := rowOf(plural)
 	s := New([]*resources.Resource{row}, Options{Clock: clocktesting.NewFakeClock(time.Unix(0, 0))})
-	return &history{s: s, c: s.caches[prefix(row)], row: row}
+	return &history{s: s, c: s.cacheOf(row), row: row}
 }
 
 func (h *history) next() int64 { return h.s.Revision() + 1 }

@@ -88,7 +88,7 @@ func (s *Store) relieveWindows() {
 // trimWindows drops what the windows have over the bound, and what is too old.
 func (s *Store) trimWindows(bytes int64) {
 	now := s.Clock.Now().UnixNano()
-	for _, c := range s.caches {
+	for _, c := range *s.caches.Load() {
 		c.mu.Lock()
 		c.trim(bytes, now)
 		c.cutOffBehind(now)

@@ -21,7 +21,7 @@ func (h *history) large(t require.TestingT, times int) {
 
 // kept is what the windows of all resources keep, counted one by one.
 func (s *Store) kept() (bytes int64) {
-	for _, c := range s.caches {
+	for _, c := range *s.caches.Load() {
 		for _, e := range c.window.kept() {
 			bytes += e.size
 		}
@@ -85,7 +85,7 @@ func TestTheWindowsOfAllResourcesAreBounded(t *testing.T) {
 	var behind []*Watcher
 	fill := func() {
 		for _, row := range all {
-			h := &history{s: s, c: s.caches[prefix(row)], row: row}
+			h := &history{s: s, c: s.cacheOf(row), row: row}
 			w, _ := h.c.watchNow("")
 			behind = append(behind, w)
 			for range 20 {
@@ -103,7 +103,7 @@ func TestTheWindowsOfAllResourcesAreBounded(t *testing.T) {
 	require.Greater(t, s.kept(), int64(windowsBytes/4))
 	s.ShortOfMemory(true)
 	w, _ := s.WatchNow(all[0], "")
-	(&history{s: s, c: s.caches[prefix(all[0])], row: all[0]}).put(t, func() resources.Object {
+	(&history{s: s, c: s.cacheOf(all[0]), row: all[0]}).put(t, func() resources.Object {
 		obj := all[0].New()
 		obj.SetName("large")
 		return obj
