@@ -5,8 +5,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"minik.dev/apiserver/auth"
+	"minik.dev/apiserver/etcd"
 )
 
 // Who may do nothing is told so in upstream's words.
@@ -98,4 +104,42 @@ func TestTokensOfNobody(t *testing.T) {
 			}, status(t, body))
 		}
 	}
+}
+
+// jane may read pods of a namespace that has a ConfigMap of her name: an authorizer is given a reader of the objects.
+type byConfigMap struct{ reader auth.Reader }
+
+func (b byConfigMap) Authorize(a auth.Attributes) (bool, string) {
+	allowed := false
+	b.reader.Each("", "configmaps", a.Namespace, func(obj runtime.Object) {
+		allowed = allowed || a.Namespace != "" && obj.(*corev1.ConfigMap).Name == a.User.Name
+	})
+	if _, ok := b.reader.Get("", "configmaps", a.Namespace, a.User.Name); ok && allowed {
+		return true, "a ConfigMap says so"
+	}
+	return auth.Builtin{}.Authorize(a)
+}
+
+func (b byConfigMap) Rules(user auth.User, namespace string) []auth.Rule {
+	return auth.Builtin{}.Rules(user, namespace)
+}
+
+func TestTheServerIsGivenItsAuthorizer(t *testing.T) {
+	ts := startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) {
+		o.Authorizer = func(reader auth.Reader) auth.Authorizer { return byConfigMap{reader} }
+	})
+	ts.namespace(t, "shop")
+	config := rest.CopyConfig(ts.config)
+	config.Impersonate.UserName = "jane"
+	jane, err := kubernetes.NewForConfig(config)
+	require.NoError(t, err)
+	_, err = jane.CoreV1().Pods("shop").List(t.Context(), metav1.ListOptions{})
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
+	_, err = ts.client.CoreV1().ConfigMaps("shop").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "jane"}},
+		metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, err = jane.CoreV1().Pods("shop").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	_, err = jane.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{})
+	require.True(t, apierrors.IsForbidden(err), "%v", err)
 }

@@ -49,7 +49,7 @@ func (s *Server) chain(discovery, openapi http.Handler) http.Handler {
 			s.fail(r, err)
 			return
 		}
-		if err := s.authorize(r); err != nil { // may they? (RBAC will stand in auth.Authorize)
+		if err := s.authorize(r); err != nil { // may they?
 			s.fail(r, err)
 			return
 		}
@@ -105,8 +105,8 @@ func (s *Server) finish(r *request, out *recorder) {
 	}
 	took := s.Clock.Since(r.received)
 	s.metrics.request(r, out.code, took.Seconds())
-	s.Logger.Debug("request", "component", "apiserver", "verb", r.verb, "path", r.URL.Path, "code", out.code,
-		"user", r.user.Name, "took", took)
+	s.Logger.Debug("request", append([]any{"component", "apiserver", "verb", r.verb, "path", r.URL.Path, "code", out.code,
+		"user", r.user.Name, "took", took}, r.notes...)...)
 }
 
 // identify says who makes the request, and what it says of its cause.
@@ -133,7 +133,7 @@ func (s *Server) identify(r *request) error {
 
 // authorize lets the request through or refuses it in upstream's words.
 func (s *Server) authorize(r *request) error {
-	allowed, _ := auth.Authorize(auth.Attributes{
+	allowed, _ := s.authorizer.Authorize(auth.Attributes{
 		User: r.user, Verb: r.verb, Group: r.group, Resource: r.resource, Subresource: r.subresource,
 		Namespace: r.namespace, Name: r.name, Path: r.URL.Path,
 	})

@@ -1,7 +1,6 @@
 package apiserver
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/admission"
-	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
@@ -58,7 +56,7 @@ func (s *Server) review(r *request, obj resources.Object) error {
 	if mistakes := r.row.Validate(obj, nil); len(mistakes) > 0 {
 		return invalidObject(r.row.Kind.GroupKind(), obj.GetName(), mistakes, r.row.Secret)
 	}
-	r.row.Answer(obj, resources.Asked{User: r.user, May: auth.Authorize, Rules: auth.Rules})
+	r.row.Answer(obj, resources.Asked{User: r.user, May: s.authorizer.Authorize, Rules: s.authorizer.Rules})
 	return s.plain(r, http.StatusCreated, obj)
 }
 
@@ -138,19 +136,24 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 	if r.row.Generation {
 		obj.SetGeneration(1)
 	}
+	r.dropRepeatedOwners(obj)
+	admitted := r.admission("create", obj, nil, firstTime)
+	if err := s.admission.Mutate(r.Context(), admitted); err != nil {
+		return err
+	}
+	if r.row.Default != nil { // once more: a plugin may have added something
+		r.row.Default(obj)
+	}
 	if _, ok := r.row.Subresource("status"); ok && !r.row.StatusOnCreate {
 		clearStatus(obj)
 	}
-	r.dropRepeatedOwners(obj)
 	if r.row.Prepare != nil {
 		r.row.Prepare(obj, nil)
 	}
 	if r.row.Stamp != nil {
 		r.row.Stamp(obj, nil, r.write())
 	}
-	if err := s.admit(r.Context(), &admission.Request{
-		Row: r.row, Verb: "create", Namespace: r.namespace, Name: obj.GetName(), Object: obj, User: r.user, Warn: r.warn,
-	}); err != nil {
+	if err := s.admission.Allocate(r.Context(), admitted); err != nil {
 		return err
 	}
 	if err := r.Context().Err(); err != nil { // each step is the last chance to stop before the next
@@ -165,6 +168,9 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 		return err
 	}
 	if err := invalid(r, obj, nil); err != nil {
+		return err
+	}
+	if err := s.admission.Validate(r.Context(), admitted); err != nil {
 		return err
 	}
 	if firstTime {
@@ -230,14 +236,16 @@ func warnings(row *resources.Resource, obj resources.Object) []string {
 	return out
 }
 
-// admit asks every plugin.
-func (s *Server) admit(ctx context.Context, a *admission.Request) error {
-	for _, p := range s.plugins {
-		if err := p.Admit(ctx, a); err != nil {
-			return err
-		}
+// admission is what the plugins of the chain get to see of the request. They warn and note once, in the first attempt.
+func (r *request) admission(verb string, obj, old resources.Object, firstTime bool) *admission.Request {
+	a := &admission.Request{
+		Row: r.row, Kind: r.document(), Verb: verb, Subresource: r.subresource, Namespace: r.namespace, Name: r.name, Object: obj, Old: old,
+		User: r.user, Options: r.options, DryRun: r.dryRun(),
 	}
-	return nil
+	if firstTime {
+		a.Warn, a.Note = r.warn, r.note
+	}
+	return a
 }
 
 // invalid collects every mistake.

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/apiserver/admission"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
@@ -121,9 +120,9 @@ func (s *Server) delete(r *request) error {
 // a while is marked, if mark is not nil.
 func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions, mark func(resources.Object, time.Time)) (
 	entry *store.Entry, gone bool, err error) {
-	if err := s.admit(r.Context(), &admission.Request{
-		Row: r.row, Verb: "delete", Namespace: r.namespace, Name: r.name, User: r.user,
-	}); err != nil {
+	admitted := r.admission("delete", nil, nil, true)
+	admitted.Options, admitted.DryRun, admitted.Subresource = options, len(options.DryRun) > 0, ""
+	if err := s.admission.Mutate(r.Context(), admitted); err != nil {
 		return nil, false, err
 	}
 	current, err := s.find(r, true)
@@ -135,6 +134,10 @@ func (s *Server) deleteObject(r *request, options *metav1.DeleteOptions, mark fu
 			return nil, false, err
 		}
 		if err := deletable(r, current, options); err != nil {
+			return nil, false, err
+		}
+		admitted.Old = current.Object
+		if err := s.admission.Validate(r.Context(), admitted); err != nil {
 			return nil, false, err
 		}
 		plan := planDelete(r.row, current.Object, options, r.received)

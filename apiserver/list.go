@@ -109,7 +109,7 @@ const maxSelector = 32 << 10
 func (s *Server) listQuery(r *request) (*query, error) {
 	q := &query{row: r.row}
 	if r.row == s.revisions {
-		q.readable = r.mayRead
+		q.readable = func(obj resources.Object) bool { return s.mayRead(r, obj) }
 	}
 	if r.verb != "watch" {
 		q.refusal = "invalid resource version: "

@@ -26,14 +26,17 @@ func (r *request) checkWriteOptions() error {
 	switch r.verb {
 	case "create":
 		o := &metav1.CreateOptions{}
+		r.options = o
 		err := metav1.Convert_url_Values_To_v1_CreateOptions(&values, o, nil)
 		return wrongOptions("CreateOptions", err, metav1validation.ValidateCreateOptions(o))
 	case "update":
 		o := &metav1.UpdateOptions{}
+		r.options = o
 		err := metav1.Convert_url_Values_To_v1_UpdateOptions(&values, o, nil)
 		return wrongOptions("UpdateOptions", err, metav1validation.ValidateUpdateOptions(o))
 	case "patch":
 		o, err := patchOptions(values)
+		r.options = o
 		kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 		return wrongOptions("PatchOptions", err, metav1validation.ValidatePatchOptions(o, types.PatchType(kind)))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
@@ -49,4 +51,19 @@ func (a reader) Wait(ctx context.Context, plural string, done func() bool) {
 			return
 		}
 	}
+}
+
+// authReader shows the same to an authorizer.
+type authReader struct{ s *Server }
+
+func (a authReader) Get(group, plural, namespace, name string) (runtime.Object, bool) {
+	return reader(a).Get(group, plural, namespace, name)
+}
+
+func (a authReader) Each(group, plural, namespace string, f func(runtime.Object)) {
+	row := a.s.registry.Rows().Named(group, plural)
+	a.s.store.Snapshot(row).Ascend(store.Range(row, namespace), "", func(e *store.Entry) bool {
+		f(e.Object)
+		return true
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"minik.dev/api"
@@ -46,6 +47,11 @@ type request struct {
 	// content is the body, once contentRead says that it has been read.
 	content     []byte
 	contentRead bool
+
+	// options are those of a write, as the query has them; nil before they are checked.
+	options runtime.Object
+	// notes are what the plugins of admission leave for the log.
+	notes []any
 
 	user     auth.User
 	received time.Time
@@ -241,6 +247,9 @@ func (r *request) warn(text string) {
 		r.w.Header().Add("Warning", warning)
 	}
 }
+
+// note adds to what is logged of the request.
+func (r *request) note(key, value string) { r.notes = append(r.notes, key, value) }
 
 // manager names the field manager of the request's writes: what it says itself, or the program in its User-Agent.
 func (r *request) manager() string {

@@ -34,9 +34,9 @@ func (s *Server) serveRevisions(r *request) error {
 
 // mayRead reports whether the client may read the object that a revision is about: who may not, may not read either who
 // did what to it, and why.
-func (r *request) mayRead(obj resources.Object) bool {
+func (s *Server) mayRead(r *request, obj resources.Object) bool {
 	about := obj.(*api.Revision)
-	allowed, _ := auth.Authorize(auth.Attributes{
+	allowed, _ := s.authorizer.Authorize(auth.Attributes{
 		User: r.user, Verb: "get", Group: about.APIGroup, Resource: about.Resource, Namespace: about.Namespace, Name: about.Name,
 	})
 	return allowed
@@ -127,7 +127,7 @@ func (s *Server) getRevision(r *request) error {
 		return err
 	}
 	revision := revisionOf(rec)
-	if !r.mayRead(revision) {
+	if !s.mayRead(r, revision) {
 		return apierrors.NewForbidden(r.gr(), r.name, fmt.Errorf("User %q cannot get what it is about", r.user.Name))
 	}
 	return s.answer(r, http.StatusOK, store.Unwritten(s.revisions, revision))

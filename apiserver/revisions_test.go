@@ -215,8 +215,7 @@ func TestRevisionsByFields(t *testing.T) {
 func TestRevisionsOfWhatMayNotBeRead(t *testing.T) {
 	ts := start(t)
 	revision := func(user auth.User) bool {
-		r := &request{user: user}
-		return r.mayRead(&api.Revision{Resource: "secrets", Namespace: "shop", Name: "a"})
+		return ts.mayRead(&request{user: user}, &api.Revision{Resource: "secrets", Namespace: "shop", Name: "a"})
 	}
 	require.True(t, revision(auth.User{Name: "root", Groups: []string{auth.Masters}}))
 	require.False(t, revision(auth.User{Name: "jane", Groups: []string{auth.Authenticated}}))

@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/apiserver/admission"
+	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/discovery"
 	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/openapi"
@@ -55,6 +56,8 @@ type Options struct {
 	// MaxConnections is how many connections clients may have at the same time; 0 is no bound. When there are more, those are
 	// closed that nobody uses, or the new one is refused.
 	MaxConnections int
+	// Authorizer makes what decides who may do what, of what it can know of the objects; nil is auth.Builtin.
+	Authorizer func(auth.Reader) auth.Authorizer
 	// Version is minik's own, for /version.
 	Version string
 
@@ -74,7 +77,8 @@ type Server struct {
 	changingKinds sync.Mutex
 	codecs        *codecs
 	store         *store.Store
-	plugins       []admission.Plugin
+	admission     admission.Chain
+	authorizer    auth.Authorizer
 	fields        *fieldManagers
 	metrics       *metrics
 	drawing       sync.Mutex // guards Random
@@ -128,7 +132,11 @@ func New(o Options) (*Server, error) {
 		JournalRow: s.revisions, JournalObject: revisionOf, Clock: o.Clock, Logger: o.Logger,
 	})
 	s.metrics.registry.MustRegister(keptHistory{s})
-	s.plugins = admission.Chain(admission.Options{
+	s.authorizer = auth.Builtin{}
+	if o.Authorizer != nil {
+		s.authorizer = o.Authorizer(authReader{s})
+	}
+	s.admission = admission.NewChain(admission.Options{
 		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, ExternalIPs: o.ExternalIPs, Random: o.Random,
 	})
 	s.kubelet = &http.Transport{TLSClientConfig: o.Kubelet, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}

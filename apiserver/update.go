@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"minik.dev/apiserver/admission"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
 )
@@ -209,7 +208,14 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	obj.SetSelfLink("")
 	obj.SetResourceVersion(old.GetResourceVersion())
 	r.dropRepeatedOwners(obj)
+	admitted := r.admission("update", obj, old, firstTime)
+	if err := s.admission.Mutate(r.Context(), admitted); err != nil {
+		return err
+	}
 	if r.sub == nil {
+		if r.row.Default != nil { // once more: a plugin may have added something
+			r.row.Default(obj)
+		}
 		if _, ok := r.row.Subresource("status"); ok {
 			copyStatus(obj, old)
 		}
@@ -220,10 +226,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	if r.row.Stamp != nil {
 		r.row.Stamp(obj, old, r.write())
 	}
-	if err := s.admit(r.Context(), &admission.Request{
-		Row: r.row, Verb: "update", Subresource: r.subresource, Namespace: r.namespace, Name: r.name, Object: obj, Old: old,
-		User: r.user, Warn: r.warn,
-	}); err != nil {
+	if err := s.admission.Allocate(r.Context(), admitted); err != nil {
 		return err
 	}
 	// A binding puts the pod in its place; the pod that is wanted stays the same (upstream).
@@ -242,6 +245,9 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 		return err
 	}
 	if err := invalid(r, obj, old); err != nil {
+		return err
+	}
+	if err := s.admission.Validate(r.Context(), admitted); err != nil {
 		return err
 	}
 	if firstTime && r.row.Warn != nil && r.sub == nil {

@@ -5,24 +5,35 @@ import (
 	"math/rand/v2"
 	"net/netip"
 
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/resources"
 )
 
 // Request is one write on its way in.
 type Request struct {
-	Row         *resources.Resource
+	Row *resources.Resource
+	// Kind is what the client speaks of, in its own version; Object and Old are of the row's.
+	Kind        schema.GroupVersionKind
 	Verb        string // create, update or delete
 	Subresource string
 	Namespace   string
 	Name        string
-	// Object is what is to be written; a plugin may change it. Nil for a deletion.
+	// Object is what is to be written; plugins that mutate may change it. Nil for a deletion.
 	Object resources.Object
-	// Old is what is there; nil for a creation.
+	// Old is what is there; nil for a creation, and while plugins mutate a deletion.
 	Old  resources.Object
 	User auth.User
+	// Options are the request's CreateOptions, UpdateOptions, PatchOptions or DeleteOptions.
+	Options runtime.Object
+	// DryRun says that nothing will be written, so that a plugin may leave nothing behind either.
+	DryRun bool
 	// Warn answers with a Warning header besides; nil where the client was told already.
 	Warn func(text string)
+	// Note adds to what is logged of the request: a plugin's name and what it decided. Nil where that was noted already.
+	Note func(key, value string)
 }
 
 // creates reports whether the request makes an object of the resource.
@@ -42,10 +53,16 @@ type Reader interface {
 	Wait(ctx context.Context, plural string, done func() bool)
 }
 
-// Plugin is one link of the chain.
+// Plugin is one link of the chain. It does what it has a function for; most have one.
 type Plugin struct {
-	Name  string
-	Admit func(ctx context.Context, r *Request) error
+	Name string
+	// Mutate may change the object or refuse it. It runs on what the client wrote: fields that belong to the server are set
+	// after it, so that it can't set them.
+	Mutate func(ctx context.Context, r *Request) error
+	// Allocate gives the object what is drawn from a range, an address for example. It runs when everything else is settled.
+	Allocate func(ctx context.Context, r *Request) error
+	// Validate may refuse the object, which is as it will be written. It changes nothing.
+	Validate func(ctx context.Context, r *Request) error
 }
 
 // Options of the chain.
@@ -61,16 +78,45 @@ type Options struct {
 }
 
 // Chain is the plugins in their order.
-func Chain(o Options) []Plugin {
-	return []Plugin{
-		{"NamespaceLifecycle", namespaceLifecycle{o.Reader}.admit},
-		{"ServiceAccount", serviceAccount{o.Reader}.admit},
-		{"DefaultTolerationSeconds", admitDefaultTolerationSeconds},
-		{"Priority", priority{o.Reader}.admit},
-		{"DefaultStorageClass", defaultStorageClass{o.Reader}.admit},
-		{"PersistentVolumeClaimResize", claimResize{o.Reader}.admit},
-		{"CertificateSubjectRestriction", admitCertificateSubject},
-		{"ServiceExternalIPs", externalIPs{o.ExternalIPs}.admit},
-		{"ServiceAddresses", newServiceAddresses(o).admit},
+type Chain []Plugin
+
+// NewChain makes the chain.
+func NewChain(o Options) Chain {
+	return Chain{
+		{Name: "NamespaceLifecycle", Mutate: namespaceLifecycle{o.Reader}.mutate},
+		{Name: "ServiceAccount", Mutate: serviceAccount{o.Reader}.mutate},
+		{Name: "DefaultTolerationSeconds", Mutate: mutateTolerationSeconds},
+		{Name: "Priority", Mutate: priority{o.Reader}.mutate},
+		{Name: "DefaultStorageClass", Mutate: defaultStorageClass{o.Reader}.mutate},
+		{Name: "ServiceAddresses", Allocate: newServiceAddresses(o).allocate},
+		{Name: "PersistentVolumeClaimResize", Validate: claimResize{o.Reader}.validate},
+		{Name: "CertificateSubjectRestriction", Validate: validateCertificateSubject},
+		{Name: "ServiceExternalIPs", Validate: externalIPs{o.ExternalIPs}.validate},
 	}
+}
+
+// Mutate runs the first phase. It ends at the first plugin that refuses the request, as the others do.
+func (c Chain) Mutate(ctx context.Context, r *Request) error {
+	return c.each(ctx, r, func(p Plugin) func(context.Context, *Request) error { return p.Mutate })
+}
+
+// Allocate gives the object what is drawn for it, between the two phases.
+func (c Chain) Allocate(ctx context.Context, r *Request) error {
+	return c.each(ctx, r, func(p Plugin) func(context.Context, *Request) error { return p.Allocate })
+}
+
+// Validate runs the second phase.
+func (c Chain) Validate(ctx context.Context, r *Request) error {
+	return c.each(ctx, r, func(p Plugin) func(context.Context, *Request) error { return p.Validate })
+}
+
+func (c Chain) each(ctx context.Context, r *Request, phase func(Plugin) func(context.Context, *Request) error) error {
+	for _, p := range c {
+		if ask := phase(p); ask != nil {
+			if err := ask(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

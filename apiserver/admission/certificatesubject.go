@@ -13,9 +13,9 @@ import (
 	"minik.dev/apiserver/auth"
 )
 
-// admitCertificateSubject refuses requests for a client certificate of the group that may do everything: upstream's
+// validateCertificateSubject refuses requests for a client certificate of the group that may do everything: upstream's
 // CertificateSubjectRestriction. What is no request at all is validation's to refuse.
-func admitCertificateSubject(_ context.Context, r *Request) error {
+func validateCertificateSubject(_ context.Context, r *Request) error {
 	if r.Verb != "create" || r.Row.Kind.Group != "certificates.k8s.io" || r.Row.Plural != "certificatesigningrequests" {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 // PersistentVolumeClaimResize. A claim without a volume does not change at all, which validation says.
 type claimResize struct{ reader Reader }
 
-func (p claimResize) admit(ctx context.Context, r *Request) error {
+func (p claimResize) validate(ctx context.Context, r *Request) error {
 	if r.Verb != "update" || r.Subresource != "" || r.Row.Kind.Group != "" || r.Row.Plural != "persistentvolumeclaims" {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 // A claim that names the empty class wants none.
 type defaultStorageClass struct{ reader Reader }
 
-func (p defaultStorageClass) admit(ctx context.Context, r *Request) error {
+func (p defaultStorageClass) mutate(ctx context.Context, r *Request) error {
 	if !r.creates("persistentvolumeclaims") {
 		return nil
 	}

@@ -10,9 +10,9 @@ import (
 // defaultTolerationSeconds is how long a pod that says nothing stays on a node that went away.
 const defaultTolerationSeconds = 300
 
-// admitDefaultTolerationSeconds lets a pod tolerate a node that is not ready or unreachable for 300 s, unless it says
+// mutateTolerationSeconds lets a pod tolerate a node that is not ready or unreachable for 300 s, unless it says
 // something about that taint itself.
-func admitDefaultTolerationSeconds(_ context.Context, r *Request) error {
+func mutateTolerationSeconds(_ context.Context, r *Request) error {
 	if !r.creates("pods") {
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 // taken, as Helm charts have it, and the address is not.
 type externalIPs struct{ allowed []netip.Prefix }
 
-func (e externalIPs) admit(_ context.Context, r *Request) error {
+func (e externalIPs) validate(_ context.Context, r *Request) error {
 	if r.Verb == "delete" || r.Subresource != "" || r.Row.Kind.Group != "" || r.Row.Plural != "services" || r.Warn == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ type namespaceLifecycle struct{ reader Reader }
 // immortal namespaces can't be deleted.
 var immortal = map[string]bool{"default": true, "kube-system": true, "kube-public": true}
 
-func (n namespaceLifecycle) admit(ctx context.Context, r *Request) error {
+func (n namespaceLifecycle) mutate(ctx context.Context, r *Request) error {
 	if r.Verb == "delete" && r.Row.Plural == "namespaces" && r.Row.Kind.Group == "" && immortal[r.Name] {
 		return apierrors.NewForbidden(r.Row.GroupResource(), r.Name, fmt.Errorf("this namespace may not be deleted"))
 	}

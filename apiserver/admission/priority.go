@@ -16,7 +16,7 @@ import (
 // priority turns the name of a priority class into a number.
 type priority struct{ reader Reader }
 
-func (p priority) admit(ctx context.Context, r *Request) error {
+func (p priority) mutate(ctx context.Context, r *Request) error {
 	if !r.creates("pods") {
 		return nil
 	}

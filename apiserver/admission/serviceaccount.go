@@ -15,7 +15,7 @@ const mirrorAnnotation = "kubernetes.io/config.mirror"
 // serviceAccount gives every pod the account it runs as.
 type serviceAccount struct{ reader Reader }
 
-func (s serviceAccount) admit(ctx context.Context, r *Request) error {
+func (s serviceAccount) mutate(ctx context.Context, r *Request) error {
 	if !r.creates("pods") {
 		return nil
 	}

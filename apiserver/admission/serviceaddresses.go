@@ -33,7 +33,7 @@ type serviceAddresses struct {
 
 func newServiceAddresses(o Options) *serviceAddresses { return &serviceAddresses{Options: o} }
 
-func (s *serviceAddresses) admit(_ context.Context, r *Request) error {
+func (s *serviceAddresses) allocate(_ context.Context, r *Request) error {
 	if r.Row.Plural != "services" || r.Row.Kind.Group != "" || r.Verb == "delete" || r.Subresource != "" {
 		return nil
 	}

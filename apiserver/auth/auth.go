@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // The names that upstream gives to users and groups of its own.
@@ -127,8 +129,29 @@ var (
 	}
 )
 
-// Rules are all that the user has in the namespace: every namespace alike, so far.
-func Rules(user User, _ string) []Rule {
+// Authorizer decides who may do what.
+type Authorizer interface {
+	// Authorize decides whether the request is let through, and why. The reason is for the log, and for the message of a
+	// refusal.
+	Authorize(a Attributes) (allowed bool, reason string)
+	// Rules are all that the user has in the namespace.
+	Rules(user User, namespace string) []Rule
+}
+
+// Reader is what an authorizer may know of the objects of the cluster, as they are now: roles and their bindings, and which pods
+// a node runs.
+type Reader interface {
+	// Get finds an object; false where there is none.
+	Get(group, plural, namespace, name string) (runtime.Object, bool)
+	// Each calls f for every object of the kind in the namespace; "" is all of them.
+	Each(group, plural, namespace string, f func(runtime.Object))
+}
+
+// Builtin is the authorizer that needs to know of no object: its rules are a table.
+type Builtin struct{}
+
+// Rules are the same in every namespace.
+func (Builtin) Rules(user User, _ string) []Rule {
 	all := func(why string) []Rule {
 		resources, paths := everything, everywhere
 		resources.Why, paths.Why = why, why
@@ -152,11 +175,10 @@ func Rules(user User, _ string) []Rule {
 	return []Rule{health}
 }
 
-// Authorize decides whether the request is let through, and why. The reason is for the log, and for the message of a
-// refusal.
-func Authorize(a Attributes) (allowed bool, reason string) {
-	for _, rule := range Rules(a.User, a.Namespace) {
-		if rule.allows(a) {
+// Authorize looks for a rule that allows the request.
+func (b Builtin) Authorize(a Attributes) (allowed bool, reason string) {
+	for _, rule := range b.Rules(a.User, a.Namespace) {
+		if rule.Allows(a) {
 			return true, rule.Why
 		}
 	}
@@ -166,7 +188,8 @@ func Authorize(a Attributes) (allowed bool, reason string) {
 	return false, "no rule allows it: only system:masters and minik's own components have rights"
 }
 
-func (r Rule) allows(a Attributes) bool {
+// Allows reports whether the rule lets the request through.
+func (r Rule) Allows(a Attributes) bool {
 	if !has(r.Verbs, a.Verb) {
 		return false
 	}

@@ -30,7 +30,7 @@ func TestAuthorize(t *testing.T) {
 		{"a right to a resource is none to its parts", Attributes{User: anybody, Verb: "create",
 			Group: "authorization.k8s.io", Resource: "selfsubjectaccessreviews", Subresource: "status"}, false},
 	} {
-		allowed, reason := Authorize(c.a)
+		allowed, reason := Builtin{}.Authorize(c.a)
 		require.Equal(t, c.want, allowed, "%s: %s", c.what, reason)
 		require.NotEmpty(t, reason)
 	}

@@ -1,0 +1,93 @@
+package apiserver
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/apiserver/admission"
+)
+
+// What a plugin changes gets its defaults and is validated; what belongs to the server a plugin can't set; what validates sees
+// the object as it is written.
+func TestAdmissionInTwoPhases(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	var seen *corev1.Pod
+	var asked *admission.Request
+	ts.admission = append(ts.admission, admission.Plugin{
+		Name: "Sidecar",
+		Mutate: func(_ context.Context, r *admission.Request) error {
+			pod, ok := r.Object.(*corev1.Pod)
+			if !ok || r.Subresource != "" || r.Verb != "create" {
+				return nil
+			}
+			pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "sidecar", Image: pod.Annotations["sidecar"]})
+			pod.Status.Phase = corev1.PodSucceeded
+			return nil
+		},
+		Validate: func(_ context.Context, r *admission.Request) error {
+			if pod, ok := r.Object.(*corev1.Pod); ok {
+				seen, asked = pod.DeepCopy(), r
+				r.Note("sidecar", "looked")
+				r.Warn("looked")
+			}
+			return nil
+		},
+	})
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{"sidecar": "proxy"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+	}
+	made, err := ts.client.CoreV1().Pods("shop").Create(t.Context(), pod, metav1.CreateOptions{
+		DryRun: []string{metav1.DryRunAll}, FieldManager: "me"})
+	require.NoError(t, err)
+	require.Equal(t, corev1.PullAlways, made.Spec.Containers[1].ImagePullPolicy, "defaults ran once more")
+	require.Equal(t, corev1.PodPending, made.Status.Phase)
+	require.Equal(t, made.Spec, seen.Spec)
+	require.True(t, asked.DryRun)
+	require.Equal(t, "me", asked.Options.(*metav1.CreateOptions).FieldManager)
+	require.Equal(t, schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, asked.Kind)
+	require.Equal(t, "kubernetes-admin", asked.User.Name)
+
+	pod.Annotations = nil // the plugin adds a container without an image
+	_, err = ts.client.CoreV1().Pods("shop").Create(t.Context(), pod, metav1.CreateOptions{})
+	require.True(t, apierrors.IsInvalid(err), "%v", err)
+	require.ErrorContains(t, err, "spec.containers[1].image: Required value")
+}
+
+// A plugin that mutates does so in each attempt of an update, on the object of that attempt.
+func TestAdmissionMutatesEachAttempt(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	maps := ts.client.CoreV1().ConfigMaps("shop")
+	_, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "c"}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	attempts := 0
+	ts.admission = append(ts.admission, admission.Plugin{
+		Name: "Racer",
+		Mutate: func(_ context.Context, r *admission.Request) error {
+			c, ok := r.Object.(*corev1.ConfigMap)
+			if !ok || c.Data["mine"] == "" {
+				return nil
+			}
+			attempts++
+			c.Data["mine"] += "!"
+			if attempts == 1 { // somebody else is faster
+				_, err := maps.Patch(t.Context(), "c", types.MergePatchType, []byte(`{"data":{"theirs":"x"}}`), metav1.PatchOptions{})
+				return err
+			}
+			return nil
+		},
+	})
+	got, err := maps.Patch(t.Context(), "c", types.MergePatchType, []byte(`{"data":{"mine":"y"}}`), metav1.PatchOptions{})
+	require.NoError(t, err)
+	require.Equal(t, 2, attempts)
+	require.Equal(t, map[string]string{"mine": "y!", "theirs": "x"}, got.Data)
+}
