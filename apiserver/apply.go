@@ -24,7 +24,7 @@ func (s *Server) apply(r *request, data []byte) error {
 	if err != nil {
 		return err
 	}
-	manager, err := s.fields.of(r.row, r.document(), r.subresource)
+	manager, err := s.fields.Of(r.row, r.document(), r.subresource)
 	if err != nil {
 		return err
 	}

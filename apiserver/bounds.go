@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
@@ -176,7 +177,7 @@ func holdsQuantity(t reflect.Type) bool {
 }
 
 func findQuantity(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if t == quantityType {
+	if t == reflect.TypeFor[resource.Quantity]() {
 		return true
 	}
 	if seen[t] {

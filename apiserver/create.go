@@ -160,7 +160,7 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 		return err
 	}
 	if !owned { // before the checks: what a client says in managedFields need not be readable (upstream)
-		if err := s.fields.create(r.row, r.kind(), obj, r.manager(), r.received); err != nil {
+		if err := s.fields.Create(r.row, r.kind(), obj, r.manager(), r.received); err != nil {
 			return err
 		}
 	}

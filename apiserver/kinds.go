@@ -31,7 +31,7 @@ func (s *Server) ReplaceKind(ctx context.Context, old, row *resources.Resource) 
 	if err := s.store.Add(ctx, row); err != nil {
 		return err
 	}
-	s.fields.forget(old)
+	s.fields.Forget(old)
 	return s.registry.Replace(old, row)
 }
 
@@ -42,7 +42,7 @@ func (s *Server) RemoveKind(row *resources.Resource) {
 	defer s.changingKinds.Unlock()
 	s.registry.Remove(row)
 	s.store.Remove(row)
-	s.fields.forget(row)
+	s.fields.Forget(row)
 }
 
 // madeOfRows serves what is made of the rows, a discovery document for example, and makes it anew when they have changed.

@@ -47,13 +47,13 @@ var (
 	fieldsV1Type  = reflect.TypeFor[metav1.FieldsV1]()
 	bytesType     = reflect.TypeFor[[]byte]()
 	condensedSeen = map[reflect.Type]func(objects) any{
-		timeType:      func(o objects) any { return fmt.Sprintf("20%02d-01-02T03:04:05Z", o.IntN(100)) },
-		microTimeType: func(o objects) any { return fmt.Sprintf("20%02d-01-02T03:04:05.000006Z", o.IntN(100)) },
-		quantityType: func(o objects) any {
+		reflect.TypeFor[metav1.Time]():      func(o objects) any { return fmt.Sprintf("20%02d-01-02T03:04:05Z", o.IntN(100)) },
+		reflect.TypeFor[metav1.MicroTime](): func(o objects) any { return fmt.Sprintf("20%02d-01-02T03:04:05.000006Z", o.IntN(100)) },
+		reflect.TypeFor[resource.Quantity](): func(o objects) any {
 			q := resource.NewMilliQuantity(numbers[o.IntN(len(numbers))], resource.DecimalSI)
 			return q.String()
 		},
-		intOrString: func(o objects) any {
+		reflect.TypeFor[intstr.IntOrString](): func(o objects) any {
 			if v := intstr.FromString(o.word()); o.one(2) {
 				return v.StrVal
 			}

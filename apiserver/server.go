@@ -22,6 +22,7 @@ import (
 	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/discovery"
 	"minik.dev/apiserver/etcd"
+	"minik.dev/apiserver/fields"
 	"minik.dev/apiserver/openapi"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/store"
@@ -79,7 +80,7 @@ type Server struct {
 	store         *store.Store
 	admission     admission.Chain
 	authorizer    auth.Authorizer
-	fields        *fieldManagers
+	fields        *fields.Managers
 	metrics       *metrics
 	drawing       sync.Mutex // guards Random
 	kubelet       http.RoundTripper
@@ -112,7 +113,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		Options: o, registry: registry, codecs: c,
-		fields: newFieldManagers(c), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
+		fields: fields.New(c.scheme), metrics: newMetrics(), stopping: make(chan struct{}), requestEnded: make(chan struct{}, 1),
 		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), ownBodies: newBodies(bodiesBytes), lists: newTurns(), answers: newAnswers(),
 		connections: newConnections(o.Clock, o.MaxConnections),
 	}

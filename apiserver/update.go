@@ -237,7 +237,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 		return err
 	}
 	if !owned { // before the checks, as on create
-		if err := s.fields.update(r.row, r.kind(), r.subresource, old, obj, r.manager()); err != nil {
+		if err := s.fields.Update(r.row, r.kind(), r.subresource, old, obj, r.manager()); err != nil {
 			return err
 		}
 	}

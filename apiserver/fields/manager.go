@@ -1,4 +1,4 @@
-package apiserver
+package fields
 
 import (
 	"fmt"
@@ -22,10 +22,10 @@ import (
 	"minik.dev/apiserver/resources"
 )
 
-// fieldManagers keeps track of who owns which field of an object (metadata.managedFields): with apimachinery's own
+// Managers keeps track of who owns which field of an object (metadata.managedFields): with apimachinery's own
 // library, one manager for each kind and subresource, made when it is first needed.
-type fieldManagers struct {
-	codecs *codecs
+type Managers struct {
+	scheme *runtime.Scheme
 
 	mu       sync.Mutex
 	managers map[managerKey]*managedfields.FieldManager // guarded by mu
@@ -52,16 +52,17 @@ type shapeKey struct {
 // maxShapes bounds what is remembered of shapes; when there are more, all are forgotten.
 const maxShapes = 2000
 
-func newFieldManagers(c *codecs) *fieldManagers {
-	return &fieldManagers{
-		codecs: c, managers: map[managerKey]*managedfields.FieldManager{},
+// New knows the Go types of the scheme. It reads nothing yet: schemas are read when they are first needed.
+func New(scheme *runtime.Scheme) *Managers {
+	return &Managers{
+		scheme: scheme, managers: map[managerKey]*managedfields.FieldManager{},
 		made: map[shapeKey]*metav1.FieldsV1{}, seed: maphash.MakeSeed(),
 	}
 }
 
-// create notes in the managedFields of a new object that the manager has set all of it, in the version of the kind that it
+// Create notes in the managedFields of a new object that the manager has set all of it, in the version of the kind that it
 // wrote.
-func (f *fieldManagers) create(row *resources.Resource, kind schema.GroupVersionKind, obj resources.Object, manager string,
+func (f *Managers) Create(row *resources.Resource, kind schema.GroupVersionKind, obj resources.Object, manager string,
 	now time.Time) error {
 	obj.SetManagedFields(nil)
 	shape := newShaper(f.seed)
@@ -77,7 +78,7 @@ func (f *fieldManagers) create(row *resources.Resource, kind schema.GroupVersion
 		}})
 		return nil
 	}
-	if err := f.update(row, kind, "", row.New(), obj, manager); err != nil {
+	if err := f.Update(row, kind, "", row.New(), obj, manager); err != nil {
 		return err
 	}
 	if entries := obj.GetManagedFields(); len(entries) == 1 {
@@ -101,11 +102,11 @@ func writtenAs(row *resources.Resource, kind schema.GroupVersionKind, obj resour
 	return obj
 }
 
-// update notes in the managedFields of obj what the manager has changed of old, in the version of the kind that it wrote. Both
+// Update notes in the managedFields of obj what the manager has changed of old, in the version of the kind that it wrote. Both
 // objects are of the stored one.
-func (f *fieldManagers) update(row *resources.Resource, kind schema.GroupVersionKind, subresource string,
+func (f *Managers) Update(row *resources.Resource, kind schema.GroupVersionKind, subresource string,
 	old, obj resources.Object, manager string) error {
-	m, err := f.of(row, kind, subresource)
+	m, err := f.Of(row, kind, subresource)
 	if err != nil {
 		return err
 	}
@@ -116,8 +117,8 @@ func (f *fieldManagers) update(row *resources.Resource, kind schema.GroupVersion
 	return nil
 }
 
-// of is the manager of what is written as the kind: the row's own, a further version of it, or that of a subresource.
-func (f *fieldManagers) of(row *resources.Resource, kind schema.GroupVersionKind,
+// Of is the manager of what is written as the kind: the row's own, a further version of it, or that of a subresource.
+func (f *Managers) Of(row *resources.Resource, kind schema.GroupVersionKind,
 	subresource string) (*managedfields.FieldManager, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -133,7 +134,7 @@ func (f *fieldManagers) of(row *resources.Resource, kind schema.GroupVersionKind
 	if kind.Kind != row.Kind.Kind { // a Scale
 		hub = kind.GroupVersion()
 	}
-	convert := versions{f.codecs.scheme, row}
+	convert := versions{f.scheme, row}
 	m, err := managedfields.NewDefaultFieldManager(types, convert, defaulter{row}, convert, kind, hub, subresource,
 		resetFields(row, subresource))
 	if err != nil {
@@ -146,11 +147,11 @@ func (f *fieldManagers) of(row *resources.Resource, kind schema.GroupVersionKind
 // typesOf is what is known of the types of the kind's fields: which lists are keyed by what, which maps are one piece. Of
 // Kubernetes' kinds client-go knows it, of an unstructured kind its schema tells it; of any other it is deduced from the values.
 // The caller holds mu.
-func (f *fieldManagers) typesOf(row *resources.Resource, kind schema.GroupVersionKind) (managedfields.TypeConverter, error) {
+func (f *Managers) typesOf(row *resources.Resource, kind schema.GroupVersionKind) (managedfields.TypeConverter, error) {
 	switch own := kind.Kind == row.Kind.Kind; { // a Scale is in no schema
 	case own && !row.Custom:
 		if f.types == nil {
-			f.types = &trusting{TypeConverter: applyconfigurations.NewTypeConverter(f.codecs.scheme)}
+			f.types = &trusting{TypeConverter: applyconfigurations.NewTypeConverter(f.scheme)}
 		}
 		return f.types, nil
 	case own && row.SchemaOf(kind) != nil:
@@ -163,8 +164,8 @@ func (f *fieldManagers) typesOf(row *resources.Resource, kind schema.GroupVersio
 	return managedfields.NewDeducedTypeConverter(), nil
 }
 
-// forget drops what is remembered of a row that is served no longer.
-func (f *fieldManagers) forget(row *resources.Resource) {
+// Forget drops what is remembered of a row that is served no longer.
+func (f *Managers) Forget(row *resources.Resource) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.managers, func(key managerKey, _ *managedfields.FieldManager) bool { return key.row == row })

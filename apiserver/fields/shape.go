@@ -1,4 +1,4 @@
-package apiserver
+package fields
 
 import (
 	"hash/maphash"

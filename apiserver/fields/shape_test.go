@@ -1,6 +1,7 @@
-package apiserver
+package fields
 
 import (
+	"fmt"
 	"hash/maphash"
 	"reflect"
 	"testing"
@@ -8,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
 
 	"minik.dev/apiserver/resources"
 )
@@ -17,9 +20,7 @@ import (
 // Objects that the library gives the same set of fields have one shape, and those that it gives different sets have
 // different ones: checked against the library itself.
 func TestShapesTellFieldSetsApart(t *testing.T) {
-	c, err := newCodecs()
-	require.NoError(t, err)
-	fields := newFieldManagers(c)
+	fields := New(clientscheme.Scheme)
 	var pods *resources.Resource
 	for _, row := range resources.All() {
 		if row.Plural == "pods" {
@@ -27,7 +28,7 @@ func TestShapesTellFieldSetsApart(t *testing.T) {
 		}
 	}
 	base := func(change func(*corev1.Pod)) *corev1.Pod {
-		pod := benchPod(1)
+		pod := backend(1)
 		pod.APIVersion, pod.Kind, pod.UID = "v1", "Pod", "uid"
 		change(pod)
 		return pod
@@ -52,7 +53,7 @@ func TestShapesTellFieldSetsApart(t *testing.T) {
 		shape := newShaper(seed)
 		shape.add(reflect.ValueOf(pod), false)
 		shapes[name] = shape.sum()
-		require.NoError(t, fields.update(pods, pods.Kind, "", pods.New(), pod, "test"))
+		require.NoError(t, fields.Update(pods, pods.Kind, "", pods.New(), pod, "test"))
 		sets[name] = pod.ManagedFields[0].FieldsV1.GetRawString()
 	}
 	for a := range variants {
@@ -68,8 +69,6 @@ func TestShapesTellFieldSetsApart(t *testing.T) {
 
 // What is remembered of a shape is what the library says.
 func TestRememberedFieldsAreTheLibrarys(t *testing.T) {
-	c, err := newCodecs()
-	require.NoError(t, err)
 	var pods *resources.Resource
 	for _, row := range resources.All() {
 		if row.Plural == "pods" {
@@ -77,14 +76,31 @@ func TestRememberedFieldsAreTheLibrarys(t *testing.T) {
 		}
 	}
 	now := time.Now()
-	first, second, fresh := benchPod(1), benchPod(2), benchPod(2)
-	remembering := newFieldManagers(c)
-	require.NoError(t, remembering.create(pods, pods.Kind, first, "test", now))
-	require.NoError(t, remembering.create(pods, pods.Kind, second, "test", now))
+	first, second, fresh := backend(1), backend(2), backend(2)
+	remembering := New(clientscheme.Scheme)
+	require.NoError(t, remembering.Create(pods, pods.Kind, first, "test", now))
+	require.NoError(t, remembering.Create(pods, pods.Kind, second, "test", now))
 	require.Len(t, remembering.made, 1)
-	require.NoError(t, newFieldManagers(c).create(pods, pods.Kind, fresh, "test", now))
+	require.NoError(t, New(clientscheme.Scheme).Create(pods, pods.Kind, fresh, "test", now))
 	second.ManagedFields[0].Time, fresh.ManagedFields[0].Time = nil, nil
 	require.Equal(t, fresh.ManagedFields, second.ManagedFields)
+}
+
+// backend is a pod with one of each that a shape may be about.
+func backend(n int64) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: fmt.Sprintf("pod-%08d", n), Labels: map[string]string{"app": "bench", "tier": "backend"},
+			Annotations: map[string]string{"example.com/description": "x"},
+		},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{
+			Name: "main", Image: "backend", Command: []string{"/backend", "--listen=:8080"},
+			Env:   []corev1.EnvVar{{Name: "LEVEL", Value: "info"}, {Name: "REGION", Value: "eu-1"}},
+			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+				corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("64Mi")}},
+		}}},
+	}
 }
 
 func owner(uid types.UID) metav1.OwnerReference {
