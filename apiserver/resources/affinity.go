@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
@@ -92,7 +92,7 @@ func validateNodeTerm(path *field.Path, term corev1.NodeSelectorTerm, values boo
 			continue
 		}
 		for j, v := range r.Values {
-			errs = append(errs, mistakes(at.Child("values").Index(j), v, validation.NameIsDNSSubdomain(v, false))...)
+			errs = append(errs, mistakes(at.Child("values").Index(j), v, apivalidation.NameIsDNSSubdomain(v, false))...)
 		}
 	}
 	return errs
@@ -141,7 +141,7 @@ func validatePodTerm(path *field.Path, term corev1.PodAffinityTerm) field.ErrorL
 	errs := labelSelector(path.Child("labelSelector"), term.LabelSelector)
 	errs = append(errs, labelSelector(path.Child("namespaceSelector"), term.NamespaceSelector)...)
 	for _, name := range term.Namespaces {
-		errs = append(errs, mistakes(path.Child("namespace"), name, validation.ValidateNamespaceName(name, false))...)
+		errs = append(errs, mistakes(path.Child("namespace"), name, apivalidation.ValidateNamespaceName(name, false))...)
 	}
 	if term.TopologyKey == "" {
 		errs = append(errs, field.Required(path.Child("topologyKey"), "can not be empty"))

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/diff"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -98,7 +98,7 @@ func wellFormed(request []byte) error {
 }
 
 // maxSignerName is a domain, a slash, a namespace, a dot and a name.
-const maxSignerName = 2*validation.DNS1123SubdomainMaxLength + validation.DNS1123LabelMaxLength + 2
+const maxSignerName = 2*utilvalidation.DNS1123SubdomainMaxLength + utilvalidation.DNS1123LabelMaxLength + 2
 
 // signerName takes "example.com/signer".
 func signerName(at *field.Path, name string) field.ErrorList {
@@ -111,14 +111,14 @@ func signerName(at *field.Path, name string) field.ErrorList {
 			"must be a fully qualified domain and path of the form 'example.com/signer-name'")}
 	}
 	var errs field.ErrorList
-	if len(domain) > validation.DNS1123SubdomainMaxLength {
-		errs = append(errs, field.TooLong(at, "", validation.DNS1123SubdomainMaxLength))
+	if len(domain) > utilvalidation.DNS1123SubdomainMaxLength {
+		errs = append(errs, field.TooLong(at, "", utilvalidation.DNS1123SubdomainMaxLength))
 	}
-	errs = append(errs, dotted(at, domain, validation.IsDNS1123Label)...)
+	errs = append(errs, dotted(at, domain, utilvalidation.IsDNS1123Label)...)
 	if !strings.Contains(domain, ".") {
 		errs = append(errs, field.Invalid(at, domain, "should be a domain with at least two segments separated by dots"))
 	}
-	errs = append(errs, dotted(at, path, validation.IsDNS1123Subdomain)...)
+	errs = append(errs, dotted(at, path, utilvalidation.IsDNS1123Subdomain)...)
 	if len(name) > maxSignerName {
 		errs = append(errs, field.TooLong(at, "", maxSignerName))
 	}

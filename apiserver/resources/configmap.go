@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -38,14 +38,14 @@ func validateConfigMap(c, old *corev1.ConfigMap) field.ErrorList {
 	size := 0
 	for _, key := range sortedKeys(c.Data) {
 		path := field.NewPath("data").Key(key)
-		errs = append(errs, mistakes(path, key, validation.IsConfigMapKey(key))...)
+		errs = append(errs, mistakes(path, key, utilvalidation.IsConfigMapKey(key))...)
 		if _, twice := c.BinaryData[key]; twice {
 			errs = append(errs, field.Invalid(path, key, "duplicate of key present in binaryData"))
 		}
 		size += len(c.Data[key])
 	}
 	for _, key := range sortedKeys(c.BinaryData) {
-		errs = append(errs, mistakes(field.NewPath("binaryData").Key(key), key, validation.IsConfigMapKey(key))...)
+		errs = append(errs, mistakes(field.NewPath("binaryData").Key(key), key, utilvalidation.IsConfigMapKey(key))...)
 		size += len(c.BinaryData[key])
 	}
 	if size > corev1.MaxSecretSize {

@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -125,7 +125,7 @@ func validatePorts(path *field.Path, ports []corev1.ContainerPort) field.ErrorLi
 	for i, p := range ports {
 		at := path.Index(i)
 		if p.Name != "" {
-			if wrong := validation.IsValidPortName(p.Name); len(wrong) > 0 {
+			if wrong := utilvalidation.IsValidPortName(p.Name); len(wrong) > 0 {
 				errs = append(errs, mistakes(at.Child("name"), p.Name, wrong)...)
 			} else {
 				errs = append(errs, names.add(at.Child("name"), p.Name)...)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -68,7 +68,7 @@ func validateControllerRevision(r, old *appsv1.ControllerRevision) field.ErrorLi
 	}
 	// The text may have been written anew on the way, with other spaces or its keys in another order.
 	if before, err := parsed(old.Data); err == nil && !reflect.DeepEqual(data, before) {
-		errs = append(errs, field.Invalid(path, r.Data, validation.FieldImmutableErrorMsg))
+		errs = append(errs, field.Invalid(path, r.Data, apivalidation.FieldImmutableErrorMsg))
 	}
 	return errs
 }

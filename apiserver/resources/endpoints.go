@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -75,7 +75,7 @@ func validateEndpoints(e, _ *corev1.Endpoints) field.ErrorList {
 }
 
 func validateEndpointAddress(path *field.Path, a *corev1.EndpointAddress) field.ErrorList {
-	errs := validation.IsValidIP(path.Child("ip"), a.IP)
+	errs := utilvalidation.IsValidIP(path.Child("ip"), a.IP)
 	if a.Hostname != "" {
 		errs = append(errs, dnsLabel(path.Child("hostname"), a.Hostname)...)
 	}

@@ -9,7 +9,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 )
@@ -97,7 +97,7 @@ func validateEndpoint(path *field.Path, e *discoveryv1.Endpoint, kind discoveryv
 				errs = append(errs, notSpecial(at, a)...)
 			}
 		case discoveryv1.AddressTypeFQDN:
-			errs = append(errs, validation.IsFullyQualifiedDomainName(at, a)...)
+			errs = append(errs, utilvalidation.IsFullyQualifiedDomainName(at, a)...)
 		}
 	}
 	if e.NodeName != nil {

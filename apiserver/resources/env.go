@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -32,7 +32,7 @@ func validateEnv(path *field.Path, vars []corev1.EnvVar) field.ErrorList {
 		if v.Name == "" {
 			errs = append(errs, field.Required(at.Child("name"), ""))
 		} else {
-			errs = append(errs, mistakes(at.Child("name"), v.Name, validation.IsRelaxedEnvVarName(v.Name))...)
+			errs = append(errs, mistakes(at.Child("name"), v.Name, utilvalidation.IsRelaxedEnvVarName(v.Name))...)
 		}
 		if v.ValueFrom != nil {
 			errs = append(errs, validateValueFrom(at.Child("valueFrom"), v)...)
@@ -81,7 +81,7 @@ func validateKeyRef(path *field.Path, name, key string) field.ErrorList {
 	if key == "" {
 		return append(errs, field.Required(path.Child("key"), ""))
 	}
-	return append(errs, mistakes(path.Child("key"), key, validation.IsConfigMapKey(key))...)
+	return append(errs, mistakes(path.Child("key"), key, utilvalidation.IsConfigMapKey(key))...)
 }
 
 // validateFieldRef takes one of the paths, or one label or annotation by its key: metadata.labels['app'].
@@ -155,7 +155,7 @@ func validateEnvFrom(path *field.Path, sources []corev1.EnvFromSource) field.Err
 	for i, s := range sources {
 		at := path.Index(i)
 		if s.Prefix != "" {
-			errs = append(errs, mistakes(at.Child("prefix"), s.Prefix, validation.IsRelaxedEnvVarName(s.Prefix))...)
+			errs = append(errs, mistakes(at.Child("prefix"), s.Prefix, utilvalidation.IsRelaxedEnvVarName(s.Prefix))...)
 		}
 		if s.ConfigMapRef != nil {
 			errs = append(errs, namedRef(at.Child("configMapRef", "name"), s.ConfigMapRef.Name)...)

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -109,7 +109,7 @@ func validateEvent(e, _ *corev1.Event) field.ErrorList {
 	}
 	controller := field.NewPath("reportingComponent")
 	errs = append(errs, required(controller, e.ReportingController)...)
-	errs = append(errs, mistakes(controller, e.ReportingController, validation.IsQualifiedName(e.ReportingController))...)
+	errs = append(errs, mistakes(controller, e.ReportingController, utilvalidation.IsQualifiedName(e.ReportingController))...)
 	for _, word := range []struct{ name, value string }{
 		{"reportingInstance", e.ReportingInstance}, {"action", e.Action}, {"reason", e.Reason},
 	} {

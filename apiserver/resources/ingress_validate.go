@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	netutils "k8s.io/utils/net"
@@ -135,7 +135,7 @@ func validateBackend(path *field.Path, b *networkingv1.IngressBackend) field.Err
 	if name := b.Service.Name; name == "" {
 		errs = append(errs, field.Required(service.Child("name"), ""))
 	} else {
-		errs = append(errs, mistakes(service.Child("name"), name, validation.NameIsDNS1035Label(name, false))...)
+		errs = append(errs, mistakes(service.Child("name"), name, apivalidation.NameIsDNS1035Label(name, false))...)
 	}
 	switch port := b.Service.Port; {
 	case port.Name != "" && port.Number != 0:

@@ -6,7 +6,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 )
@@ -48,7 +48,7 @@ func validateIngressClass(c, old *networkingv1.IngressClass) field.ErrorList {
 	if len(c.Spec.Controller) > maxController {
 		errs = append(errs, field.TooLong(path, "", maxController))
 	}
-	errs = append(errs, validation.IsDomainPrefixedPath(path, c.Spec.Controller)...)
+	errs = append(errs, utilvalidation.IsDomainPrefixedPath(path, c.Spec.Controller)...)
 	if c.Spec.Parameters != nil {
 		errs = append(errs, validateParameters(field.NewPath("spec", "parameters"), c.Spec.Parameters)...)
 	}

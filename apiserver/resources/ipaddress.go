@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -36,7 +36,7 @@ func ipAddresses() *Resource {
 // addressName takes an address in its one canonical form, so that no two objects are about the same address.
 func addressName(name string, _ bool) []string {
 	var messages []string
-	for _, err := range validation.IsValidIP(nil, name) {
+	for _, err := range utilvalidation.IsValidIP(nil, name) {
 		messages = append(messages, err.Detail)
 	}
 	return messages

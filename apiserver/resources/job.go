@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 )
@@ -152,7 +152,7 @@ func warnJob(j, old *batchv1.Job) []string {
 
 // warnPodsName warns of a name that the hostnames of pods are made of.
 func warnPodsName(name string) []string {
-	wrong := validation.IsDNS1123Label(name)
+	wrong := utilvalidation.IsDNS1123Label(name)
 	if len(wrong) == 0 {
 		return nil
 	}

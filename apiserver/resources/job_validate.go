@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 )
@@ -39,7 +39,7 @@ func validateJob(j, old *batchv1.Job) field.ErrorList {
 	// The hostname of the last pod of an Indexed Job is the longest.
 	if n := ptr.Deref(spec.Completions, 0); isIndexed(spec) && n > 0 {
 		last := fmt.Sprintf("%s-%d", j.Name, n-1)
-		if len(validation.IsDNS1123Label(last)) > 0 {
+		if len(utilvalidation.IsDNS1123Label(last)) > 0 {
 			errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), j.Name,
 				"will not able to create pod with invalid DNS label: "+last))
 		}
@@ -86,7 +86,7 @@ func validateJobSpec(path *field.Path, s *batchv1.JobSpec) field.ErrorList {
 		errs = append(errs, field.Required(path.Child("backoffLimitPerIndex"), "when maxFailedIndexes is specified"))
 	}
 	if by := s.ManagedBy; by != nil {
-		errs = append(errs, validation.IsDomainPrefixedPath(path.Child("managedBy"), *by)...)
+		errs = append(errs, utilvalidation.IsDomainPrefixedPath(path.Child("managedBy"), *by)...)
 		if len(*by) > maxManagedBy {
 			errs = append(errs, field.TooLong(path.Child("managedBy"), "", maxManagedBy))
 		}

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -80,7 +80,7 @@ func validateLimitRange(l *corev1.LimitRange) field.ErrorList {
 
 // limitType takes upstream's three, and those of others that carry a domain.
 func limitType(path *field.Path, t corev1.LimitType) field.ErrorList {
-	if wrong := validation.IsQualifiedName(string(t)); len(wrong) > 0 {
+	if wrong := utilvalidation.IsQualifiedName(string(t)); len(wrong) > 0 {
 		return mistakes(path, t, wrong)
 	}
 	known := []corev1.LimitType{corev1.LimitTypePod, corev1.LimitTypeContainer, corev1.LimitTypePersistentVolumeClaim}

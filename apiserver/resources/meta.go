@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validate/content"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -21,10 +21,10 @@ import (
 func ValidateMeta(r *Resource, obj, old Object) field.ErrorList {
 	name := r.Name
 	if name == nil {
-		name = validation.NameIsDNSSubdomain
+		name = apivalidation.NameIsDNSSubdomain
 	}
 	path := field.NewPath("metadata")
-	errs := validation.ValidateObjectMetaAccessor(obj, !r.ClusterScoped, name, path)
+	errs := apivalidation.ValidateObjectMetaAccessor(obj, !r.ClusterScoped, name, path)
 	for i, name := range obj.GetFinalizers() {
 		if !strings.Contains(name, "/") && !standardFinalizers.Has(name) {
 			errs = append(errs, field.Invalid(path.Child("finalizers").Index(i), name,
@@ -32,7 +32,7 @@ func ValidateMeta(r *Resource, obj, old Object) field.ErrorList {
 		}
 	}
 	if old != nil {
-		errs = append(errs, validation.ValidateObjectMetaAccessorUpdate(obj, old, path)...)
+		errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(obj, old, path)...)
 	}
 	return errs
 }
@@ -53,7 +53,7 @@ func mistakes(path *field.Path, value any, messages []string) field.ErrorList {
 }
 
 func notNegative[T ~int32 | ~int64](path *field.Path, value T) field.ErrorList {
-	return validation.ValidateNonnegativeField(int64(value), path)
+	return apivalidation.ValidateNonnegativeField(int64(value), path)
 }
 
 // oneOf takes only the given values, and names them in the given order, which is upstream's. An empty one is a value
@@ -114,7 +114,7 @@ func labelsOf(path *field.Path, labels map[string]string) field.ErrorList {
 }
 
 func immutable(path *field.Path, value, old any) field.ErrorList {
-	return validation.ValidateImmutableField(value, old, path)
+	return apivalidation.ValidateImmutableField(value, old, path)
 }
 
 // sortedKeys lets checks of maps name their mistakes in one order.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,7 +31,7 @@ func namespaces() *Resource {
 		Default:  each(defaultNamespace),
 		Prepare:  pair(prepareNamespace),
 		Validate: check(validateNamespace),
-		Name:     validation.ValidateNamespaceName,
+		Name:     apivalidation.ValidateNamespaceName,
 		Retire:   of(retireNamespace),
 		Fields: of(func(n *corev1.Namespace) fields.Set {
 			return fields.Set{"status.phase": string(n.Status.Phase)}
@@ -87,7 +87,7 @@ func validateNamespace(n, _ *corev1.Namespace) field.ErrorList {
 	path := field.NewPath("spec", "finalizers")
 	for _, f := range n.Spec.Finalizers {
 		name := string(f)
-		errs = append(errs, validation.ValidateFinalizerName(name, path)...)
+		errs = append(errs, apivalidation.ValidateFinalizerName(name, path)...)
 		standard := name == string(corev1.FinalizerKubernetes) || name == metav1.FinalizerOrphanDependents ||
 			name == metav1.FinalizerDeleteDependents
 		if !strings.Contains(name, "/") && !standard {

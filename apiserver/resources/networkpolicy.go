@@ -7,7 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	netutils "k8s.io/utils/net"
 	"k8s.io/utils/ptr"
@@ -105,7 +105,7 @@ func warnCIDRs(spec *networkingv1.NetworkPolicySpec) []string {
 	var warnings []string
 	for _, cidr := range policyCIDRs(spec) {
 		if _, _, err := netutils.ParseCIDRSloppy(cidr.value); err == nil {
-			warnings = append(warnings, validation.GetWarningsForCIDR(cidr.path, cidr.value)...)
+			warnings = append(warnings, utilvalidation.GetWarningsForCIDR(cidr.path, cidr.value)...)
 		}
 	}
 	return warnings

@@ -4,7 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	netutils "k8s.io/utils/net"
 )
@@ -96,7 +96,7 @@ func validateIPBlock(path *field.Path, b *networkingv1.IPBlock, known []string) 
 	if b.CIDR == "" {
 		return field.ErrorList{field.Required(path.Child("cidr"), "")}
 	}
-	errs := validation.IsValidCIDRForLegacyField(path.Child("cidr"), b.CIDR, true, known)
+	errs := utilvalidation.IsValidCIDRForLegacyField(path.Child("cidr"), b.CIDR, true, known)
 	_, whole, err := netutils.ParseCIDRSloppy(b.CIDR)
 	if err != nil {
 		return errs
@@ -104,7 +104,7 @@ func validateIPBlock(path *field.Path, b *networkingv1.IPBlock, known []string) 
 	length, _ := whole.Mask.Size()
 	for i, value := range b.Except {
 		at := path.Child("except").Index(i)
-		errs = append(errs, validation.IsValidCIDRForLegacyField(at, value, true, known)...)
+		errs = append(errs, utilvalidation.IsValidCIDRForLegacyField(at, value, true, known)...)
 		_, except, err := netutils.ParseCIDRSloppy(value)
 		if err != nil {
 			continue

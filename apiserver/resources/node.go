@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -59,7 +59,7 @@ func validateNode(n, old *corev1.Node) field.ErrorList {
 	path := field.NewPath("spec")
 	cidrs := unique{}
 	for i, cidr := range n.Spec.PodCIDRs {
-		errs = append(errs, validation.IsValidCIDR(path.Child("podCIDRs").Index(i), cidr)...)
+		errs = append(errs, utilvalidation.IsValidCIDR(path.Child("podCIDRs").Index(i), cidr)...)
 		errs = append(errs, cidrs.add(path.Child("podCIDRs").Index(i), cidr)...)
 	}
 	if old == nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -128,7 +128,7 @@ func driverName(at *field.Path, name string) field.ErrorList {
 	if len(name) > maxDriverName {
 		errs = append(errs, field.TooLong(at, name, maxDriverName))
 	}
-	return append(errs, mistakes(at, name, validation.IsDNS1123Subdomain(strings.ToLower(name)))...)
+	return append(errs, mistakes(at, name, utilvalidation.IsDNS1123Subdomain(strings.ToLower(name)))...)
 }
 
 func validateCSI(at *field.Path, s *corev1.CSIPersistentVolumeSource) field.ErrorList {

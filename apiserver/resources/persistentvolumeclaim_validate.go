@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
@@ -59,7 +59,7 @@ func validateDataSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpe
 	at, namespace := path.Child("dataSourceRef"), ptr.Deref(ref.Namespace, "")
 	errs = append(errs, validateDataSource(at, ref.APIGroup, ref.Kind, ref.Name)...)
 	if namespace != "" {
-		errs = append(errs, mistakes(at.Child("namespace"), namespace, validation.ValidateNamespaceName(namespace, false))...)
+		errs = append(errs, mistakes(at.Child("namespace"), namespace, apivalidation.ValidateNamespaceName(namespace, false))...)
 	}
 	switch {
 	case source == nil:

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -40,7 +40,7 @@ func validatePod(pod, old *corev1.Pod) field.ErrorList {
 // validateTemplate checks the template of everything that makes pods.
 func validateTemplate(path *field.Path, t *corev1.PodTemplateSpec) field.ErrorList {
 	errs := labelsOf(path.Child("labels"), t.Labels)
-	errs = append(errs, validation.ValidateAnnotations(t.Annotations, path.Child("annotations"))...)
+	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, path.Child("annotations"))...)
 	errs = append(errs, validatePodAnnotations(path.Child("annotations"), t.Annotations)...)
 	errs = append(errs, validatePodSpec(path.Child("spec"), &t.Spec)...)
 	errs = append(errs, validateHostNetwork(path.Child("spec"), &t.Spec, false)...)

@@ -5,7 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -117,7 +117,7 @@ func validateHTTPGet(path *field.Path, get *corev1.HTTPGetAction) field.ErrorLis
 	errs = append(errs, portOrName(path.Child("port"), get.Port)...)
 	errs = append(errs, oneOf(path.Child("scheme"), get.Scheme, corev1.URISchemeHTTP, corev1.URISchemeHTTPS)...)
 	for _, header := range get.HTTPHeaders {
-		errs = append(errs, mistakes(path.Child("httpHeaders"), header.Name, validation.IsHTTPHeaderName(header.Name))...)
+		errs = append(errs, mistakes(path.Child("httpHeaders"), header.Name, utilvalidation.IsHTTPHeaderName(header.Name))...)
 	}
 	return errs
 }
@@ -125,7 +125,7 @@ func validateHTTPGet(path *field.Path, get *corev1.HTTPGetAction) field.ErrorLis
 // portOrName checks a port that may be given by its number or by the name it has in the container.
 func portOrName(path *field.Path, port intstr.IntOrString) field.ErrorList {
 	if port.Type == intstr.String {
-		return mistakes(path, port.StrVal, validation.IsValidPortName(port.StrVal))
+		return mistakes(path, port.StrVal, utilvalidation.IsValidPortName(port.StrVal))
 	}
-	return mistakes(path, port.IntValue(), validation.IsValidPortNum(port.IntValue()))
+	return mistakes(path, port.IntValue(), utilvalidation.IsValidPortNum(port.IntValue()))
 }

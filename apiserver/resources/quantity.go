@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -64,7 +64,7 @@ func hugePagesAlone(r *corev1.ResourceRequirements) bool {
 // containerResource takes the names that a container may ask for: cpu, memory, ephemeral-storage, huge pages, and
 // extended resources, which carry a domain ("nvidia.com/gpu").
 func containerResource(path *field.Path, name corev1.ResourceName) field.ErrorList {
-	if wrong := validation.IsQualifiedName(string(name)); len(wrong) > 0 {
+	if wrong := utilvalidation.IsQualifiedName(string(name)); len(wrong) > 0 {
 		return mistakes(path, name, wrong)
 	}
 	switch {
@@ -81,7 +81,7 @@ func containerResource(path *field.Path, name corev1.ResourceName) field.ErrorLi
 
 // resourceName takes every name that means something anywhere: the short ones that are known, and any with a domain.
 func resourceName(path *field.Path, name corev1.ResourceName) field.ErrorList {
-	if wrong := validation.IsQualifiedName(string(name)); len(wrong) > 0 {
+	if wrong := utilvalidation.IsQualifiedName(string(name)); len(wrong) > 0 {
 		return mistakes(path, name, wrong)
 	}
 	short := !strings.Contains(string(name), "/")
@@ -113,7 +113,7 @@ func isNative(name corev1.ResourceName) bool {
 
 func isExtended(name corev1.ResourceName) bool {
 	return !isNative(name) && !strings.HasPrefix(string(name), corev1.DefaultResourceRequestsPrefix) &&
-		len(validation.IsQualifiedName(corev1.DefaultResourceRequestsPrefix+string(name))) == 0
+		len(utilvalidation.IsQualifiedName(corev1.DefaultResourceRequestsPrefix+string(name))) == 0
 }
 
 func mayOvercommit(name corev1.ResourceName) bool { return isNative(name) && !isHugePages(name) }

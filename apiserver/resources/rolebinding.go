@@ -5,7 +5,7 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -77,7 +77,7 @@ func validateSubjects(subjects []rbacv1.Subject, namespaced bool) field.ErrorLis
 		switch s.Kind {
 		case rbacv1.ServiceAccountKind:
 			if s.Name != "" {
-				errs = append(errs, mistakes(path.Child("name"), s.Name, validation.NameIsDNSSubdomain(s.Name, false))...)
+				errs = append(errs, mistakes(path.Child("name"), s.Name, apivalidation.NameIsDNSSubdomain(s.Name, false))...)
 			}
 			errs = append(errs, supported(path.Child("apiGroup"), s.APIGroup, "")...)
 			if !namespaced && s.Namespace == "" {

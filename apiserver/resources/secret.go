@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -54,7 +54,7 @@ func validateSecret(s, old *corev1.Secret) field.ErrorList {
 	var errs field.ErrorList
 	size := 0
 	for _, key := range sortedKeys(s.Data) {
-		errs = append(errs, mistakes(path.Key(key), key, validation.IsConfigMapKey(key))...)
+		errs = append(errs, mistakes(path.Key(key), key, utilvalidation.IsConfigMapKey(key))...)
 		size += len(s.Data[key])
 	}
 	if size > corev1.MaxSecretSize {

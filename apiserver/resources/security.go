@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -16,10 +16,10 @@ func validatePodSecurity(path *field.Path, spec *corev1.PodSpec) field.ErrorList
 	}
 	errs := validateIDs(path, s.RunAsUser, s.RunAsGroup)
 	if s.FSGroup != nil {
-		errs = append(errs, mistakes(path.Child("fsGroup"), *s.FSGroup, validation.IsValidGroupID(*s.FSGroup))...)
+		errs = append(errs, mistakes(path.Child("fsGroup"), *s.FSGroup, utilvalidation.IsValidGroupID(*s.FSGroup))...)
 	}
 	for i, group := range s.SupplementalGroups {
-		errs = append(errs, mistakes(path.Child("supplementalGroups").Index(i), group, validation.IsValidGroupID(group))...)
+		errs = append(errs, mistakes(path.Child("supplementalGroups").Index(i), group, utilvalidation.IsValidGroupID(group))...)
 	}
 	if share := spec.ShareProcessNamespace; share != nil && *share && spec.HostPID {
 		errs = append(errs, field.Invalid(path.Child("shareProcessNamespace"), *share,
@@ -95,10 +95,10 @@ func validateProcMounts(path *field.Path, spec *corev1.PodSpec) field.ErrorList 
 func validateIDs(path *field.Path, user, group *int64) field.ErrorList {
 	var errs field.ErrorList
 	if user != nil {
-		errs = append(errs, mistakes(path.Child("runAsUser"), *user, validation.IsValidUserID(*user))...)
+		errs = append(errs, mistakes(path.Child("runAsUser"), *user, utilvalidation.IsValidUserID(*user))...)
 	}
 	if group != nil {
-		errs = append(errs, mistakes(path.Child("runAsGroup"), *group, validation.IsValidGroupID(*group))...)
+		errs = append(errs, mistakes(path.Child("runAsGroup"), *group, utilvalidation.IsValidGroupID(*group))...)
 	}
 	return errs
 }

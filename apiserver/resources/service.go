@@ -7,7 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -36,7 +36,7 @@ func services() *Resource {
 		Prepare:  pair(prepareService),
 		Validate: check(validateService),
 		Warn:     warn(func(s, _ *corev1.Service) []string { return warnService(s) }),
-		Name:     validation.NameIsDNS1035Label,
+		Name:     apivalidation.NameIsDNS1035Label,
 		Fields: of(func(s *corev1.Service) fields.Set {
 			return fields.Set{"spec.clusterIP": s.Spec.ClusterIP, "spec.type": string(s.Spec.Type)}
 		}),

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -32,7 +32,7 @@ func validateService(s, old *corev1.Service) field.ErrorList {
 	errs = append(errs, validateClusterIPs(path, spec)...)
 	for i, ip := range spec.ExternalIPs {
 		at := path.Child("externalIPs").Index(i)
-		if wrong := validation.IsValidIP(at, ip); len(wrong) > 0 {
+		if wrong := utilvalidation.IsValidIP(at, ip); len(wrong) > 0 {
 			errs = append(errs, wrong...)
 		} else {
 			errs = append(errs, notSpecial(at, ip)...)
@@ -142,7 +142,7 @@ func validateClusterIPs(path *field.Path, spec *corev1.ServiceSpec) field.ErrorL
 			errs = append(errs, field.Invalid(at, ips, "`None` must be the first and only value"))
 		case ip == corev1.ClusterIPNone:
 		default:
-			errs = append(errs, validation.IsValidIP(at.Index(i), ip)...)
+			errs = append(errs, utilvalidation.IsValidIP(at.Index(i), ip)...)
 		}
 	}
 	for i, family := range spec.IPFamilies {
@@ -248,7 +248,7 @@ func validateLoadBalancerFields(path *field.Path, spec *corev1.ServiceSpec) fiel
 		errs = append(errs, field.Forbidden(ranges, only))
 	}
 	for i, cidr := range spec.LoadBalancerSourceRanges {
-		errs = append(errs, validation.IsValidCIDR(ranges.Index(i), strings.TrimSpace(cidr))...)
+		errs = append(errs, utilvalidation.IsValidCIDR(ranges.Index(i), strings.TrimSpace(cidr))...)
 	}
 	if spec.AllocateLoadBalancerNodePorts != nil && !balanced {
 		errs = append(errs, field.Forbidden(path.Child("allocateLoadBalancerNodePorts"), only))
@@ -293,7 +293,7 @@ func validateServiceStatus(s, _ *corev1.Service) field.ErrorList {
 	}
 	for i, ingress := range s.Status.LoadBalancer.Ingress {
 		if ingress.IP != "" {
-			errs = append(errs, validation.IsValidIP(path.Index(i).Child("ip"), ingress.IP)...)
+			errs = append(errs, utilvalidation.IsValidIP(path.Index(i).Child("ip"), ingress.IP)...)
 		}
 		if ingress.Hostname != "" {
 			errs = append(errs, dnsSubdomain(path.Index(i).Child("hostname"), ingress.Hostname)...)

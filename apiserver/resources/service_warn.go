@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -19,22 +19,22 @@ func warnService(s *corev1.Service) []string {
 	}
 	if !headless(spec) {
 		for i, ip := range spec.ClusterIPs {
-			out = append(out, validation.GetWarningsForIP(path.Child("clusterIPs").Index(i), ip)...)
+			out = append(out, utilvalidation.GetWarningsForIP(path.Child("clusterIPs").Index(i), ip)...)
 		}
 	} else if spec.Type == corev1.ServiceTypeClusterIP {
 		out = append(out, warnHeadless(spec)...)
 	}
 	for i, ip := range spec.ExternalIPs {
-		out = append(out, validation.GetWarningsForIP(path.Child("externalIPs").Index(i), ip)...)
+		out = append(out, utilvalidation.GetWarningsForIP(path.Child("externalIPs").Index(i), ip)...)
 	}
 	if HasExternalIPs(s) {
 		out = append(out, "spec.externalIPs is deprecated and may no longer be implemented in some clusters")
 	}
 	if spec.LoadBalancerIP != "" {
-		out = append(out, validation.GetWarningsForIP(path.Child("loadBalancerIP"), spec.LoadBalancerIP)...)
+		out = append(out, utilvalidation.GetWarningsForIP(path.Child("loadBalancerIP"), spec.LoadBalancerIP)...)
 	}
 	for i, cidr := range spec.LoadBalancerSourceRanges {
-		out = append(out, validation.GetWarningsForCIDR(path.Child("loadBalancerSourceRanges").Index(i), cidr)...)
+		out = append(out, utilvalidation.GetWarningsForCIDR(path.Child("loadBalancerSourceRanges").Index(i), cidr)...)
 	}
 	if spec.Type == corev1.ServiceTypeExternalName && len(spec.ExternalIPs) > 0 {
 		out = append(out, fmt.Sprintf("spec.externalIPs is ignored when spec.type is %q", spec.Type))

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
@@ -45,12 +45,12 @@ func validateServiceCIDR(c, old *networkingv1.ServiceCIDR) field.ErrorList {
 	was := old.Spec.CIDRs
 	grown := len(was) == 1 && len(cidrs) == 2
 	if len(cidrs) != len(was) && !grown {
-		return field.ErrorList{field.Invalid(path, cidrs, validation.FieldImmutableErrorMsg)}
+		return field.ErrorList{field.Invalid(path, cidrs, apivalidation.FieldImmutableErrorMsg)}
 	}
 	var errs field.ErrorList
 	for i := range was {
 		if cidrs[i] != was[i] {
-			errs = append(errs, field.Invalid(path.Index(i), cidrs[i], validation.FieldImmutableErrorMsg))
+			errs = append(errs, field.Invalid(path.Index(i), cidrs[i], apivalidation.FieldImmutableErrorMsg))
 		}
 	}
 	if grown {

@@ -6,7 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -30,7 +30,7 @@ func statefulSets() *Resource {
 		Default:  each(defaultStatefulSet),
 		Validate: check(validateStatefulSet),
 		// The names of the pods are made of it, and are host names.
-		Name:    validation.NameIsDNSLabel,
+		Name:    apivalidation.NameIsDNSLabel,
 		Warn:    warn(warnStatefulSet),
 		Idle:    "no controller makes pods and claims of it",
 		Columns: statefulSetColumns(),

@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/api/validation"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -126,7 +126,7 @@ func validateEphemeral(at *field.Path, t *corev1.PersistentVolumeClaimTemplate) 
 		return field.ErrorList{field.Required(at, "")}
 	}
 	errs := labelsOf(at.Child("metadata", "labels"), t.Labels)
-	errs = append(errs, validation.ValidateAnnotations(t.Annotations, at.Child("metadata", "annotations"))...)
+	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, at.Child("metadata", "annotations"))...)
 	return append(errs, validateClaimSpec(at.Child("spec"), &t.Spec)...)
 }
 

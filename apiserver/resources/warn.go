@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -76,7 +76,7 @@ func warnPod(pod, old *corev1.Pod) []string {
 		return nil
 	}
 	var warnings []string
-	if wrong := validation.IsDNS1123Label(pod.Name); len(wrong) > 0 {
+	if wrong := utilvalidation.IsDNS1123Label(pod.Name); len(wrong) > 0 {
 		warnings = append(warnings, fmt.Sprintf("metadata.name: this is used in the Pod's hostname, which can result in "+
 			"surprising behavior; a DNS label is recommended: %v", wrong))
 	}

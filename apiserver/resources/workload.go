@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 )
@@ -117,7 +117,7 @@ func intOrPercent(path *field.Path, v *intstr.IntOrString) field.ErrorList {
 		return nil
 	}
 	if v.Type == intstr.String {
-		return mistakes(path, *v, validation.IsValidPercent(v.StrVal))
+		return mistakes(path, *v, utilvalidation.IsValidPercent(v.StrVal))
 	}
 	return notNegative(path, v.IntVal)
 }
