@@ -149,10 +149,6 @@ func validatePodTerm(path *field.Path, term corev1.PodAffinityTerm) field.ErrorL
 	return append(errs, metav1validation.ValidateLabelName(term.TopologyKey, path.Child("topologyKey"))...)
 }
 
-func labelSelector(path *field.Path, s *metav1.LabelSelector) field.ErrorList {
-	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, path)
-}
-
 func validateSpread(path *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
 	var errs field.ErrorList
 	seen := unique{}

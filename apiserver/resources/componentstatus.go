@@ -10,15 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Component is how a part of the control plane was found to be.
-type Component struct {
-	Name string
-	// Health is True, False or, of a part that cannot be asked, Unknown.
-	Health corev1.ConditionStatus
-	// Message is what the part says of itself; Error is what is wrong with it, or why it cannot be asked.
-	Message, Error string
-}
-
 // componentStatuses are made for each request. Upstream has deprecated them, and serves them still.
 func componentStatuses() *Resource {
 	return &Resource{

@@ -144,10 +144,6 @@ func validatePorts(path *field.Path, ports []corev1.ContainerPort) field.ErrorLi
 	return errs
 }
 
-func validateProtocol(path *field.Path, protocol corev1.Protocol) field.ErrorList {
-	return oneOf(path, protocol, corev1.ProtocolSCTP, corev1.ProtocolTCP, corev1.ProtocolUDP)
-}
-
 // validateHostPorts reports a port of the node that two containers of the pod want.
 func validateHostPorts(path *field.Path, c *corev1.Container, taken unique) field.ErrorList {
 	var errs field.ErrorList
@@ -174,4 +170,9 @@ func validateResizePolicy(path *field.Path, policies []corev1.ContainerResizePol
 		}
 	}
 	return errs
+}
+
+// isSidecar tells an init container that goes on running beside the containers.
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }

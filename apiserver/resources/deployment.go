@@ -154,3 +154,10 @@ func deploymentCells(d *appsv1.Deployment, now time.Time) []any {
 		names, images, metav1.FormatLabelSelector(d.Spec.Selector),
 	}
 }
+
+func scaleDeployment() Subresource {
+	return scale(appsv1.GroupName,
+		func(obj Object) **int32 { return &obj.(*appsv1.Deployment).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*appsv1.Deployment).Status.Replicas },
+		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.Deployment).Spec.Selector) })
+}

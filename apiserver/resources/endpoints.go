@@ -1,9 +1,7 @@
 package resources
 
 import (
-	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -83,24 +81,6 @@ func validateEndpointAddress(path *field.Path, a *corev1.EndpointAddress) field.
 		errs = append(errs, dnsSubdomain(path.Child("nodeName"), *a.NodeName)...)
 	}
 	return append(errs, notSpecial(path.Child("ip"), a.IP)...)
-}
-
-// notSpecial refuses addresses that mean something on each machine alone. Upstream refuses the loopback range too;
-// minik's pods live there where the system gives it no better addresses.
-func notSpecial(path *field.Path, s string) field.ErrorList {
-	ip, err := netip.ParseAddr(s)
-	switch {
-	case err != nil:
-		return field.ErrorList{field.Invalid(path, s, "must be a valid IP address")}
-	case ip.IsUnspecified():
-		return field.ErrorList{field.Invalid(path, s, fmt.Sprintf("may not be unspecified (%v)", s))}
-	case ip.IsLinkLocalUnicast():
-		return field.ErrorList{field.Invalid(path, s, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")}
-	case ip.IsLinkLocalMulticast():
-		return field.ErrorList{field.Invalid(path, s,
-			"may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")}
-	}
-	return nil
 }
 
 // endpointsCell shows the first three addresses with their ports.

@@ -151,10 +151,3 @@ func endpointSliceCells(s *discoveryv1.EndpointSlice, now time.Time) []any {
 		s.Name, string(s.AddressType), orUnset(atMost(ports)), orUnset(atMost(addresses)), age(s.CreationTimestamp, now),
 	}
 }
-
-func orUnset(s string) string {
-	if s == "" {
-		return "<unset>"
-	}
-	return s
-}

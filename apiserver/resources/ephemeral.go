@@ -12,14 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// ephemeralContainers is the subresource by which containers are added to a pod that runs, as `kubectl debug` does. It
-// shows the whole pod, and writes nothing but its ephemeral containers.
-func ephemeralContainers() Subresource {
-	return partOf("ephemeralcontainers", func(obj, body *corev1.Pod) {
-		obj.Spec.EphemeralContainers = body.Spec.EphemeralContainers
-	}, validateEphemeralUpdate)
-}
-
 // mirrorPod marks the pods that stand for a node's static pods.
 const mirrorPod = "kubernetes.io/config.mirror"
 

@@ -1,45 +1,18 @@
 package resources
 
 import (
+	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
-	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
-	"k8s.io/apimachinery/pkg/util/sets"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
-
-// ValidateMeta checks the metadata of any object as upstream does for every kind: name, generateName, labels,
-// annotations, owners and finalizers, and on update (old is not nil) what may not change. The name has to be there
-// already: generateName is made into one before.
-func ValidateMeta(r *Resource, obj, old Object) field.ErrorList {
-	name := r.Name
-	if name == nil {
-		name = apivalidation.NameIsDNSSubdomain
-	}
-	path := field.NewPath("metadata")
-	errs := apivalidation.ValidateObjectMetaAccessor(obj, !r.ClusterScoped, name, path)
-	for i, name := range obj.GetFinalizers() {
-		if !strings.Contains(name, "/") && !standardFinalizers.Has(name) {
-			errs = append(errs, field.Invalid(path.Child("finalizers").Index(i), name,
-				"name is neither a standard finalizer name nor is it fully qualified"))
-		}
-	}
-	if old != nil {
-		errs = append(errs, apivalidation.ValidateObjectMetaAccessorUpdate(obj, old, path)...)
-	}
-	return errs
-}
-
-// standardFinalizers are those that need no domain.
-var standardFinalizers = sets.New(string(corev1.FinalizerKubernetes), metav1.FinalizerOrphanDependents,
-	metav1.FinalizerDeleteDependents)
 
 // The checks below say what most kinds have in common, in upstream's words.
 
@@ -105,10 +78,6 @@ func requiredSegment(path *field.Path, value, missing string) field.ErrorList {
 	return mistakes(path, value, content.IsPathSegmentName(value))
 }
 
-func portNumber(path *field.Path, port int32) field.ErrorList {
-	return mistakes(path, port, utilvalidation.IsValidPortNum(int(port)))
-}
-
 func labelsOf(path *field.Path, labels map[string]string) field.ErrorList {
 	return metav1validation.ValidateLabels(labels, path)
 }
@@ -128,5 +97,34 @@ func (u unique) add(path *field.Path, value string) field.ErrorList {
 		return field.ErrorList{field.Duplicate(path, value)}
 	}
 	u[value] = true
+	return nil
+}
+
+func required(at *field.Path, value string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	return nil
+}
+
+func labelSelector(path *field.Path, s *metav1.LabelSelector) field.ErrorList {
+	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, path)
+}
+
+// notSpecial refuses addresses that mean something on each machine alone. Upstream refuses the loopback range too;
+// minik's pods live there where the system gives it no better addresses.
+func notSpecial(path *field.Path, s string) field.ErrorList {
+	ip, err := netip.ParseAddr(s)
+	switch {
+	case err != nil:
+		return field.ErrorList{field.Invalid(path, s, "must be a valid IP address")}
+	case ip.IsUnspecified():
+		return field.ErrorList{field.Invalid(path, s, fmt.Sprintf("may not be unspecified (%v)", s))}
+	case ip.IsLinkLocalUnicast():
+		return field.ErrorList{field.Invalid(path, s, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")}
+	case ip.IsLinkLocalMulticast():
+		return field.ErrorList{field.Invalid(path, s,
+			"may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")}
+	}
 	return nil
 }

@@ -108,3 +108,6 @@ func validateNamespaceStatus(n, _ *corev1.Namespace) field.ErrorList {
 	}
 	return nil
 }
+
+// withoutDeleteCollection are the verbs of kinds whose objects are too dear to be deleted together.
+var withoutDeleteCollection = []string{"create", "delete", "get", "list", "patch", "update", "watch"}

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -149,4 +150,33 @@ func validateCSI(at *field.Path, s *corev1.CSIPersistentVolumeSource) field.Erro
 		}
 	}
 	return errs
+}
+
+func validateHostPath(at *field.Path, s *corev1.HostPathVolumeSource) field.ErrorList {
+	if s.Path == "" {
+		return field.ErrorList{field.Required(at.Child("path"), "")}
+	}
+	errs := noBacksteps(at.Child("path"), s.Path)
+	if s.Type != nil && *s.Type != corev1.HostPathUnset {
+		errs = append(errs, oneOf(at.Child("type"), *s.Type, corev1.HostPathUnset, corev1.HostPathBlockDev,
+			corev1.HostPathCharDev, corev1.HostPathDirectory, corev1.HostPathDirectoryOrCreate, corev1.HostPathFile,
+			corev1.HostPathFileOrCreate, corev1.HostPathSocket)...)
+	}
+	return errs
+}
+
+func validateNFS(at *field.Path, s *corev1.NFSVolumeSource) field.ErrorList {
+	errs := required(at.Child("server"), s.Server)
+	errs = append(errs, required(at.Child("path"), s.Path)...)
+	if !path.IsAbs(s.Path) {
+		errs = append(errs, field.Invalid(at.Child("path"), s.Path, "must be an absolute path"))
+	}
+	return errs
+}
+
+func noBacksteps(at *field.Path, p string) field.ErrorList {
+	if slices.Contains(strings.Split(strings.ReplaceAll(p, `\`, "/"), "/"), "..") {
+		return field.ErrorList{field.Invalid(at, p, "must not contain '..'")}
+	}
+	return nil
 }

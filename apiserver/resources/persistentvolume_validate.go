@@ -3,7 +3,6 @@ package resources
 import (
 	"fmt"
 	"path"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -40,32 +39,6 @@ func validatePersistentVolume(pv, old *corev1.PersistentVolume) field.ErrorList 
 	return errs
 }
 
-// validateAccessModes takes at least one mode, and the mode of a single pod alone.
-func validateAccessModes(at *field.Path, modes []corev1.PersistentVolumeAccessMode, none string) field.ErrorList {
-	if len(modes) == 0 {
-		return field.ErrorList{field.Required(at, none)}
-	}
-	known := []corev1.PersistentVolumeAccessMode{
-		corev1.ReadOnlyMany, corev1.ReadWriteMany, corev1.ReadWriteOnce, corev1.ReadWriteOncePod,
-	}
-	var errs field.ErrorList
-	single, others := false, false
-	for _, mode := range modes {
-		switch {
-		case !slices.Contains(known, mode):
-			errs = append(errs, field.NotSupported(at, mode, known))
-		case mode == corev1.ReadWriteOncePod:
-			single = true
-		default:
-			others = true
-		}
-	}
-	if single && others {
-		errs = append(errs, field.Forbidden(at, "may not use ReadWriteOncePod with other access modes"))
-	}
-	return errs
-}
-
 // validateCapacity takes storage alone.
 func validateCapacity(at *field.Path, capacity corev1.ResourceList) field.ErrorList {
 	var errs field.ErrorList
@@ -87,14 +60,6 @@ func validateCapacity(at *field.Path, capacity corev1.ResourceList) field.ErrorL
 func basicQuantity(at *field.Path, quantity resource.Quantity) field.ErrorList {
 	if quantity.Value() < 0 {
 		return field.ErrorList{field.Invalid(at, quantity.Value(), "must be a valid resource quantity")}
-	}
-	return nil
-}
-
-func validateVolumeMode(at *field.Path, mode *corev1.PersistentVolumeMode) field.ErrorList {
-	known := []corev1.PersistentVolumeMode{corev1.PersistentVolumeBlock, corev1.PersistentVolumeFilesystem}
-	if mode != nil && !slices.Contains(known, *mode) {
-		return field.ErrorList{field.NotSupported(at, *mode, known)}
 	}
 	return nil
 }

@@ -2,11 +2,15 @@ package resources
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/diff"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 )
@@ -47,15 +51,6 @@ func persistentVolumeClaims() *Resource {
 	}
 }
 
-// defaultClaimSpec completes the spec of a claim, also of one that is to be made of a template.
-func defaultClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
-	if spec.VolumeMode == nil {
-		spec.VolumeMode = ptr.To(corev1.PersistentVolumeFilesystem)
-	}
-	roundUp(spec.Resources.Limits)
-	roundUp(spec.Resources.Requests)
-}
-
 // prepareClaimSpec lets the two fields that say what a volume starts with agree, where one of them is set and both can
 // say it: a reference to another namespace fits into dataSourceRef alone.
 func prepareClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
@@ -73,24 +68,6 @@ func prepareClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
 // warnClaim warns of fractions of a byte, and of what will not be done once claims get volumes.
 func warnClaim(c, _ *corev1.PersistentVolumeClaim) []string {
 	return append(warnClassAnnotation(c.Annotations), warnClaimSpec(field.NewPath("spec"), &c.Spec)...)
-}
-
-func warnClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) []string {
-	var warnings []string
-	for _, list := range []struct {
-		name  string
-		items corev1.ResourceList
-	}{{"requests", spec.Resources.Requests}, {"limits", spec.Resources.Limits}} {
-		if size, ok := list.items[corev1.ResourceStorage]; ok && size.MilliValue()%1000 != 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: fractional byte value %q is invalid, must be an integer",
-				path.Child("resources", list.name).Key(string(corev1.ResourceStorage)), size.String()))
-		}
-	}
-	if spec.DataSource != nil || spec.DataSourceRef != nil {
-		warnings = append(warnings, path.String()+".dataSource and dataSourceRef are not honoured by minik yet: "+
-			"no controller fills a volume from them")
-	}
-	return warnings
 }
 
 func claimColumns() []metav1.TableColumnDefinition {
@@ -125,4 +102,117 @@ func claimCells(c *corev1.PersistentVolumeClaim, now time.Time) []any {
 		c.Name, phase, c.Spec.VolumeName, size, modes, class, ptr.Deref(c.Spec.VolumeAttributesClassName, unset),
 		age(c.CreationTimestamp, now), string(ptr.Deref(c.Spec.VolumeMode, unset)),
 	}
+}
+
+func validateClaim(c, old *corev1.PersistentVolumeClaim) field.ErrorList {
+	path := field.NewPath("spec")
+	errs := validateClaimSpec(path, &c.Spec)
+	if old != nil {
+		errs = append(errs, validateClaimUpdate(path, c, old)...)
+	}
+	return errs
+}
+
+// validateClaimUpdate keeps the spec, so that quotas cannot be got around, with upstream's exceptions: a volume is
+// named once; a class is named where none was; a bound claim may grow and change its attributes.
+func validateClaimUpdate(path *field.Path, c, old *corev1.PersistentVolumeClaim) field.ErrorList {
+	errs := immutableClass(c.Annotations, old.Annotations)
+	is, was := c.Spec.DeepCopy(), old.Spec.DeepCopy()
+	prepareClaimSpec(was)
+	size, oldSize := is.Resources.Requests[corev1.ResourceStorage], was.Resources.Requests[corev1.ResourceStorage]
+	// What may change is set back to what it was; what then still differs may not.
+	if was.VolumeName == "" {
+		is.VolumeName = ""
+	}
+	if was.StorageClassName == nil && is.StorageClassName != nil && (!hasClass(old.Annotations) ||
+		old.Annotations[deprecatedClass] == *is.StorageClassName) {
+		is.StorageClassName = nil
+	}
+	if c.Status.Phase == corev1.ClaimBound && is.Resources.Requests != nil {
+		is.Resources.Requests[corev1.ResourceStorage] = oldSize
+	}
+	if c.Status.Phase == corev1.ClaimBound {
+		is.VolumeAttributesClassName = was.VolumeAttributesClassName
+	}
+	if !equality.Semantic.DeepEqual(is, was) {
+		errs = append(errs, field.Forbidden(path, fmt.Sprintf("spec is immutable after creation except "+
+			"resources.requests and volumeAttributesClassName for bound claims\n%v", diff.Diff(was, is))))
+	}
+	// A request that could not be met may be taken back, but never below what there is.
+	if has := old.Status.Capacity[corev1.ResourceStorage]; size.Cmp(oldSize) < 0 && size.Cmp(has) <= 0 {
+		errs = append(errs, field.Forbidden(path.Child("resources", "requests", "storage"),
+			"field can not be less than status.capacity"))
+	}
+	errs = append(errs, immutable(field.NewPath("volumeMode"), c.Spec.VolumeMode, old.Spec.VolumeMode)...)
+	return append(errs, keepsAttributes(path.Child("volumeAttributesClassName"), c, old)...)
+}
+
+// keepsAttributes lets a class be taken away only as long as the volume has not got it yet.
+func keepsAttributes(path *field.Path, c, old *corev1.PersistentVolumeClaim) field.ErrorList {
+	class, was := c.Spec.VolumeAttributesClassName, old.Spec.VolumeAttributesClassName
+	const got = " is forbidden when status.currentVolumeAttributesClassName is not nil"
+	switch {
+	case ptr.Equal(class, was), old.Status.CurrentVolumeAttributesClassName == nil:
+		return nil
+	case class == nil:
+		return field.ErrorList{field.Forbidden(path, "update to nil"+got)}
+	case *class == "":
+		return field.ErrorList{field.Forbidden(path, "update to empty string"+got)}
+	}
+	return nil
+}
+
+func hasClass(annotations map[string]string) bool {
+	_, ok := annotations[deprecatedClass]
+	return ok
+}
+
+func immutableClass(is, was map[string]string) field.ErrorList {
+	if is[deprecatedClass] == was[deprecatedClass] {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations").Key(deprecatedClass),
+		is[deprecatedClass], "field is immutable")}
+}
+
+// resizeStates are what may be said of a claim that grows.
+var resizeStates = []corev1.ClaimResourceStatus{
+	corev1.PersistentVolumeClaimControllerResizeInProgress, corev1.PersistentVolumeClaimControllerResizeInfeasible,
+	corev1.PersistentVolumeClaimNodeResizePending, corev1.PersistentVolumeClaimNodeResizeInProgress,
+	corev1.PersistentVolumeClaimNodeResizeInfeasible,
+}
+
+func validateClaimStatus(s *corev1.PersistentVolumeClaimStatus) field.ErrorList {
+	var errs field.ErrorList
+	path := field.NewPath("status")
+	for _, name := range sortedKeys(s.Capacity) {
+		errs = append(errs, basicQuantity(path.Child("capacity").Key(string(name)), s.Capacity[name])...)
+	}
+	states := path.Child("allocatedResourceStatus")
+	for _, name := range sortedKeys(s.AllocatedResourceStatuses) {
+		errs = append(errs, claimResource(states, name)...)
+		if state := s.AllocatedResourceStatuses[name]; !slices.Contains(resizeStates, state) {
+			errs = append(errs, field.NotSupported(states, name, resizeStates))
+		}
+	}
+	allocated := path.Child("allocatedResources")
+	for _, name := range sortedKeys(s.AllocatedResources) {
+		errs = append(errs, claimResource(allocated, name)...)
+		errs = append(errs, basicQuantity(allocated.Key(string(name)), s.AllocatedResources[name])...)
+	}
+	return errs
+}
+
+// claimResource takes storage, and names with a domain that is not Kubernetes' own.
+func claimResource(path *field.Path, name corev1.ResourceName) field.ErrorList {
+	if name == corev1.ResourceStorage {
+		return nil
+	}
+	if errs := qualifiedName(path, string(name)); len(errs) > 0 {
+		return errs
+	}
+	if !strings.Contains(string(name), "/") || isNative(name) {
+		return field.ErrorList{field.NotSupported(path, name, []corev1.ResourceName{corev1.ResourceStorage})}
+	}
+	return nil
 }

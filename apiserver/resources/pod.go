@@ -49,7 +49,10 @@ func pods() *Resource {
 			resize(),
 			status(applyPodStatus, validatePodStatus),
 		},
-		Default:  each(defaultPod),
+		Default: each(func(pod *corev1.Pod) {
+			defaultPod(&pod.Spec)
+			agreePodIPs(&pod.Status)
+		}),
 		Prepare:  pair(preparePod),
 		Validate: check(validatePod),
 		Warn:     warn(warnPod),
@@ -73,28 +76,6 @@ func preparePod(pod, old *corev1.Pod) {
 			Message: "Scheduling is blocked due to non-empty scheduling gates",
 		}}
 	}
-}
-
-// qosClass is Guaranteed where every container limits cpu and memory and asks for no less, BestEffort where none says
-// anything of either, and Burstable between the two (pkg/apis/core/v1/helper/qos).
-func qosClass(spec *corev1.PodSpec) corev1.PodQOSClass {
-	asked, guaranteed := false, true
-	for _, containers := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
-		for _, c := range containers {
-			for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
-				request, limit := c.Resources.Requests[name], c.Resources.Limits[name]
-				asked = asked || !request.IsZero() || !limit.IsZero()
-				guaranteed = guaranteed && !limit.IsZero() && request.Cmp(limit) == 0
-			}
-		}
-	}
-	switch {
-	case !asked:
-		return corev1.PodQOSBestEffort
-	case guaranteed:
-		return corev1.PodQOSGuaranteed
-	}
-	return corev1.PodQOSBurstable
 }
 
 // podFields are upstream's selectable fields of pods.
@@ -151,3 +132,17 @@ var (
 	podExecOptions        = corev1.SchemeGroupVersion.WithKind("PodExecOptions")
 	podPortForwardOptions = corev1.SchemeGroupVersion.WithKind("PodPortForwardOptions")
 )
+
+// ephemeralContainers is the subresource by which containers are added to a pod that runs, as `kubectl debug` does. It
+// shows the whole pod, and writes nothing but its ephemeral containers.
+func ephemeralContainers() Subresource {
+	return partOf("ephemeralcontainers", func(obj, body *corev1.Pod) {
+		obj.Spec.EphemeralContainers = body.Spec.EphemeralContainers
+	}, validateEphemeralUpdate)
+}
+
+// resize is the subresource by which a pod asks for more or less cpu and memory where it is. It shows the whole pod, and
+// takes nothing but those numbers: upstream drops other changes of the spec, here they are refused.
+func resize() Subresource {
+	return partOf("resize", func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, validatePodResize)
+}

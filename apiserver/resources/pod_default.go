@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 )
 
@@ -12,9 +11,8 @@ import (
 // fewer than a pod: what depends on the cluster, or would make an old template look changed, is filled in when the pod
 // is made.
 
-// defaultPod fills in what a pod leaves out.
-func defaultPod(pod *corev1.Pod) {
-	spec := &pod.Spec
+// defaultPod fills in what the spec of a pod leaves out.
+func defaultPod(spec *corev1.PodSpec) {
 	defaultPodSpec(spec)
 	if spec.EnableServiceLinks == nil {
 		spec.EnableServiceLinks = ptr.To(corev1.DefaultEnableServiceLinks)
@@ -29,7 +27,6 @@ func defaultPod(pod *corev1.Pod) {
 			}
 		}
 	})
-	agreePodIPs(&pod.Status)
 }
 
 // requestLimits asks for what is limited, where nothing is asked for.
@@ -41,16 +38,6 @@ func requestLimits(r *corev1.ResourceRequirements) {
 			}
 			r.Requests[name] = limit.DeepCopy()
 		}
-	}
-}
-
-// agreePodIPs keeps the one address and the list of addresses the same, whichever was given.
-func agreePodIPs(status *corev1.PodStatus) {
-	switch {
-	case len(status.PodIPs) > 0:
-		status.PodIP = status.PodIPs[0].IP
-	case status.PodIP != "":
-		status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
 	}
 }
 
@@ -146,14 +133,6 @@ func pullPolicy(image string) corev1.PullPolicy {
 	return corev1.PullIfNotPresent
 }
 
-// roundUp keeps quantities to the thousandth, which is the finest that is stored.
-func roundUp(list corev1.ResourceList) {
-	for name, quantity := range list {
-		quantity.RoundUp(resource.Milli)
-		list[name] = quantity
-	}
-}
-
 func defaultProbe(p *corev1.Probe) {
 	orDefault(&p.TimeoutSeconds, 1)
 	orDefault(&p.PeriodSeconds, 10)
@@ -162,14 +141,6 @@ func defaultProbe(p *corev1.Probe) {
 	defaultHTTPGet(p.HTTPGet)
 	if p.GRPC != nil && p.GRPC.Service == nil {
 		p.GRPC.Service = ptr.To("")
-	}
-}
-
-// orDefault fills in what was left at its zero value.
-func orDefault[T comparable](value *T, otherwise T) {
-	var zero T
-	if *value == zero {
-		*value = otherwise
 	}
 }
 

@@ -6,12 +6,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// resize is the subresource by which a pod asks for more or less cpu and memory where it is. It shows the whole pod, and
-// takes nothing but those numbers: upstream drops other changes of the spec, here they are refused.
-func resize() Subresource {
-	return partOf("resize", func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, validatePodResize)
-}
-
 // validatePodResize holds a resize to cpu and memory of containers and sidecars (pkg/apis/core/validation:
 // ValidatePodResize). Whether the pod's node has room for it is the kubelet's to say, in the pod's status.
 func validatePodResize(pod, old *corev1.Pod) field.ErrorList {

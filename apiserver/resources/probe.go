@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -120,12 +119,4 @@ func validateHTTPGet(path *field.Path, get *corev1.HTTPGetAction) field.ErrorLis
 		errs = append(errs, mistakes(path.Child("httpHeaders"), header.Name, utilvalidation.IsHTTPHeaderName(header.Name))...)
 	}
 	return errs
-}
-
-// portOrName checks a port that may be given by its number or by the name it has in the container.
-func portOrName(path *field.Path, port intstr.IntOrString) field.ErrorList {
-	if port.Type == intstr.String {
-		return mistakes(path, port.StrVal, utilvalidation.IsValidPortName(port.StrVal))
-	}
-	return mistakes(path, port.IntValue(), utilvalidation.IsValidPortNum(port.IntValue()))
 }

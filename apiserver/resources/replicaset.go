@@ -95,3 +95,10 @@ func replicaSetCells(rs *appsv1.ReplicaSet, now time.Time) []any {
 		age(rs.CreationTimestamp, now), names, images, metav1.FormatLabelSelector(rs.Spec.Selector),
 	}
 }
+
+func scaleReplicaSet() Subresource {
+	return scale(appsv1.GroupName,
+		func(obj Object) **int32 { return &obj.(*appsv1.ReplicaSet).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*appsv1.ReplicaSet).Status.Replicas },
+		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.ReplicaSet).Spec.Selector) })
+}

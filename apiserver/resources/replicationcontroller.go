@@ -103,3 +103,12 @@ func rcCells(rc *corev1.ReplicationController, now time.Time) []any {
 		age(rc.CreationTimestamp, now), names, images, labels.FormatLabels(rc.Spec.Selector),
 	}
 }
+
+func scaleReplicationController() Subresource {
+	return scale(corev1.GroupName,
+		func(obj Object) **int32 { return &obj.(*corev1.ReplicationController).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*corev1.ReplicationController).Status.Replicas },
+		func(obj Object) (string, error) {
+			return labels.SelectorFromSet(obj.(*corev1.ReplicationController).Spec.Selector).String(), nil
+		})
+}

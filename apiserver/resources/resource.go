@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -164,42 +165,6 @@ type Served struct {
 	To   func(served Object) Object
 }
 
-// Way is how a subresource is served.
-type Way string
-
-// The ways of subresources that are no part of their object. They have none of Get, Apply and Create.
-const (
-	Part    Way = ""        // by Get, Apply and Create
-	Evicts  Way = "evicts"  // what is posted deletes the pod, if its budget lets it go
-	Logs    Way = "logs"    // what a container has written is read from the pod's node
-	Streams Way = "streams" // the connection is passed on to the pod's node as it is
-	Proxies Way = "proxies" // any request is passed on to what the object itself serves
-)
-
-// Subresource is a part of an object with a path of its own: get asks for Get, update and patch for Apply, create for
-// Create. Or it is something else that is done with the object: its Way says what.
-type Subresource struct {
-	Name string
-	Way  Way
-	// Kind is the kind of the body, for example autoscaling/v1 Scale; zero means the object itself.
-	Kind schema.GroupVersionKind
-	// Verbs that are served, as discovery lists them.
-	Verbs []string
-	// New makes an empty body; nil means the object itself.
-	New func() runtime.Object
-	// Get shows the subresource of the object.
-	Get func(obj Object) (runtime.Object, error)
-	// Apply writes the body into obj, which starts as a copy of what is stored.
-	Apply func(obj Object, body runtime.Object) error
-	// Create writes the posted body into obj, which starts as a copy of what is stored, and returns the answer.
-	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
-	// Validate checks the object after Apply; nil means the object's own Validate.
-	Validate func(obj, old Object) field.ErrorList
-	// Columns and Cells are the table of a body that is not the object itself; nil means that there is none.
-	Columns []metav1.TableColumnDefinition
-	Cells   func(body runtime.Object, now time.Time) []any
-}
-
 // Singular is the name of one object of the kind, as kubectl takes it.
 func (r *Resource) Singular() string { return strings.ToLower(r.Kind.Kind) }
 
@@ -260,42 +225,11 @@ func (r *Resource) Subresource(name string) (*Subresource, bool) {
 	return nil, false
 }
 
-// The functions below turn a hook that is written for one Go type into a hook of the table, so that rows read without
-// type assertions: Default: each(defaultPod).
-
-func each[T Object](hook func(T)) func(Object) {
-	return func(obj Object) { hook(obj.(T)) }
-}
-
-func pair[T Object](hook func(obj, old T)) func(Object, Object) {
-	return func(obj, old Object) { hook(obj.(T), orZero[T](old)) }
-}
-
-func check[T Object](hook func(obj, old T) field.ErrorList) func(Object, Object) field.ErrorList {
-	return func(obj, old Object) field.ErrorList { return hook(obj.(T), orZero[T](old)) }
-}
-
-func warn[T Object](hook func(obj, old T) []string) func(Object, Object) []string {
-	return func(obj, old Object) []string { return hook(obj.(T), orZero[T](old)) }
-}
-
-func stamp[T Object](hook func(obj, old T, w Write)) func(Object, Object, Write) {
-	return func(obj, old Object, w Write) { hook(obj.(T), orZero[T](old), w) }
-}
-
-func cells[T Object](hook func(obj T, now time.Time) []any) func(Object, time.Time) []any {
-	return func(obj Object, now time.Time) []any { return hook(obj.(T), now) }
-}
-
-func of[T Object, R any](hook func(T) R) func(Object) R {
-	return func(obj Object) R { return hook(obj.(T)) }
-}
-
-// orZero is nil of the hook's type where there is no old object.
-func orZero[T Object](old Object) T {
-	if old == nil {
-		var zero T
-		return zero
-	}
-	return old.(T)
+// Component is how a part of the control plane was found to be.
+type Component struct {
+	Name string
+	// Health is True, False or, of a part that cannot be asked, Unknown.
+	Health corev1.ConditionStatus
+	// Message is what the part says of itself; Error is what is wrong with it, or why it cannot be asked.
+	Message, Error string
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -121,4 +122,26 @@ func statefulSetCells(set *appsv1.StatefulSet, now time.Time) []any {
 		set.Name, fmt.Sprintf("%d/%d", set.Status.ReadyReplicas, ptr.Deref(set.Spec.Replicas, 0)),
 		age(set.CreationTimestamp, now), names, images,
 	}
+}
+
+func scaleStatefulSet() Subresource {
+	return scale(appsv1.GroupName,
+		func(obj Object) **int32 { return &obj.(*appsv1.StatefulSet).Spec.Replicas },
+		func(obj Object) int32 { return obj.(*appsv1.StatefulSet).Status.Replicas },
+		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.StatefulSet).Spec.Selector) })
+}
+
+// defaultClaimTemplate fills in what upstream does, which includes the phase of a claim that is still to be made. The
+// kind is always named, as upstream does when it reads the object: a client that leaves it out changes nothing by that.
+func defaultClaimTemplate(claim *corev1.PersistentVolumeClaim) {
+	claim.TypeMeta = metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "PersistentVolumeClaim"}
+	if claim.Status.Phase == "" {
+		claim.Status.Phase = corev1.ClaimPending
+	}
+	defaultClaimSpec(&claim.Spec)
+}
+
+// warnClaimTemplate finds what a claim is warned of as well.
+func warnClaimTemplate(path *field.Path, claim *corev1.PersistentVolumeClaim) []string {
+	return warnClaimSpec(path.Child("spec"), &claim.Spec)
 }

@@ -172,3 +172,8 @@ func validateStatefulSetStatus(set, old *appsv1.StatefulSet) field.ErrorList {
 	}
 	return append(errs, validateCollisions(path.Child("collisionCount"), s.CollisionCount, old.Status.CollisionCount)...)
 }
+
+// validateClaimTemplate checks what is asked for. The names are checked as the names of the volumes that they become.
+func validateClaimTemplate(path *field.Path, claim *corev1.PersistentVolumeClaim) field.ErrorList {
+	return validateClaimSpec(path.Child("spec"), &claim.Spec)
+}

@@ -4,16 +4,53 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
+
+// Way is how a subresource is served.
+type Way string
+
+// The ways of subresources that are no part of their object. They have none of Get, Apply and Create.
+const (
+	Part    Way = ""        // by Get, Apply and Create
+	Evicts  Way = "evicts"  // what is posted deletes the pod, if its budget lets it go
+	Logs    Way = "logs"    // what a container has written is read from the pod's node
+	Streams Way = "streams" // the connection is passed on to the pod's node as it is
+	Proxies Way = "proxies" // any request is passed on to what the object itself serves
+)
+
+// Subresource is a part of an object with a path of its own: get asks for Get, update and patch for Apply, create for
+// Create. Or it is something else that is done with the object: its Way says what.
+type Subresource struct {
+	Name string
+	Way  Way
+	// Kind is the kind of the body, for example autoscaling/v1 Scale; zero means the object itself.
+	Kind schema.GroupVersionKind
+	// Verbs that are served, as discovery lists them.
+	Verbs []string
+	// New makes an empty body; nil means the object itself.
+	New func() runtime.Object
+	// Get shows the subresource of the object.
+	Get func(obj Object) (runtime.Object, error)
+	// Apply writes the body into obj, which starts as a copy of what is stored.
+	Apply func(obj Object, body runtime.Object) error
+	// Create writes the posted body into obj, which starts as a copy of what is stored, and returns the answer.
+	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
+	// Validate checks the object after Apply; nil means the object's own Validate.
+	Validate func(obj, old Object) field.ErrorList
+	// Columns and Cells are the table of a body that is not the object itself; nil means that there is none.
+	Columns []metav1.TableColumnDefinition
+	Cells   func(body runtime.Object, now time.Time) []any
+}
+
+// readWrite are the verbs of a subresource that is shown and written, such as status.
+var readWrite = []string{"get", "patch", "update"}
 
 // status is the subresource that most kinds have: it shows the whole object, and writes nothing but its status.
 func status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
@@ -115,42 +152,4 @@ func sameObject(group string, obj Object, s *autoscalingv1.Scale) error {
 			fmt.Errorf("Precondition failed: UID in precondition: %v, UID in object meta: %v", s.UID, obj.GetUID()))
 	}
 	return nil
-}
-
-func scaleDeployment() Subresource {
-	return scale(appsv1.GroupName,
-		func(obj Object) **int32 { return &obj.(*appsv1.Deployment).Spec.Replicas },
-		func(obj Object) int32 { return obj.(*appsv1.Deployment).Status.Replicas },
-		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.Deployment).Spec.Selector) })
-}
-
-func scaleReplicaSet() Subresource {
-	return scale(appsv1.GroupName,
-		func(obj Object) **int32 { return &obj.(*appsv1.ReplicaSet).Spec.Replicas },
-		func(obj Object) int32 { return obj.(*appsv1.ReplicaSet).Status.Replicas },
-		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.ReplicaSet).Spec.Selector) })
-}
-
-func scaleStatefulSet() Subresource {
-	return scale(appsv1.GroupName,
-		func(obj Object) **int32 { return &obj.(*appsv1.StatefulSet).Spec.Replicas },
-		func(obj Object) int32 { return obj.(*appsv1.StatefulSet).Status.Replicas },
-		func(obj Object) (string, error) { return selectorString(obj.(*appsv1.StatefulSet).Spec.Selector) })
-}
-
-func scaleReplicationController() Subresource {
-	return scale(corev1.GroupName,
-		func(obj Object) **int32 { return &obj.(*corev1.ReplicationController).Spec.Replicas },
-		func(obj Object) int32 { return obj.(*corev1.ReplicationController).Status.Replicas },
-		func(obj Object) (string, error) {
-			return labels.SelectorFromSet(obj.(*corev1.ReplicationController).Spec.Selector).String(), nil
-		})
-}
-
-func selectorString(selector *metav1.LabelSelector) (string, error) {
-	s, err := metav1.LabelSelectorAsSelector(selector)
-	if err != nil {
-		return "", err
-	}
-	return s.String(), nil
 }

@@ -69,9 +69,3 @@ func All() []*Resource {
 		revisions(),
 	}
 }
-
-// readWrite are the verbs of a subresource that is shown and written, such as status.
-var readWrite = []string{"get", "patch", "update"}
-
-// withoutDeleteCollection are the verbs of kinds whose objects are too dear to be deleted together.
-var withoutDeleteCollection = []string{"create", "delete", "get", "list", "patch", "update", "watch"}

@@ -91,35 +91,6 @@ func validateVolumeSource(at *field.Path, s *corev1.VolumeSource) field.ErrorLis
 	return errs
 }
 
-func required(at *field.Path, value string) field.ErrorList {
-	if value == "" {
-		return field.ErrorList{field.Required(at, "")}
-	}
-	return nil
-}
-
-func validateHostPath(at *field.Path, s *corev1.HostPathVolumeSource) field.ErrorList {
-	if s.Path == "" {
-		return field.ErrorList{field.Required(at.Child("path"), "")}
-	}
-	errs := noBacksteps(at.Child("path"), s.Path)
-	if s.Type != nil && *s.Type != corev1.HostPathUnset {
-		errs = append(errs, oneOf(at.Child("type"), *s.Type, corev1.HostPathUnset, corev1.HostPathBlockDev,
-			corev1.HostPathCharDev, corev1.HostPathDirectory, corev1.HostPathDirectoryOrCreate, corev1.HostPathFile,
-			corev1.HostPathFileOrCreate, corev1.HostPathSocket)...)
-	}
-	return errs
-}
-
-func validateNFS(at *field.Path, s *corev1.NFSVolumeSource) field.ErrorList {
-	errs := required(at.Child("server"), s.Server)
-	errs = append(errs, required(at.Child("path"), s.Path)...)
-	if !path.IsAbs(s.Path) {
-		errs = append(errs, field.Invalid(at.Child("path"), s.Path, "must be an absolute path"))
-	}
-	return errs
-}
-
 // validateEphemeral checks the template of the claim that is to be made for the pod.
 func validateEphemeral(at *field.Path, t *corev1.PersistentVolumeClaimTemplate) field.ErrorList {
 	if t == nil {
@@ -236,13 +207,6 @@ func descending(at *field.Path, p string) field.ErrorList {
 		errs = append(errs, field.Invalid(at, p, "must be a relative path"))
 	}
 	return append(errs, noBacksteps(at, p)...)
-}
-
-func noBacksteps(at *field.Path, p string) field.ErrorList {
-	if slices.Contains(strings.Split(strings.ReplaceAll(p, `\`, "/"), "/"), "..") {
-		return field.ErrorList{field.Invalid(at, p, "must not contain '..'")}
-	}
-	return nil
 }
 
 // validateMounts checks where a container mounts the pod's volumes.
