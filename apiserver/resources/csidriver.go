@@ -33,12 +33,12 @@ func csiDrivers() *Resource {
 
 func defaultCSIDriver(d *storagev1.CSIDriver) {
 	spec := &d.Spec
-	spec.AttachRequired = orPointer(spec.AttachRequired, true)
-	spec.PodInfoOnMount = orPointer(spec.PodInfoOnMount, false)
-	spec.StorageCapacity = orPointer(spec.StorageCapacity, false)
-	spec.FSGroupPolicy = orPointer(spec.FSGroupPolicy, storagev1.ReadWriteOnceWithFSTypeFSGroupPolicy)
-	spec.RequiresRepublish = orPointer(spec.RequiresRepublish, false)
-	spec.SELinuxMount = orPointer(spec.SELinuxMount, false)
+	orDefault(&spec.AttachRequired, ptr.To(true))
+	orDefault(&spec.PodInfoOnMount, ptr.To(false))
+	orDefault(&spec.StorageCapacity, ptr.To(false))
+	orDefault(&spec.FSGroupPolicy, ptr.To(storagev1.ReadWriteOnceWithFSTypeFSGroupPolicy))
+	orDefault(&spec.RequiresRepublish, ptr.To(false))
+	orDefault(&spec.SELinuxMount, ptr.To(false))
 	if len(spec.VolumeLifecycleModes) == 0 {
 		spec.VolumeLifecycleModes = []storagev1.VolumeLifecycleMode{storagev1.VolumeLifecyclePersistent}
 	}

@@ -70,18 +70,11 @@ func defaultPersistentVolume(pv *corev1.PersistentVolume) {
 		orDefault(&s.FSType, "xfs")
 	}
 	if s := spec.AzureDisk; s != nil {
-		s.CachingMode = orPointer(s.CachingMode, corev1.AzureDataDiskCachingReadWrite)
-		s.Kind = orPointer(s.Kind, corev1.AzureSharedBlobDisk)
-		s.FSType = orPointer(s.FSType, "ext4")
-		s.ReadOnly = orPointer(s.ReadOnly, false)
+		orDefault(&s.CachingMode, ptr.To(corev1.AzureDataDiskCachingReadWrite))
+		orDefault(&s.Kind, ptr.To(corev1.AzureSharedBlobDisk))
+		orDefault(&s.FSType, ptr.To("ext4"))
+		orDefault(&s.ReadOnly, ptr.To(false))
 	}
-}
-
-func orPointer[T any](value *T, otherwise T) *T {
-	if value == nil {
-		return &otherwise
-	}
-	return value
 }
 
 // stampPhase notes when the phase last changed, unless its writer says so itself.
@@ -159,7 +152,7 @@ func warnNodeTerms(path *field.Path, terms []corev1.NodeSelectorTerm) []string {
 	var warnings []string
 	for i, term := range terms {
 		for j, r := range term.MatchExpressions {
-			if message, deprecated := deprecatedNodeLabels[r.Key]; deprecated {
+			if message, deprecated := deprecatedNodeLabel(r.Key); deprecated {
 				at := path.Child("nodeSelectorTerms").Index(i).Child("matchExpressions").Index(j).Child("key")
 				warnings = append(warnings, at.String()+": "+r.Key+" is "+message)
 			}

@@ -58,23 +58,16 @@ func validateBudget(b, _ *policyv1.PodDisruptionBudget) field.ErrorList {
 	if spec.MinAvailable != nil && spec.MaxUnavailable != nil {
 		errs = append(errs, field.Invalid(path, *spec, "minAvailable and maxUnavailable cannot be both set"))
 	}
-	errs = append(errs, podsOrShare(path.Child("minAvailable"), spec.MinAvailable)...)
-	errs = append(errs, podsOrShare(path.Child("maxUnavailable"), spec.MaxUnavailable)...)
+	errs = append(errs, intOrPercent(path.Child("minAvailable"), spec.MinAvailable)...)
+	errs = append(errs, atMostAll(path.Child("minAvailable"), spec.MinAvailable)...)
+	errs = append(errs, intOrPercent(path.Child("maxUnavailable"), spec.MaxUnavailable)...)
+	errs = append(errs, atMostAll(path.Child("maxUnavailable"), spec.MaxUnavailable)...)
 	errs = append(errs, labelSelector(path.Child("selector"), spec.Selector)...)
 	if policy := spec.UnhealthyPodEvictionPolicy; policy != nil {
 		known := []policyv1.UnhealthyPodEvictionPolicyType{policyv1.AlwaysAllow, policyv1.IfHealthyBudget}
 		if *policy != known[0] && *policy != known[1] { // an empty one is not a missing one here
 			errs = append(errs, field.NotSupported(path.Child("unhealthyPodEvictionPolicy"), *policy, known))
 		}
-	}
-	return errs
-}
-
-// podsOrShare takes a number of pods, or a share that is no more than all of them.
-func podsOrShare(path *field.Path, v *intstr.IntOrString) field.ErrorList {
-	errs := intOrPercent(path, v)
-	if share, ok := percent(v); ok && share > 100 {
-		errs = append(errs, field.Invalid(path, *v, "must not be greater than 100%"))
 	}
 	return errs
 }

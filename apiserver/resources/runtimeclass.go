@@ -77,7 +77,7 @@ func warnRuntimeClass(c, _ *nodev1.RuntimeClass) []string {
 	var warnings []string
 	path := field.NewPath("scheduling", "nodeSelector")
 	for _, key := range sortedKeys(c.Scheduling.NodeSelector) {
-		if message, deprecated := deprecatedNodeLabels[key]; deprecated {
+		if message, deprecated := deprecatedNodeLabel(key); deprecated {
 			warnings = append(warnings, path.Key(key).String()+": "+message)
 		}
 	}

@@ -26,8 +26,8 @@ func storageClasses() *Resource {
 		ReturnDeleted: true,
 		Idle:          "no provisioner makes volumes of it",
 		Default: each(func(sc *storagev1.StorageClass) {
-			sc.ReclaimPolicy = orPointer(sc.ReclaimPolicy, corev1.PersistentVolumeReclaimDelete)
-			sc.VolumeBindingMode = orPointer(sc.VolumeBindingMode, storagev1.VolumeBindingImmediate)
+			orDefault(&sc.ReclaimPolicy, ptr.To(corev1.PersistentVolumeReclaimDelete))
+			orDefault(&sc.VolumeBindingMode, ptr.To(storagev1.VolumeBindingImmediate))
 		}),
 		Validate: check(validateStorageClass),
 		Warn: warn(func(sc, _ *storagev1.StorageClass) []string {
@@ -142,7 +142,7 @@ func warnTopologies(path *field.Path, terms []corev1.TopologySelectorTerm) []str
 	var warnings []string
 	for i, term := range terms {
 		for j, r := range term.MatchLabelExpressions {
-			if message, deprecated := deprecatedNodeLabels[r.Key]; deprecated {
+			if message, deprecated := deprecatedNodeLabel(r.Key); deprecated {
 				at := path.Index(i).Child("matchLabelExpressions").Index(j).Child("key")
 				warnings = append(warnings, at.String()+": "+message)
 			}

@@ -119,7 +119,7 @@ func warnSpec(path *field.Path, spec *corev1.PodSpec, annotations map[string]str
 		warnings = append(warnings, at.String()+": "+fmt.Sprintf(format, args...))
 	}
 	for _, key := range sortedKeys(spec.NodeSelector) {
-		if message, deprecated := deprecatedNodeLabels[key]; deprecated {
+		if message, deprecated := deprecatedNodeLabel(key); deprecated {
 			say(child(path, "spec", "nodeSelector").Key(key), "%s", message)
 		}
 	}
@@ -182,6 +182,12 @@ func child(path *field.Path, name string, more ...string) *field.Path {
 		return field.NewPath(name, more...)
 	}
 	return path.Child(name, more...)
+}
+
+// deprecatedNodeLabel says of a label of nodes that it is deprecated, and what to write instead: "deprecated since v1.14; use …".
+func deprecatedNodeLabel(key string) (message string, deprecated bool) {
+	message, deprecated = deprecatedNodeLabels[key]
+	return message, deprecated
 }
 
 // deprecatedNodeLabels are label keys that nodes carry under a newer name.
