@@ -19,7 +19,7 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/scheduling"
 	"minik.dev/journal"
 )
 
@@ -88,7 +88,7 @@ func systemClasses() []*schedulingv1.PriorityClass {
 	class := func(name, whom string) *schedulingv1.PriorityClass {
 		return &schedulingv1.PriorityClass{
 			ObjectMeta:  metav1.ObjectMeta{Name: name},
-			Value:       resources.SystemPriorities[name],
+			Value:       scheduling.SystemPriorities[name],
 			Description: "Used for system critical pods that must " + whom + ".",
 		}
 	}

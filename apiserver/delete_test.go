@@ -14,10 +14,11 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 func rowNamed(plural string) *resources.Resource {
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		if row.Plural == plural {
 			return row
 		}

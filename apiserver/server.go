@@ -25,6 +25,7 @@ import (
 	"minik.dev/apiserver/fields"
 	"minik.dev/apiserver/openapi"
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 	"minik.dev/apiserver/store"
 )
 
@@ -107,7 +108,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := resources.NewRegistry(resources.All())
+	registry, err := resources.NewRegistry(builtin.All())
 	if err != nil {
 		return nil, err
 	}

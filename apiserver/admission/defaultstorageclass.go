@@ -7,6 +7,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/storage"
 )
 
 // defaultStorageClass gives a claim that names no class the default one, if there is one: upstream's plugin of this name.
@@ -27,7 +28,7 @@ func (p defaultStorageClass) mutate(ctx context.Context, r *Request) error {
 	var newest *storagev1.StorageClass
 	p.reader.Each("storage.k8s.io", "storageclasses", func(obj resources.Object) {
 		class := obj.(*storagev1.StorageClass)
-		if !resources.IsDefaultClass(class.Annotations) {
+		if !storage.IsDefaultClass(class.Annotations) {
 			return
 		}
 		// Of several the newest is taken; they come sorted by name, so that the first of equals stays.

@@ -9,7 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/core"
 )
 
 // externalIPs warns of externalIPs that nobody listens on: those that the administrator has not allowed. Upstream listens on
@@ -22,7 +22,7 @@ func (e externalIPs) validate(_ context.Context, r *Request) error {
 		return nil
 	}
 	service := r.Object.(*corev1.Service)
-	if refused := e.refused(service.Spec.ExternalIPs); len(refused) > 0 && resources.HasExternalIPs(service) {
+	if refused := e.refused(service.Spec.ExternalIPs); len(refused) > 0 && core.HasExternalIPs(service) {
 		r.Warn(fmt.Sprintf("spec.externalIPs: nobody listens on %s, as this cluster is not allowed to (--external-ips of minik up)",
 			strings.Join(refused, ", ")))
 	}

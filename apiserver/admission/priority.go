@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/scheduling"
 )
 
 // priority turns the name of a priority class into a number.
@@ -53,7 +54,7 @@ func (p priority) of(ctx context.Context, pod *corev1.Pod) (int32, *corev1.Preem
 		pod.Spec.PriorityClassName = class.Name
 		return class.Value, class.PreemptionPolicy, nil
 	}
-	if value, ok := resources.SystemPriorities[name]; ok {
+	if value, ok := scheduling.SystemPriorities[name]; ok {
 		return value, nil, nil
 	}
 	obj, ok := p.reader.Get("scheduling.k8s.io", "priorityclasses", "", name)

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/restmapper"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 func kind(group, version, name string) schema.GroupVersionKind {
@@ -95,7 +96,7 @@ func client(t *testing.T, server *httptest.Server, contentType string) *clientdi
 // Both forms tell the same facts: client-go makes the same groups and resources of them. Only the storage version's
 // hash has no place in the aggregated form.
 func TestFormsAgree(t *testing.T) {
-	for name, rows := range map[string][]*resources.Resource{"small": rows(), "all": resources.All()} {
+	for name, rows := range map[string][]*resources.Resource{"small": rows(), "all": builtin.All()} {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t, rows)
 			aggregated := client(t, server, "")

@@ -2,7 +2,7 @@
 // verbs and short names. It is the first thing every client asks for; `kubectl get deploy` cannot know that "deploy" is
 // a Deployment of group apps, served at /apis/apps/v1/namespaces/…/deployments, before it has read this.
 //
-//	resources.All() ─▶ HERE ─▶ /api, /apis, /apis/apps/v1 … ─▶ kubectl, client-go's RESTMapper
+//	builtin.All() ─▶ HERE ─▶ /api, /apis, /apis/apps/v1 … ─▶ kubectl, client-go's RESTMapper
 //
 // How the documents come about:
 //

@@ -15,6 +15,7 @@ import (
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 // Objects that the library gives the same set of fields have one shape, and those that it gives different sets have
@@ -22,7 +23,7 @@ import (
 func TestShapesTellFieldSetsApart(t *testing.T) {
 	fields := New(clientscheme.Scheme)
 	var pods *resources.Resource
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		if row.Plural == "pods" {
 			pods = row
 		}
@@ -70,7 +71,7 @@ func TestShapesTellFieldSetsApart(t *testing.T) {
 // What is remembered of a shape is what the library says.
 func TestRememberedFieldsAreTheLibrarys(t *testing.T) {
 	var pods *resources.Resource
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		if row.Plural == "pods" {
 			pods = row
 		}

@@ -3,7 +3,7 @@
 // fieldValidation parameter before it trusts the server to check the fields, and for how lists are merged; generated
 // clients are made from it.
 //
-//	resources.All() ─┐
+//	builtin.All() ─┐
 //	Go types ────────┼─▶ HERE ─▶ /openapi/v3, /openapi/v3/apis/apps/v1 …, /openapi/v2 ─▶ kubectl, Helm
 //	SwaggerDoc() ────┘
 //

@@ -17,7 +17,7 @@ import (
 	kubectlopenapi "k8s.io/kubectl/pkg/util/openapi"
 	"k8s.io/kubectl/pkg/validation"
 
-	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 // These tests read the documents with kubectl's own code.
@@ -33,7 +33,7 @@ func TestFieldValidationIsOffered(t *testing.T) {
 	v2 := resource.NewQueryParamVerifier(dynamicClient, kubectlopenapi.NewOpenAPIGetter(c),
 		resource.QueryParamFieldValidation)
 
-	for _, k := range kindsOf(resources.All()) {
+	for _, k := range kindsOf(builtin.All()) {
 		for name, verifier := range map[string]resource.Verifier{"v3": v3, "v2": v2} {
 			if err := verifier.HasSupport(k.gvk); k.Serves("patch") {
 				require.NoError(t, err, "%s %s", name, k.gvk)
@@ -59,7 +59,7 @@ func TestExplain(t *testing.T) {
 // kubectl explain finds every kind; with --recursive it walks through all the types below one.
 func TestExplainEverything(t *testing.T) {
 	c := client(t, serve(t)).OpenAPIV3()
-	for _, k := range kindsOf(resources.All()) {
+	for _, k := range kindsOf(builtin.All()) {
 		var out bytes.Buffer
 		require.NoError(t, explainv2.PrintModelDescription(nil, &out, c, k.gvk.GroupVersion().WithResource(k.Plural),
 			k.gvk.Kind == "ReplicaSet", 0, "plaintext"))

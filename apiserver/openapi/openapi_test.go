@@ -16,12 +16,13 @@ import (
 	"k8s.io/kube-openapi/pkg/spec3"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 const serverVersion = "v1.37.2"
 
 // handlerOfAll makes its documents once for all tests.
-var handlerOfAll = sync.OnceValue(func() http.Handler { return New(resources.All(), serverVersion) })
+var handlerOfAll = sync.OnceValue(func() http.Handler { return New(builtin.All(), serverVersion) })
 
 func serve(t *testing.T) *httptest.Server {
 	server := httptest.NewServer(handlerOfAll())
@@ -58,7 +59,7 @@ func documentOf(t *testing.T, group string) *spec3.OpenAPI {
 	merging, err := newMerging()
 	require.NoError(t, err)
 	others := func(r *resources.Resource) bool { return r.Kind.Group != group }
-	return newDocument(kindsOf(slices.DeleteFunc(resources.All(), others)), merging).v3(serverVersion)
+	return newDocument(kindsOf(slices.DeleteFunc(builtin.All(), others)), merging).v3(serverVersion)
 }
 
 // client-go finds a document for every version through the index, whose addresses carry a hash, and reads it.
@@ -67,7 +68,7 @@ func TestIndexLeadsToEveryVersion(t *testing.T) {
 	root := openapi3.NewRoot(client(t, server).OpenAPIV3())
 	found, err := root.GroupVersions()
 	require.NoError(t, err)
-	require.ElementsMatch(t, groupVersions(kindsOf(resources.All())), found)
+	require.ElementsMatch(t, groupVersions(kindsOf(builtin.All())), found)
 	for _, gv := range found {
 		document, err := root.GVSpec(gv)
 		require.NoError(t, err)
@@ -103,7 +104,7 @@ func TestProtobuf(t *testing.T) {
 // Two servers of one version serve the same bytes, so that a client may keep what it got from either.
 func TestSameBytes(t *testing.T) {
 	one := serve(t)
-	two := httptest.NewServer(New(resources.All(), serverVersion))
+	two := httptest.NewServer(New(builtin.All(), serverVersion))
 	defer two.Close()
 	for _, path := range []string{"/openapi/v3", "/openapi/v3/api/v1", "/openapi/v2"} {
 		_, first := get(t, one, path)
@@ -153,6 +154,6 @@ func BenchmarkIndex(b *testing.B) {
 	require.NoError(b, err)
 	for b.Loop() {
 		request := httptest.NewRequest(http.MethodGet, "/openapi/v3", nil)
-		New(resources.All(), serverVersion).ServeHTTP(httptest.NewRecorder(), request)
+		New(builtin.All(), serverVersion).ServeHTTP(httptest.NewRecorder(), request)
 	}
 }

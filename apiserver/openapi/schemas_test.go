@@ -15,6 +15,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 // node contains itself, as the schema of a custom resource does.
@@ -158,7 +159,7 @@ func TestCorrectionsAreNeeded(t *testing.T) {
 	merging, err := newMerging()
 	require.NoError(t, err)
 	s := newSchemas(nil, merging)
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		s.schema(reflect.TypeOf(row.New()).Elem())
 		for _, v := range row.Served {
 			s.schema(reflect.TypeOf(v.New()).Elem())

@@ -7,33 +7,33 @@ import (
 )
 
 // The functions below turn a hook that is written for one Go type into a hook of the table, so that rows read without
-// type assertions: Default: each(defaultPod).
+// type assertions: Default: each(podspec.DefaultPod).
 
-func each[T Object](hook func(T)) func(Object) {
+func Each[T Object](hook func(T)) func(Object) {
 	return func(obj Object) { hook(obj.(T)) }
 }
 
-func pair[T Object](hook func(obj, old T)) func(Object, Object) {
+func Pair[T Object](hook func(obj, old T)) func(Object, Object) {
 	return func(obj, old Object) { hook(obj.(T), orZero[T](old)) }
 }
 
-func check[T Object](hook func(obj, old T) field.ErrorList) func(Object, Object) field.ErrorList {
+func Check[T Object](hook func(obj, old T) field.ErrorList) func(Object, Object) field.ErrorList {
 	return func(obj, old Object) field.ErrorList { return hook(obj.(T), orZero[T](old)) }
 }
 
-func warn[T Object](hook func(obj, old T) []string) func(Object, Object) []string {
+func Warn[T Object](hook func(obj, old T) []string) func(Object, Object) []string {
 	return func(obj, old Object) []string { return hook(obj.(T), orZero[T](old)) }
 }
 
-func stamp[T Object](hook func(obj, old T, w Write)) func(Object, Object, Write) {
+func Stamp[T Object](hook func(obj, old T, w Write)) func(Object, Object, Write) {
 	return func(obj, old Object, w Write) { hook(obj.(T), orZero[T](old), w) }
 }
 
-func cells[T Object](hook func(obj T, now time.Time) []any) func(Object, time.Time) []any {
+func Cells[T Object](hook func(obj T, now time.Time) []any) func(Object, time.Time) []any {
 	return func(obj Object, now time.Time) []any { return hook(obj.(T), now) }
 }
 
-func of[T Object, R any](hook func(T) R) func(Object) R {
+func Of[T Object, R any](hook func(T) R) func(Object) R {
 	return func(obj Object) R { return hook(obj.(T)) }
 }
 

@@ -15,11 +15,11 @@ type Asked struct {
 	Rules func(user auth.User, namespace string) []auth.Rule
 }
 
-// review makes the row of a kind that is a question: it is posted, answered, and never stored.
-func review[T Object](row Resource, make func() T, validate func(T) field.ErrorList, answer func(T, Asked)) *Resource {
+// Review makes the row of a kind that is a question: it is posted, answered, and never stored.
+func Review[T Object](row Resource, make func() T, validate func(T) field.ErrorList, answer func(T, Asked)) *Resource {
 	row.Verbs = []string{"create"}
 	row.New = func() Object { return make() }
-	row.Validate = check(func(obj, _ T) field.ErrorList { return append(bare(obj, row.ClusterScoped), validate(obj)...) })
+	row.Validate = Check(func(obj, _ T) field.ErrorList { return append(bare(obj, row.ClusterScoped), validate(obj)...) })
 	row.Answer = func(obj Object, asked Asked) { answer(obj.(T), asked) }
 	return &row
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/resources/printers"
 )
 
 // Way is how a subresource is served.
@@ -52,13 +54,13 @@ type Subresource struct {
 // readWrite are the verbs of a subresource that is shown and written, such as status.
 var readWrite = []string{"get", "patch", "update"}
 
-// status is the subresource that most kinds have: it shows the whole object, and writes nothing but its status.
-func status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
-	return partOf("status", apply, validate)
+// Status is the subresource that most kinds have: it shows the whole object, and writes nothing but its status.
+func Status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
+	return PartOf("status", apply, validate)
 }
 
-// partOf is a subresource that shows the whole object, and writes the part of it that apply takes over from the body.
-func partOf[T Object](name string, apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
+// PartOf is a subresource that shows the whole object, and writes the part of it that apply takes over from the body.
+func PartOf[T Object](name string, apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
 	return Subresource{
 		Name:  name,
 		Verbs: readWrite,
@@ -71,21 +73,21 @@ func partOf[T Object](name string, apply func(obj, body T), validate func(obj, o
 			apply(obj.(T), from)
 			return nil
 		},
-		Validate: check(validate),
+		Validate: Check(validate),
 	}
 }
 
-// proxied is the subresource behind which lies what the object itself serves over HTTP, in whatever it says.
-func proxied(options string) Subresource {
+// Proxied is the subresource behind which lies what the object itself serves over HTTP, in whatever it says.
+func Proxied(options string) Subresource {
 	return Subresource{
 		Name: "proxy", Way: Proxies, Kind: corev1.SchemeGroupVersion.WithKind(options),
 		Verbs: []string{"create", "delete", "get", "patch", "update"},
 	}
 }
 
-// scale is the subresource by which a controller or `kubectl scale` sets the number of replicas without knowing the
+// Scale is the subresource by which a controller or `kubectl scale` sets the number of replicas without knowing the
 // kind. Selector is a function of the object because one of the kinds has a map where the others have a selector.
-func scale(group string, replicas func(Object) **int32, current func(Object) int32,
+func Scale(group string, replicas func(Object) **int32, current func(Object) int32,
 	selector func(Object) (string, error)) Subresource {
 	return Subresource{
 		Name:  "scale",
@@ -126,17 +128,17 @@ func scale(group string, replicas func(Object) **int32, current func(Object) int
 		Columns: scaleColumns(),
 		Cells: func(body runtime.Object, now time.Time) []any {
 			s := body.(*autoscalingv1.Scale)
-			return []any{s.Name, int64(s.Spec.Replicas), int64(s.Status.Replicas), age(s.CreationTimestamp, now)}
+			return []any{s.Name, int64(s.Spec.Replicas), int64(s.Status.Replicas), printers.Age(s.CreationTimestamp, now)}
 		},
 	}
 }
 
 func scaleColumns() []metav1.TableColumnDefinition {
 	return []metav1.TableColumnDefinition{
-		nameColumn(0),
-		column("Desired", "integer", 0, autoscalingv1.ScaleSpec{}.SwaggerDoc()["replicas"]),
-		column("Available", "integer", 0, autoscalingv1.ScaleStatus{}.SwaggerDoc()["replicas"]),
-		ageColumn(),
+		printers.NameColumn(0),
+		printers.Column("Desired", "integer", 0, autoscalingv1.ScaleSpec{}.SwaggerDoc()["replicas"]),
+		printers.Column("Available", "integer", 0, autoscalingv1.ScaleStatus{}.SwaggerDoc()["replicas"]),
+		printers.AgeColumn(),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 )
 
 // Upstream's keys: built-in kinds have no group in theirs, custom kinds do.
@@ -43,7 +44,7 @@ func TestKeys(t *testing.T) {
 // No two rows share keys.
 func TestPrefixesDiffer(t *testing.T) {
 	seen := map[string]bool{}
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		require.False(t, seen[prefix(row)], prefix(row))
 		seen[prefix(row)] = true
 	}

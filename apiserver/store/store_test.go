@@ -26,6 +26,7 @@ import (
 	"minik.dev/api"
 	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/builtin"
 	"minik.dev/journal"
 )
 
@@ -42,7 +43,7 @@ func startEtcd(t testing.TB) *clientv3.Client {
 func startStore(t testing.TB, client *clientv3.Client, server string, sole bool) (s *Store, stop func()) {
 	t.Helper()
 	var rows []*resources.Resource
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		if row.Stored() {
 			rows = append(rows, row)
 		}
@@ -67,7 +68,7 @@ func startStore(t testing.TB, client *clientv3.Client, server string, sole bool)
 }
 
 func rowOf(plural string) *resources.Resource {
-	for _, row := range resources.All() {
+	for _, row := range builtin.All() {
 		if row.Plural == plural {
 			return row
 		}

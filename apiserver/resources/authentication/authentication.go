@@ -1,0 +1,11 @@
+package authentication
+
+import "minik.dev/apiserver/resources"
+
+// Resources are the rows of authentication.k8s.io/v1, in discovery's order.
+func Resources() []*resources.Resource {
+	return []*resources.Resource{
+		selfSubjectReviews(),
+		tokenReviews(),
+	}
+}

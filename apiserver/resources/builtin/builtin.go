@@ -1,0 +1,49 @@
+// Package builtin puts the rows of all API groups together into the table that a server starts with.
+//
+// It stands below package resources because the groups import that package, to say what their rows are. Its tests hold the whole
+// table to what the verbs count on, and play the scenarios of every group: testdata/<noun>/*.txt in the folder of the group.
+package builtin
+
+import (
+	"slices"
+
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/apps"
+	"minik.dev/apiserver/resources/authentication"
+	"minik.dev/apiserver/resources/authorization"
+	"minik.dev/apiserver/resources/autoscaling"
+	"minik.dev/apiserver/resources/batch"
+	"minik.dev/apiserver/resources/certificates"
+	"minik.dev/apiserver/resources/coordination"
+	"minik.dev/apiserver/resources/core"
+	"minik.dev/apiserver/resources/discovery"
+	"minik.dev/apiserver/resources/minik"
+	"minik.dev/apiserver/resources/networking"
+	"minik.dev/apiserver/resources/node"
+	"minik.dev/apiserver/resources/policy"
+	"minik.dev/apiserver/resources/rbac"
+	"minik.dev/apiserver/resources/scheduling"
+	"minik.dev/apiserver/resources/storage"
+)
+
+// All makes the table: a fresh copy, for the caller to keep. Discovery lists groups and resources in its order.
+func All() []*resources.Resource {
+	return slices.Concat(
+		core.Resources(),
+		apps.Resources(),
+		batch.Resources(),
+		autoscaling.Resources(),
+		policy.Resources(),
+		discovery.Resources(),
+		coordination.Resources(),
+		scheduling.Resources(),
+		storage.Resources(),
+		node.Resources(),
+		certificates.Resources(),
+		authentication.Resources(),
+		authorization.Resources(),
+		rbac.Resources(),
+		networking.Resources(),
+		minik.Resources(),
+	)
+}

@@ -1,0 +1,10 @@
+package coordination
+
+import "minik.dev/apiserver/resources"
+
+// Resources are the rows of coordination.k8s.io/v1, in discovery's order.
+func Resources() []*resources.Resource {
+	return []*resources.Resource{
+		leases(),
+	}
+}

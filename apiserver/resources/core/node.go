@@ -1,0 +1,163 @@
+package core
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/defaults"
+	"minik.dev/apiserver/resources/podspec"
+	"minik.dev/apiserver/resources/printers"
+	"minik.dev/apiserver/resources/validation"
+)
+
+func nodes() *resources.Resource {
+	return &resources.Resource{
+		Kind:           corev1.SchemeGroupVersion.WithKind("Node"),
+		Plural:         "nodes",
+		ShortNames:     []string{"no"},
+		ClusterScoped:  true,
+		New:            func() resources.Object { return &corev1.Node{} },
+		NewList:        func() runtime.Object { return &corev1.NodeList{} },
+		StatusOnCreate: true,
+		Subresources: []resources.Subresource{
+			resources.Proxied("NodeProxyOptions"),
+			resources.Status(func(n, body *corev1.Node) { n.Status = body.Status }, validateNodeStatus),
+		},
+		Default:  resources.Each(defaultNode),
+		Validate: resources.Check(validateNode),
+		Fields: resources.Of(func(n *corev1.Node) fields.Set {
+			return fields.Set{"spec.unschedulable": strconv.FormatBool(n.Spec.Unschedulable)}
+		}),
+		Columns: nodeColumns(),
+		Cells:   resources.Cells(nodeCells),
+	}
+}
+
+// defaultNode makes all of a node allocatable where its kubelet keeps nothing back, and the two fields of pod addresses
+// agree.
+func defaultNode(n *corev1.Node) {
+	if n.Status.Allocatable == nil && n.Status.Capacity != nil {
+		n.Status.Allocatable = n.Status.Capacity.DeepCopy()
+	}
+	defaults.RoundUp(n.Status.Capacity)
+	defaults.RoundUp(n.Status.Allocatable)
+	switch {
+	case len(n.Spec.PodCIDRs) > 0:
+		n.Spec.PodCIDR = n.Spec.PodCIDRs[0]
+	case n.Spec.PodCIDR != "":
+		n.Spec.PodCIDRs = []string{n.Spec.PodCIDR}
+	}
+}
+
+func validateNode(n, old *corev1.Node) field.ErrorList {
+	// Upstream looks for the taints of the spec under this path.
+	errs := podspec.ValidateTaints(field.NewPath("metadata", "taints"), n.Spec.Taints)
+	path := field.NewPath("spec")
+	cidrs := validation.Unique{}
+	for i, cidr := range n.Spec.PodCIDRs {
+		errs = append(errs, utilvalidation.IsValidCIDR(path.Child("podCIDRs").Index(i), cidr)...)
+		errs = append(errs, cidrs.Add(path.Child("podCIDRs").Index(i), cidr)...)
+	}
+	if old == nil {
+		return append(errs, validateNodeStatus(n, nil)...)
+	}
+	if len(old.Spec.PodCIDRs) > 0 && !slices.Equal(n.Spec.PodCIDRs, old.Spec.PodCIDRs) {
+		errs = append(errs, field.Forbidden(path.Child("podCIDRs"),
+			`node updates may not change podCIDR except from "" to valid`))
+	}
+	if old.Spec.ProviderID != "" && n.Spec.ProviderID != old.Spec.ProviderID {
+		errs = append(errs, field.Forbidden(path.Child("providerID"),
+			`node updates may not change providerID except from "" to valid`))
+	}
+	return errs
+}
+
+func validateNodeStatus(n, _ *corev1.Node) field.ErrorList {
+	var errs field.ErrorList
+	path := field.NewPath("status")
+	for _, list := range []struct {
+		name  string
+		items corev1.ResourceList
+	}{{"capacity", n.Status.Capacity}, {"allocatable", n.Status.Allocatable}} {
+		for _, name := range validation.SortedKeys(list.items) {
+			errs = append(errs, validation.Quantity(path.Child(list.name, string(name)), name, list.items[name])...)
+		}
+	}
+	seen := map[corev1.NodeAddress]bool{}
+	for i, address := range n.Status.Addresses {
+		if seen[address] {
+			errs = append(errs, field.Duplicate(path.Child("addresses").Index(i), address))
+		}
+		seen[address] = true
+	}
+	return errs
+}
+
+func nodeColumns() []metav1.TableColumnDefinition {
+	status, info := corev1.NodeStatus{}.SwaggerDoc(), corev1.NodeSystemInfo{}.SwaggerDoc()
+	return []metav1.TableColumnDefinition{
+		printers.NameColumn(0),
+		printers.Column("Status", "string", 0, "The status of the node"),
+		printers.Column("Roles", "string", 0, "The roles of the node"),
+		printers.AgeColumn(),
+		printers.Column("Version", "string", 0, info["kubeletVersion"]),
+		printers.Column("Internal-IP", "string", 1, status["addresses"]),
+		printers.Column("External-IP", "string", 1, status["addresses"]),
+		printers.Column("OS-Image", "string", 1, info["osImage"]),
+		printers.Column("Kernel-Version", "string", 1, info["kernelVersion"]),
+		printers.Column("Container-Runtime", "string", 1, info["containerRuntimeVersion"]),
+	}
+}
+
+func nodeCells(n *corev1.Node, now time.Time) []any {
+	state := "Unknown"
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
+			state = "Ready"
+		} else if c.Type == corev1.NodeReady {
+			state = "NotReady"
+		}
+	}
+	if n.Spec.Unschedulable {
+		state += ",SchedulingDisabled"
+	}
+	info := n.Status.NodeInfo
+	return []any{
+		n.Name, state, printers.OrNone(strings.Join(nodeRoles(n), ",")), printers.Age(n.CreationTimestamp, now), info.KubeletVersion,
+		nodeAddress(n, corev1.NodeInternalIP), nodeAddress(n, corev1.NodeExternalIP),
+		printers.OrUnknown(info.OSImage), printers.OrUnknown(info.KernelVersion), printers.OrUnknown(info.ContainerRuntimeVersion),
+	}
+}
+
+// nodeRoles are named by labels: node-role.kubernetes.io/<role>, or kubernetes.io/role with the role as its value.
+func nodeRoles(n *corev1.Node) []string {
+	var roles []string
+	for key, value := range n.Labels {
+		if role, ok := strings.CutPrefix(key, "node-role.kubernetes.io/"); ok && role != "" {
+			roles = append(roles, role)
+		} else if key == "kubernetes.io/role" && value != "" {
+			roles = append(roles, value)
+		}
+	}
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}
+
+func nodeAddress(n *corev1.Node, kind corev1.NodeAddressType) string {
+	for _, a := range n.Status.Addresses {
+		if a.Type == kind {
+			return a.Address
+		}
+	}
+	return printers.None
+}

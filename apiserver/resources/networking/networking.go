@@ -1,0 +1,14 @@
+package networking
+
+import "minik.dev/apiserver/resources"
+
+// Resources are the rows of networking.k8s.io/v1, in discovery's order.
+func Resources() []*resources.Resource {
+	return []*resources.Resource{
+		ingresses(),
+		ingressClasses(),
+		networkPolicies(),
+		ipAddresses(),
+		serviceCIDRs(),
+	}
+}

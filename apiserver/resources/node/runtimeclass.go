@@ -1,0 +1,91 @@
+package node
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/resources"
+	"minik.dev/apiserver/resources/defaults"
+	"minik.dev/apiserver/resources/podspec"
+	"minik.dev/apiserver/resources/printers"
+	"minik.dev/apiserver/resources/validation"
+)
+
+func runtimeClasses() *resources.Resource {
+	return &resources.Resource{
+		Kind:          nodev1.SchemeGroupVersion.WithKind("RuntimeClass"),
+		Plural:        "runtimeclasses",
+		ClusterScoped: true,
+		New:           func() resources.Object { return &nodev1.RuntimeClass{} },
+		NewList:       func() runtime.Object { return &nodev1.RuntimeClassList{} },
+		Conditional:   true,
+		Idle:          "each node has one runtime, and runs every pod with it",
+		Default: resources.Each(func(c *nodev1.RuntimeClass) {
+			if c.Overhead != nil {
+				defaults.RoundUp(c.Overhead.PodFixed)
+			}
+		}),
+		Validate: resources.Check(validateRuntimeClass),
+		Warn:     resources.Warn(warnRuntimeClass),
+		Columns: []metav1.TableColumnDefinition{
+			printers.NameColumn(0),
+			printers.Column("Handler", "string", 0, nodev1.RuntimeClass{}.SwaggerDoc()["handler"]),
+			printers.AgeColumn(),
+		},
+		Cells: resources.Cells(func(c *nodev1.RuntimeClass, now time.Time) []any {
+			return []any{c.Name, c.Handler, printers.Age(c.CreationTimestamp, now)}
+		}),
+	}
+}
+
+func validateRuntimeClass(c, old *nodev1.RuntimeClass) field.ErrorList {
+	errs := validation.DNSLabel(field.NewPath("handler"), c.Handler)
+	if c.Overhead != nil {
+		// As upstream, what a pod costs besides its containers is checked like a container's limits.
+		errs = append(errs, podspec.ValidateRequirements(field.NewPath("overhead"),
+			&corev1.ResourceRequirements{Limits: c.Overhead.PodFixed}, nil)...)
+	}
+	if s := c.Scheduling; s != nil {
+		path := field.NewPath("scheduling")
+		errs = append(errs, validation.Labels(path.Child("nodeSelector"), s.NodeSelector)...)
+		errs = append(errs, podspec.ValidateTolerations(path.Child("tolerations"), s.Tolerations)...)
+		errs = append(errs, differentTolerations(path.Child("tolerations"), s.Tolerations)...)
+	}
+	if old != nil {
+		errs = append(errs, validation.Immutable(field.NewPath("handler"), c.Handler, old.Handler)...)
+	}
+	return errs
+}
+
+// differentTolerations takes each toleration once.
+func differentTolerations(path *field.Path, tolerations []corev1.Toleration) field.ErrorList {
+	var errs field.ErrorList
+	for i := range tolerations {
+		for j := range i {
+			if tolerations[i].MatchToleration(&tolerations[j]) {
+				errs = append(errs, field.Duplicate(path.Index(i), tolerations[i]))
+				break
+			}
+		}
+	}
+	return errs
+}
+
+func warnRuntimeClass(c, _ *nodev1.RuntimeClass) []string {
+	if c.Scheduling == nil {
+		return nil
+	}
+	var warnings []string
+	path := field.NewPath("scheduling", "nodeSelector")
+	for _, key := range validation.SortedKeys(c.Scheduling.NodeSelector) {
+		if message, deprecated := podspec.DeprecatedNodeLabel(key); deprecated {
+			warnings = append(warnings, path.Key(key).String()+": "+message)
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,239 @@
+package podspec
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/resources/validation"
+)
+
+// Where a pod may and would rather run: affinity, tolerations and spreading; and the taints of nodes, which are the
+// other half of tolerations.
+
+func validateAffinity(path *field.Path, a *corev1.Affinity) field.ErrorList {
+	if a == nil {
+		return nil
+	}
+	var errs field.ErrorList
+	const must = "requiredDuringSchedulingIgnoredDuringExecution"
+	const rather = "preferredDuringSchedulingIgnoredDuringExecution"
+	if n := a.NodeAffinity; n != nil {
+		at := path.Child("nodeAffinity")
+		if n.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+			errs = append(errs, ValidateNodeSelector(at.Child(must), n.RequiredDuringSchedulingIgnoredDuringExecution)...)
+		}
+		for i, term := range n.PreferredDuringSchedulingIgnoredDuringExecution {
+			errs = append(errs, validateWeight(at.Child(rather).Index(i), term.Weight)...)
+			errs = append(errs, validateNodeTerm(at.Child(rather).Index(i).Child("preference"), term.Preference, false)...)
+		}
+	}
+	if p := a.PodAffinity; p != nil {
+		at := path.Child("podAffinity")
+		errs = append(errs, validatePodTerms(at.Child(must), p.RequiredDuringSchedulingIgnoredDuringExecution)...)
+		errs = append(errs, validateWeightedTerms(at.Child(rather), p.PreferredDuringSchedulingIgnoredDuringExecution)...)
+	}
+	if p := a.PodAntiAffinity; p != nil {
+		at := path.Child("podAntiAffinity")
+		errs = append(errs, validatePodTerms(at.Child(must), p.RequiredDuringSchedulingIgnoredDuringExecution)...)
+		errs = append(errs, validateWeightedTerms(at.Child(rather), p.PreferredDuringSchedulingIgnoredDuringExecution)...)
+	}
+	return errs
+}
+
+func validateWeight(path *field.Path, weight int32) field.ErrorList {
+	if weight < 1 || weight > 100 {
+		return field.ErrorList{field.Invalid(path.Child("weight"), weight, "must be in the range 1-100")}
+	}
+	return nil
+}
+
+func ValidateNodeSelector(path *field.Path, s *corev1.NodeSelector) field.ErrorList {
+	path = path.Child("nodeSelectorTerms")
+	if len(s.NodeSelectorTerms) == 0 {
+		return field.ErrorList{field.Required(path, "must have at least one node selector term")}
+	}
+	var errs field.ErrorList
+	for i, term := range s.NodeSelectorTerms {
+		errs = append(errs, validateNodeTerm(path.Index(i), term, true)...)
+	}
+	return errs
+}
+
+// validateNodeTerm checks one term; values are held to the form of label values where the term is required.
+func validateNodeTerm(path *field.Path, term corev1.NodeSelectorTerm, values bool) field.ErrorList {
+	var errs field.ErrorList
+	for i, r := range term.MatchExpressions {
+		at := path.Child("matchExpressions").Index(i)
+		errs = append(errs, validateNodeOperator(at, r)...)
+		errs = append(errs, metav1validation.ValidateLabelName(r.Key, at.Child("key"))...)
+		for j, v := range r.Values {
+			if values {
+				errs = append(errs, validation.Invalid(at.Child("values").Index(j), v, utilvalidation.IsValidLabelValue(v))...)
+			}
+		}
+	}
+	for i, r := range term.MatchFields {
+		at := path.Child("matchFields").Index(i)
+		switch r.Operator {
+		case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+			if len(r.Values) != 1 {
+				errs = append(errs, field.Required(at.Child("values"),
+					"must be only one value when `operator` is 'In' or 'NotIn' for node field selector"))
+			}
+		default:
+			errs = append(errs, field.Invalid(at.Child("operator"), r.Operator, "not a valid selector operator"))
+		}
+		if r.Key != metav1.ObjectNameField {
+			errs = append(errs, field.Invalid(at.Child("key"), r.Key, "not a valid field selector key"))
+			continue
+		}
+		for j, v := range r.Values {
+			errs = append(errs, validation.Invalid(at.Child("values").Index(j), v, apivalidation.NameIsDNSSubdomain(v, false))...)
+		}
+	}
+	return errs
+}
+
+func validateNodeOperator(path *field.Path, r corev1.NodeSelectorRequirement) field.ErrorList {
+	values := path.Child("values")
+	switch r.Operator {
+	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+		if len(r.Values) == 0 {
+			return field.ErrorList{field.Required(values, "must be specified when `operator` is 'In' or 'NotIn'")}
+		}
+	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
+		if len(r.Values) > 0 {
+			return field.ErrorList{field.Forbidden(values,
+				"may not be specified when `operator` is 'Exists' or 'DoesNotExist'")}
+		}
+	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+		if len(r.Values) != 1 {
+			return field.ErrorList{field.Required(values, "must be specified single value when `operator` is 'Lt' or 'Gt'")}
+		}
+	default:
+		return field.ErrorList{field.Invalid(path.Child("operator"), r.Operator, "not a valid selector operator")}
+	}
+	return nil
+}
+
+func validatePodTerms(path *field.Path, terms []corev1.PodAffinityTerm) field.ErrorList {
+	var errs field.ErrorList
+	for i, term := range terms {
+		errs = append(errs, validatePodTerm(path.Index(i), term)...)
+	}
+	return errs
+}
+
+func validateWeightedTerms(path *field.Path, terms []corev1.WeightedPodAffinityTerm) field.ErrorList {
+	var errs field.ErrorList
+	for i, term := range terms {
+		errs = append(errs, validateWeight(path.Index(i), term.Weight)...)
+		errs = append(errs, validatePodTerm(path.Index(i).Child("podAffinityTerm"), term.PodAffinityTerm)...)
+	}
+	return errs
+}
+
+func validatePodTerm(path *field.Path, term corev1.PodAffinityTerm) field.ErrorList {
+	errs := validation.LabelSelector(path.Child("labelSelector"), term.LabelSelector)
+	errs = append(errs, validation.LabelSelector(path.Child("namespaceSelector"), term.NamespaceSelector)...)
+	for _, name := range term.Namespaces {
+		errs = append(errs, validation.Invalid(path.Child("namespace"), name, apivalidation.ValidateNamespaceName(name, false))...)
+	}
+	if term.TopologyKey == "" {
+		errs = append(errs, field.Required(path.Child("topologyKey"), "can not be empty"))
+	}
+	return append(errs, metav1validation.ValidateLabelName(term.TopologyKey, path.Child("topologyKey"))...)
+}
+
+func validateSpread(path *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
+	var errs field.ErrorList
+	seen := validation.Unique{}
+	for i, c := range constraints {
+		at := path.Index(i)
+		if c.MaxSkew <= 0 {
+			errs = append(errs, field.Invalid(at.Child("maxSkew"), c.MaxSkew, "must be greater than zero"))
+		}
+		if c.TopologyKey == "" {
+			errs = append(errs, field.Required(at.Child("topologyKey"), "can not be empty"))
+		} else {
+			errs = append(errs, metav1validation.ValidateLabelName(c.TopologyKey, at.Child("topologyKey"))...)
+		}
+		errs = append(errs, validation.OneOf(at.Child("whenUnsatisfiable"), c.WhenUnsatisfiable,
+			corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
+		errs = append(errs, seen.Add(at.Child("{topologyKey, whenUnsatisfiable}"),
+			"{"+c.TopologyKey+", "+string(c.WhenUnsatisfiable)+"}")...)
+		if c.MinDomains != nil && *c.MinDomains <= 0 {
+			errs = append(errs, field.Invalid(at.Child("minDomains"), *c.MinDomains, "must be greater than zero"))
+		}
+		errs = append(errs, validation.LabelSelector(at.Child("labelSelector"), c.LabelSelector)...)
+	}
+	return errs
+}
+
+func ValidateTolerations(path *field.Path, tolerations []corev1.Toleration) field.ErrorList {
+	var errs field.ErrorList
+	for i, t := range tolerations {
+		at := path.Index(i)
+		if t.Key != "" {
+			errs = append(errs, metav1validation.ValidateLabelName(t.Key, at.Child("key"))...)
+		} else if t.Operator != corev1.TolerationOpExists {
+			errs = append(errs, field.Invalid(at.Child("operator"), t.Operator,
+				"operator must be Exists when `key` is empty, which means \"match all values and all keys\""))
+		}
+		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
+			errs = append(errs, field.Invalid(at.Child("effect"), t.Effect,
+				"effect must be 'NoExecute' when `tolerationSeconds` is set"))
+		}
+		switch t.Operator {
+		case corev1.TolerationOpEqual, "":
+			if wrong := utilvalidation.IsValidLabelValue(t.Value); len(wrong) > 0 {
+				errs = append(errs, field.Invalid(at.Child("operator"), t.Value, strings.Join(wrong, ";")))
+			}
+		case corev1.TolerationOpExists:
+			if t.Value != "" {
+				errs = append(errs, field.Invalid(at.Child("operator"), t.Value,
+					"value must be empty when `operator` is 'Exists'"))
+			}
+		default:
+			errs = append(errs, field.NotSupported(at.Child("operator"), t.Operator,
+				[]corev1.TolerationOperator{corev1.TolerationOpEqual, corev1.TolerationOpExists}))
+		}
+		if t.Effect != "" {
+			errs = append(errs, validateEffect(at.Child("effect"), t.Effect)...)
+		}
+	}
+	return errs
+}
+
+func validateEffect(path *field.Path, effect corev1.TaintEffect) field.ErrorList {
+	return validation.OneOf(path, effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule,
+		corev1.TaintEffectNoExecute)
+}
+
+// ValidateTaints checks the taints of a node; a key has at most one taint of each effect.
+func ValidateTaints(path *field.Path, taints []corev1.Taint) field.ErrorList {
+	var errs field.ErrorList
+	seen := map[[2]string]bool{}
+	for i, t := range taints {
+		at := path.Index(i)
+		errs = append(errs, metav1validation.ValidateLabelName(t.Key, at.Child("key"))...)
+		if wrong := utilvalidation.IsValidLabelValue(t.Value); len(wrong) > 0 {
+			errs = append(errs, field.Invalid(at.Child("value"), t.Value, strings.Join(wrong, ";")))
+		}
+		errs = append(errs, validateEffect(at.Child("effect"), t.Effect)...)
+		key := [2]string{t.Key, string(t.Effect)}
+		if seen[key] {
+			duplicate := field.Duplicate(at, t)
+			duplicate.Detail = "taints must be unique by key and effect pair"
+			errs = append(errs, duplicate)
+		}
+		seen[key] = true
+	}
+	return errs
+}

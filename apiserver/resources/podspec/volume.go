@@ -1,0 +1,258 @@
+package podspec
+
+import (
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"minik.dev/apiserver/resources/validation"
+	"minik.dev/apiserver/resources/volumes"
+)
+
+// validateVolumes checks spec.volumes and returns the names that containers may mount.
+func validateVolumes(at *field.Path, volumes []corev1.Volume) (sets.Set[string], field.ErrorList) {
+	var errs field.ErrorList
+	names, known := validation.Unique{}, sets.New[string]()
+	for i := range volumes {
+		v, at := &volumes[i], at.Index(i)
+		errs = append(errs, validateVolumeSource(at, &v.VolumeSource)...)
+		if v.Name == "" {
+			errs = append(errs, field.Required(at.Child("name"), ""))
+			continue
+		}
+		errs = append(errs, validation.DNSLabel(at.Child("name"), v.Name)...)
+		errs = append(errs, names.Add(at.Child("name"), v.Name)...)
+		known.Insert(v.Name)
+	}
+	return known, errs
+}
+
+// volumeTypes lists the sources that a volume names, by their names in JSON. An empty directory comes first: what
+// stands beside it is what upstream refuses.
+func volumeTypes(source *corev1.VolumeSource) []string {
+	var types []string
+	value := reflect.ValueOf(source).Elem()
+	for i := range value.NumField() {
+		if f := value.Field(i); f.Kind() == reflect.Pointer && !f.IsNil() {
+			name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
+			types = append(types, name)
+		}
+	}
+	if i := slices.Index(types, "emptyDir"); i > 0 {
+		types = slices.Insert(slices.Delete(types, i, i+1), 0, "emptyDir")
+	}
+	return types
+}
+
+// validateVolumeSource asks for exactly one source, and checks those that minik's nodes can make or that need another
+// object of the cluster.
+func validateVolumeSource(at *field.Path, s *corev1.VolumeSource) field.ErrorList {
+	types := volumeTypes(s)
+	if len(types) == 0 {
+		return field.ErrorList{field.Required(at, "must specify a volume type")}
+	}
+	var errs field.ErrorList
+	for _, extra := range types[1:] {
+		errs = append(errs, field.Forbidden(at.Child(extra), "may not specify more than 1 volume type"))
+	}
+	at = at.Child(types[0])
+	switch types[0] {
+	case "emptyDir":
+		if limit := s.EmptyDir.SizeLimit; limit != nil && limit.Cmp(resource.Quantity{}) < 0 {
+			errs = append(errs, field.Forbidden(at.Child("sizeLimit"), "SizeLimit field must be a valid resource quantity"))
+		}
+	case "hostPath":
+		errs = append(errs, volumes.ValidateHostPath(at, s.HostPath)...)
+	case "secret":
+		errs = append(errs, validation.Required(at.Child("secretName"), s.Secret.SecretName)...)
+		errs = append(errs, fileMode(at.Child("defaultMode"), s.Secret.DefaultMode)...)
+		errs = append(errs, validateItems(at.Child("items"), s.Secret.Items)...)
+	case "configMap":
+		errs = append(errs, validation.Required(at.Child("name"), s.ConfigMap.Name)...)
+		errs = append(errs, fileMode(at.Child("defaultMode"), s.ConfigMap.DefaultMode)...)
+		errs = append(errs, validateItems(at.Child("items"), s.ConfigMap.Items)...)
+	case "persistentVolumeClaim":
+		errs = append(errs, validation.Required(at.Child("claimName"), s.PersistentVolumeClaim.ClaimName)...)
+	case "nfs":
+		errs = append(errs, volumes.ValidateNFS(at, s.NFS)...)
+	case "ephemeral":
+		errs = append(errs, validateEphemeral(at.Child("volumeClaimTemplate"), s.Ephemeral.VolumeClaimTemplate)...)
+	case "downwardAPI":
+		errs = append(errs, fileMode(at.Child("defaultMode"), s.DownwardAPI.DefaultMode)...)
+		errs = append(errs, validateDownwardFiles(at, s.DownwardAPI.Items)...)
+	case "projected":
+		errs = append(errs, fileMode(at.Child("defaultMode"), s.Projected.DefaultMode)...)
+		errs = append(errs, validateProjections(at, s.Projected.Sources)...)
+	}
+	return errs
+}
+
+// validateEphemeral checks the template of the claim that is to be made for the pod.
+func validateEphemeral(at *field.Path, t *corev1.PersistentVolumeClaimTemplate) field.ErrorList {
+	if t == nil {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	errs := validation.Labels(at.Child("metadata", "labels"), t.Labels)
+	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, at.Child("metadata", "annotations"))...)
+	return append(errs, volumes.ValidateClaimSpec(at.Child("spec"), &t.Spec)...)
+}
+
+func fileMode(at *field.Path, mode *int32) field.ErrorList {
+	if mode != nil && (*mode < 0 || *mode > 0o777) {
+		return field.ErrorList{field.Invalid(at, *mode, "must be a number between 0 and 0777 (octal), both inclusive")}
+	}
+	return nil
+}
+
+func validateItems(at *field.Path, items []corev1.KeyToPath) field.ErrorList {
+	var errs field.ErrorList
+	for i, item := range items {
+		at := at.Index(i)
+		errs = append(errs, validation.Required(at.Child("key"), item.Key)...)
+		errs = append(errs, validation.Required(at.Child("path"), item.Path)...)
+		errs = append(errs, filePath(at.Child("path"), item.Path)...)
+		errs = append(errs, fileMode(at.Child("mode"), item.Mode)...)
+	}
+	return errs
+}
+
+func validateDownwardFiles(at *field.Path, files []corev1.DownwardAPIVolumeFile) field.ErrorList {
+	var errs field.ErrorList
+	for _, f := range files {
+		errs = append(errs, validation.Required(at.Child("path"), f.Path)...)
+		errs = append(errs, filePath(at.Child("path"), f.Path)...)
+		switch {
+		case f.FieldRef != nil && f.ResourceFieldRef != nil:
+			errs = append(errs, field.Invalid(at, "resource",
+				"fieldRef and resourceFieldRef can not be specified simultaneously"))
+		case f.FieldRef != nil:
+			errs = append(errs, validateFieldRef(at.Child("fieldRef"), f.FieldRef, fileFieldPaths)...)
+		case f.ResourceFieldRef != nil:
+			errs = append(errs, validateResourceFieldRef(at.Child("resourceFieldRef"), f.ResourceFieldRef, true)...)
+		default:
+			errs = append(errs, field.Required(at, "one of fieldRef and resourceFieldRef is required"))
+		}
+		errs = append(errs, fileMode(at.Child("mode"), f.Mode)...)
+	}
+	return errs
+}
+
+// validateProjections asks each entry for exactly one source, and all of them for different paths.
+func validateProjections(at *field.Path, sources []corev1.VolumeProjection) field.ErrorList {
+	var errs field.ErrorList
+	paths := sets.New[string]()
+	place := func(p string) {
+		if p != "" && paths.Has(p) {
+			errs = append(errs, field.Invalid(at, p, "conflicting duplicate paths"))
+		}
+		paths.Insert(p)
+	}
+	for i, source := range sources {
+		from, count := at.Child("sources").Index(i), 0
+		if s := source.Secret; s != nil {
+			count++
+			errs = append(errs, validation.Required(from.Child("secret", "name"), s.Name)...)
+			errs = append(errs, validateItems(from.Child("secret", "items"), s.Items)...)
+			for _, item := range s.Items {
+				place(item.Path)
+			}
+		}
+		if s := source.ConfigMap; s != nil {
+			count++
+			errs = append(errs, validation.Required(from.Child("configMap", "name"), s.Name)...)
+			errs = append(errs, validateItems(from.Child("configMap", "items"), s.Items)...)
+			for _, item := range s.Items {
+				place(item.Path)
+			}
+		}
+		if s := source.DownwardAPI; s != nil {
+			count++
+			errs = append(errs, validateDownwardFiles(from.Child("downwardAPI"), s.Items)...)
+			for _, item := range s.Items {
+				place(item.Path)
+			}
+		}
+		if s := source.ServiceAccountToken; s != nil {
+			count++
+			if e := s.ExpirationSeconds; e != nil && *e < 10*60 {
+				errs = append(errs, field.Invalid(from.Child("serviceAccountToken", "expirationSeconds"), *e,
+					"may not specify a duration less than 10 minutes"))
+			}
+			errs = append(errs, validation.Required(at.Child("path"), s.Path)...)
+			errs = append(errs, filePath(at.Child("path"), s.Path)...)
+		}
+		if count > 1 {
+			errs = append(errs, field.Forbidden(from, "may not specify more than 1 volume type per source"))
+		}
+	}
+	return errs
+}
+
+// filePath takes paths that stay below the volume and keep off the names the kubelet uses there ("..data").
+func filePath(at *field.Path, p string) field.ErrorList {
+	errs := descending(at, p)
+	if strings.HasPrefix(p, "..") && !strings.HasPrefix(p, "../") {
+		errs = append(errs, field.Invalid(at, p, "must not start with '..'"))
+	}
+	return errs
+}
+
+func descending(at *field.Path, p string) field.ErrorList {
+	var errs field.ErrorList
+	if path.IsAbs(p) {
+		errs = append(errs, field.Invalid(at, p, "must be a relative path"))
+	}
+	return append(errs, volumes.ValidateNoBacksteps(at, p)...)
+}
+
+// validateMounts checks where a container mounts the pod's volumes.
+func validateMounts(at *field.Path, c *corev1.Container, volumes sets.Set[string]) field.ErrorList {
+	var errs field.ErrorList
+	at = at.Child("volumeMounts")
+	taken := sets.New[string]()
+	for i, m := range c.VolumeMounts {
+		one := at.Index(i)
+		errs = append(errs, validation.Required(one.Child("name"), m.Name)...)
+		if !volumes.Has(m.Name) {
+			errs = append(errs, field.NotFound(one.Child("name"), m.Name))
+		}
+		errs = append(errs, validation.Required(one.Child("mountPath"), m.MountPath)...)
+		if taken.Has(m.MountPath) {
+			errs = append(errs, field.Invalid(one.Child("mountPath"), m.MountPath, "must be unique"))
+		}
+		taken.Insert(m.MountPath)
+		if m.SubPath != "" {
+			errs = append(errs, descending(at.Child("subPath"), m.SubPath)...)
+		}
+		if m.SubPathExpr != "" {
+			if m.SubPath != "" {
+				errs = append(errs, field.Invalid(one.Child("subPathExpr"), m.SubPathExpr,
+					"subPathExpr and subPath are mutually exclusive"))
+			}
+			errs = append(errs, descending(at.Child("subPathExpr"), m.SubPathExpr)...)
+		}
+		errs = append(errs, validatePropagation(at.Child("mountPropagation"), m.MountPropagation, c)...)
+	}
+	return errs
+}
+
+func validatePropagation(at *field.Path, mode *corev1.MountPropagationMode, c *corev1.Container) field.ErrorList {
+	if mode == nil {
+		return nil
+	}
+	errs := validation.OneOf(at, *mode, corev1.MountPropagationBidirectional, corev1.MountPropagationHostToContainer,
+		corev1.MountPropagationNone)
+	privileged := c.SecurityContext != nil && c.SecurityContext.Privileged != nil && *c.SecurityContext.Privileged
+	if *mode == corev1.MountPropagationBidirectional && !privileged {
+		errs = append(errs, field.Forbidden(at,
+			"Bidirectional mount propagation is available only to privileged containers"))
+	}
+	return errs
+}

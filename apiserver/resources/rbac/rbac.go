@@ -1,0 +1,13 @@
+package rbac
+
+import "minik.dev/apiserver/resources"
+
+// Resources are the rows of rbac.authorization.k8s.io/v1, in discovery's order.
+func Resources() []*resources.Resource {
+	return []*resources.Resource{
+		roles(),
+		roleBindings(),
+		clusterRoles(),
+		clusterRoleBindings(),
+	}
+}

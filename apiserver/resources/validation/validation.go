@@ -1,0 +1,130 @@
+package validation
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// The checks below say what most kinds have in common, in upstream's words.
+
+// Invalid makes one mistake of each message that a check of apimachinery returned.
+func Invalid(path *field.Path, value any, messages []string) field.ErrorList {
+	var errs field.ErrorList
+	for _, message := range messages {
+		errs = append(errs, field.Invalid(path, value, message))
+	}
+	return errs
+}
+
+func NotNegative[T ~int32 | ~int64](path *field.Path, value T) field.ErrorList {
+	return apivalidation.ValidateNonnegativeField(int64(value), path)
+}
+
+// OneOf takes only the given values, and names them in the given order, which is upstream's. An empty one is a value
+// that is missing: Default fills it in where it may be.
+func OneOf[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
+	switch {
+	case value == "":
+		return field.ErrorList{field.Required(path, "")}
+	case !slices.Contains(allowed, value):
+		return field.ErrorList{field.NotSupported(path, value, allowed)}
+	}
+	return nil
+}
+
+// Supported is OneOf where an empty value is as wrong as any other that is not listed, and not called missing.
+func Supported[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return field.ErrorList{field.NotSupported(path, value, allowed)}
+}
+
+func DNSLabel(path *field.Path, value string) field.ErrorList {
+	return Invalid(path, value, utilvalidation.IsDNS1123Label(value))
+}
+
+func DNSSubdomain(path *field.Path, value string) field.ErrorList {
+	return Invalid(path, value, utilvalidation.IsDNS1123Subdomain(value))
+}
+
+func QualifiedName(path *field.Path, value string) field.ErrorList {
+	return Invalid(path, value, utilvalidation.IsQualifiedName(value))
+}
+
+// PathSegmentName takes every name that fits into a URL as one segment of its path: the names of RBAC have colons.
+func PathSegmentName(name string, prefix bool) []string {
+	if prefix { // what follows makes a name of ".." as well
+		return content.IsPathSegmentPrefix(name)
+	}
+	return content.IsPathSegmentName(name)
+}
+
+// RequiredPathSegment is the name of something that has to be named, and that may be of a kind with loose rules for names.
+// Missing is what is said where it is not named.
+func RequiredPathSegment(path *field.Path, value, missing string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(path, missing)}
+	}
+	return Invalid(path, value, content.IsPathSegmentName(value))
+}
+
+func Labels(path *field.Path, labels map[string]string) field.ErrorList {
+	return metav1validation.ValidateLabels(labels, path)
+}
+
+func Immutable(path *field.Path, value, old any) field.ErrorList {
+	return apivalidation.ValidateImmutableField(value, old, path)
+}
+
+// SortedKeys lets checks of maps name their mistakes in one order.
+func SortedKeys[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// Unique reports each value but the first of its kind.
+type Unique map[string]bool
+
+func (u Unique) Add(path *field.Path, value string) field.ErrorList {
+	if u[value] {
+		return field.ErrorList{field.Duplicate(path, value)}
+	}
+	u[value] = true
+	return nil
+}
+
+func Required(at *field.Path, value string) field.ErrorList {
+	if value == "" {
+		return field.ErrorList{field.Required(at, "")}
+	}
+	return nil
+}
+
+func LabelSelector(path *field.Path, s *metav1.LabelSelector) field.ErrorList {
+	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, path)
+}
+
+// NonSpecialIP refuses addresses that mean something on each machine alone. Upstream refuses the loopback range too;
+// minik's pods live there where the system gives it no better addresses.
+func NonSpecialIP(path *field.Path, s string) field.ErrorList {
+	ip, err := netip.ParseAddr(s)
+	switch {
+	case err != nil:
+		return field.ErrorList{field.Invalid(path, s, "must be a valid IP address")}
+	case ip.IsUnspecified():
+		return field.ErrorList{field.Invalid(path, s, fmt.Sprintf("may not be unspecified (%v)", s))}
+	case ip.IsLinkLocalUnicast():
+		return field.ErrorList{field.Invalid(path, s, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")}
+	case ip.IsLinkLocalMulticast():
+		return field.ErrorList{field.Invalid(path, s,
+			"may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")}
+	}
+	return nil
+}

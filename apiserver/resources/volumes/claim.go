@@ -1,0 +1,138 @@
+package volumes
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+
+	"minik.dev/apiserver/resources/defaults"
+	"minik.dev/apiserver/resources/validation"
+)
+
+// DefaultClaimSpec completes the spec of a claim, also of one that is to be made of a template.
+func DefaultClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
+	if spec.VolumeMode == nil {
+		spec.VolumeMode = ptr.To(corev1.PersistentVolumeFilesystem)
+	}
+	defaults.RoundUp(spec.Resources.Limits)
+	defaults.RoundUp(spec.Resources.Requests)
+}
+
+// ValidateClaimSpec checks the spec of a claim: of one that is written, of a StatefulSet's volumeClaimTemplates, and of
+// a pod's ephemeral volume.
+func ValidateClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) field.ErrorList {
+	errs := ValidateAccessModes(path.Child("accessModes"), spec.AccessModes, "at least 1 access mode is required")
+	errs = append(errs, validation.LabelSelector(path.Child("selector"), spec.Selector)...)
+	at := path.Child("resources").Key(string(corev1.ResourceStorage))
+	if size, ok := spec.Resources.Requests[corev1.ResourceStorage]; !ok {
+		errs = append(errs, field.Required(at, ""))
+	} else if wrong := validation.Quantity(at, corev1.ResourceStorage, size); len(wrong) > 0 {
+		errs = append(errs, wrong...)
+	} else {
+		errs = append(errs, validation.Positive(at, size)...)
+	}
+	if class := ptr.Deref(spec.StorageClassName, ""); class != "" {
+		errs = append(errs, validation.DNSSubdomain(path.Child("storageClassName"), class)...)
+	}
+	errs = append(errs, ValidateMode(path.Child("volumeMode"), spec.VolumeMode)...)
+	errs = append(errs, validateDataSources(path, spec)...)
+	if class := ptr.Deref(spec.VolumeAttributesClassName, ""); class != "" {
+		errs = append(errs, validation.DNSSubdomain(path.Child("volumeAttributesClassName"), class)...)
+	}
+	return errs
+}
+
+// ValidateAccessModes takes at least one mode, and the mode of a single pod alone.
+func ValidateAccessModes(at *field.Path, modes []corev1.PersistentVolumeAccessMode, none string) field.ErrorList {
+	if len(modes) == 0 {
+		return field.ErrorList{field.Required(at, none)}
+	}
+	known := []corev1.PersistentVolumeAccessMode{
+		corev1.ReadOnlyMany, corev1.ReadWriteMany, corev1.ReadWriteOnce, corev1.ReadWriteOncePod,
+	}
+	var errs field.ErrorList
+	single, others := false, false
+	for _, mode := range modes {
+		switch {
+		case !slices.Contains(known, mode):
+			errs = append(errs, field.NotSupported(at, mode, known))
+		case mode == corev1.ReadWriteOncePod:
+			single = true
+		default:
+			others = true
+		}
+	}
+	if single && others {
+		errs = append(errs, field.Forbidden(at, "may not use ReadWriteOncePod with other access modes"))
+	}
+	return errs
+}
+
+func ValidateMode(at *field.Path, mode *corev1.PersistentVolumeMode) field.ErrorList {
+	known := []corev1.PersistentVolumeMode{corev1.PersistentVolumeBlock, corev1.PersistentVolumeFilesystem}
+	if mode != nil && !slices.Contains(known, *mode) {
+		return field.ErrorList{field.NotSupported(at, *mode, known)}
+	}
+	return nil
+}
+
+// validateDataSources asks the two fields that say what a volume starts with to say the same.
+func validateDataSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) field.ErrorList {
+	var errs field.ErrorList
+	source, ref := spec.DataSource, spec.DataSourceRef
+	if source != nil {
+		errs = append(errs, validateDataSource(path.Child("dataSource"), source.APIGroup, source.Kind, source.Name)...)
+	}
+	if ref == nil {
+		return errs
+	}
+	at, namespace := path.Child("dataSourceRef"), ptr.Deref(ref.Namespace, "")
+	errs = append(errs, validateDataSource(at, ref.APIGroup, ref.Kind, ref.Name)...)
+	if namespace != "" {
+		errs = append(errs, validation.Invalid(at.Child("namespace"), namespace, apivalidation.ValidateNamespaceName(namespace, false))...)
+	}
+	switch {
+	case source == nil:
+	case namespace != "":
+		errs = append(errs, field.Invalid(path, path.Child("dataSource").String(),
+			"may not be specified when dataSourceRef.namespace is specified"))
+	case ptr.Deref(source.APIGroup, "") != ptr.Deref(ref.APIGroup, ""), source.Kind != ref.Kind, source.Name != ref.Name:
+		errs = append(errs, field.Invalid(path, path.Child("dataSource").String(), "must match dataSourceRef"))
+	}
+	return errs
+}
+
+func validateDataSource(path *field.Path, group *string, kind, name string) field.ErrorList {
+	errs := validation.Required(path.Child("name"), name)
+	errs = append(errs, validation.Required(path.Child("kind"), kind)...)
+	switch g := ptr.Deref(group, ""); {
+	case g != "":
+		errs = append(errs, validation.DNSSubdomain(path.Child("apiGroup"), g)...)
+	case kind != "PersistentVolumeClaim":
+		errs = append(errs, field.Invalid(path, kind,
+			"must be 'PersistentVolumeClaim' when referencing the default apiGroup"))
+	}
+	return errs
+}
+
+func WarnClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) []string {
+	var warnings []string
+	for _, list := range []struct {
+		name  string
+		items corev1.ResourceList
+	}{{"requests", spec.Resources.Requests}, {"limits", spec.Resources.Limits}} {
+		if size, ok := list.items[corev1.ResourceStorage]; ok && size.MilliValue()%1000 != 0 {
+			warnings = append(warnings, fmt.Sprintf("%s: fractional byte value %q is invalid, must be an integer",
+				path.Child("resources", list.name).Key(string(corev1.ResourceStorage)), size.String()))
+		}
+	}
+	if spec.DataSource != nil || spec.DataSourceRef != nil {
+		warnings = append(warnings, path.String()+".dataSource and dataSourceRef are not honoured by minik yet: "+
+			"no controller fills a volume from them")
+	}
+	return warnings
+}
