@@ -28,6 +28,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/apiserver/etcd"
+	"minik.dev/apiserver/passthrough"
 )
 
 // cluster is an API server on a free port with an etcd of its own, for one test.
@@ -79,7 +80,7 @@ func serveFrom(t testing.TB, etcd *etcd.Server, changes ...func(*Options)) *test
 	options := Options{
 		Name: "test", Etcd: etcd, TLS: serverTLS,
 		Services: netip.MustParsePrefix("10.96.0.0/16"), Reserved: netip.MustParsePrefix("10.96.255.0/24"),
-		Refuse: func(_ Target, ip string, _ int32) string { // backends of tests are there
+		Refuse: func(_ passthrough.Target, ip string, _ int32) string { // backends of tests are there
 			if ip == "127.0.0.1" {
 				return ""
 			}

@@ -1,209 +1,63 @@
 package apiserver
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/gorilla/websocket"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/httpstream"
-	"k8s.io/apimachinery/pkg/util/proxy"
-	"k8s.io/client-go/tools/portforward"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"minik.dev/apiserver/passthrough"
+	"minik.dev/apiserver/resources"
 )
 
-// tunnelled is how clients since kubectl 1.31 ask for ports: SPDY's bytes, as messages of a WebSocket.
-const tunnelled = "SPDY/3.1+portforward.k8s.io"
-
-// connect passes an upgraded connection on to the kubelet of the pod's node, and returns when it has ended.
+// connect has the request answered by somebody else: the kubelet of a pod's node, or what an object serves.
 func (s *Server) connect(r *request) error {
+	call := &passthrough.Call{Request: r.Request, W: r.w, Name: r.name, Fail: func(err error) { s.fail(r, err) }}
+	if r.sub.Way == resources.Proxies {
+		return s.proxy(r, call)
+	}
 	entry, err := s.find(r, true)
 	if err != nil {
 		return err
 	}
 	pod := entry.Object.(*corev1.Pod)
-	path, query, err := kubeletPath(r.sub.Name, pod, r.URL.Query())
+	if r.sub.Way == resources.Streams {
+		return s.passthrough.Connect(call, pod, r.sub.Name)
+	}
+	if _, err := passthrough.LogContainer(pod, r.URL.Query().Get("container")); err != nil {
+		return err
+	}
+	if mistakes := passthrough.LogMistakes(r.URL.Query()); len(mistakes) > 0 {
+		return invalidObject(corev1.SchemeGroupVersion.WithKind("PodLogOptions").GroupKind(), pod.Name, mistakes, false)
+	}
+	return s.passthrough.Log(call, pod)
+}
+
+// proxy passes the request on to what the addressed pod, service or node serves. The path names it as [scheme:]name[:port].
+func (s *Server) proxy(r *request, call *passthrough.Call) error {
+	scheme, name, port, ok := utilnet.SplitSchemeNamePort(r.name)
+	if !ok {
+		return apierrors.NewBadRequest(fmt.Sprintf("invalid %s request %q", strings.TrimSuffix(r.resource, "s"), r.name))
+	}
+	r.name, call.Name = name, name
+	entry, err := s.find(r, true)
 	if err != nil {
 		return err
 	}
-	if pod.Spec.NodeName == "" {
-		return apierrors.NewBadRequest(fmt.Sprintf("pod %s does not have a host assigned", pod.Name))
-	}
-	base, err := s.kubeletURL(pod.Spec.NodeName)
-	if err != nil {
-		return err
-	}
-	location, err := url.Parse(base + path)
-	if err != nil {
-		return unreachable("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
-	}
-	location.RawQuery = query.Encode()
-	r.anonymize()
-	w := &hijacked{ResponseWriter: r.w, stopping: s.stopping, ended: make(chan struct{})}
-	defer close(w.ended)
-	if slices.Contains(websocket.Subprotocols(r.Request), tunnelled) {
-		return s.tunnel(r, w, location)
-	}
-	handler := proxy.NewUpgradeAwareHandler(location, s.kubelet, false, true, refuser{s, r})
-	handler.ServeHTTP(w, r.Request)
-	return nil
+	return s.passthrough.Proxy(call, entry.Object, scheme, port, r.below())
 }
 
-// anonymize removes what says who the client is. That has been decided, and is no business of whoever is asked next.
-func (r *request) anonymize() {
-	for name := range r.Header {
-		if name == "Authorization" || strings.HasPrefix(name, "Impersonate-") {
-			r.Header.Del(name)
-		}
+// below is what the path says after the subresource, with its slash.
+func (r *request) below() string {
+	segments := 7 // "", api, v1, nodes, NAME, proxy, and the rest
+	if r.namespace != "" {
+		segments += 2
 	}
+	parts := strings.SplitN(r.URL.EscapedPath(), "/", segments)
+	if len(parts) < segments {
+		return ""
+	}
+	return "/" + parts[segments-1]
 }
-
-// kubeletPath is what the kubelet is asked for, in its own words.
-func kubeletPath(sub string, pod *corev1.Pod, query url.Values) (string, url.Values, error) {
-	where := url.PathEscape(pod.Namespace) + "/" + url.PathEscape(pod.Name)
-	out := url.Values{}
-	if sub == "portforward" {
-		for _, port := range query["ports"] {
-			out.Add("port", port)
-		}
-		return "/portForward/" + where, out, nil
-	}
-	container, err := logContainer(pod, query.Get("container"))
-	if err != nil {
-		return "", nil, err
-	}
-	any := false
-	for ours, theirs := range map[string]string{"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"} {
-		asked, err := strconv.ParseBool(query.Get(ours))
-		if err != nil && query.Get(ours) != "" {
-			return "", nil, apierrors.NewBadRequest(fmt.Sprintf("%s=%q is neither true nor false", ours, query.Get(ours)))
-		}
-		if asked {
-			out.Set(theirs, "1")
-			any = any || ours != "tty"
-		}
-	}
-	if !any {
-		return "", nil, apierrors.NewBadRequest("you must specify at least one of stdin, stdout, stderr")
-	}
-	if sub == "exec" {
-		if out["command"] = query["command"]; len(out["command"]) == 0 {
-			return "", nil, apierrors.NewBadRequest("you must specify at least 1 command for the container")
-		}
-	}
-	return "/" + sub + "/" + where + "/" + url.PathEscape(container), out, nil
-}
-
-// hijacked lets a connection be taken over, and ends it when the server stops.
-type hijacked struct {
-	http.ResponseWriter
-	stopping <-chan struct{}
-	ended    chan struct{}
-}
-
-// Hijack is http.Hijacker's.
-func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	if out, ok := h.ResponseWriter.(*recorder); ok {
-		out.code = http.StatusSwitchingProtocols
-	}
-	go func() {
-		select {
-		case <-h.stopping:
-			_ = conn.Close()
-		case <-h.ended:
-		}
-	}()
-	return conn, buffered, nil
-}
-
-// refuser answers what could not be passed on.
-type refuser struct {
-	s *Server
-	r *request
-}
-
-// Error is proxy.ErrorResponder's.
-func (f refuser) Error(_ http.ResponseWriter, _ *http.Request, err error) {
-	f.s.fail(f.r, unreachable("asking what %s serves: %w", f.r.name, err))
-}
-
-// tunnel speaks SPDY to the kubelet, and passes its bytes to and from the client as messages of a WebSocket.
-func (s *Server) tunnel(r *request, w http.ResponseWriter, location *url.URL) error {
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	node, err := s.dialSPDY(ctx, location)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = node.Close() }()
-	upgrader := websocket.Upgrader{Subprotocols: []string{tunnelled}, CheckOrigin: func(*http.Request) bool { return true }}
-	socket, err := upgrader.Upgrade(w, r.Request, nil)
-	if err != nil {
-		s.Logger.Debug("a tunnel was not opened", "component", "apiserver", "err", err) // the client has been answered
-		return nil
-	}
-	client := portforward.NewTunnelingConnection("server", socket)
-	done := make(chan struct{}, 2)
-	pipe := func(to io.Writer, from io.Reader) {
-		_, _ = io.Copy(to, from) // that one side has gone ends both
-		done <- struct{}{}
-	}
-	go pipe(node, client)
-	go pipe(client, node)
-	<-done
-	_ = client.Close()
-	_ = node.Close()
-	<-done
-	return nil
-}
-
-// dialSPDY opens a connection to the kubelet and has it upgraded.
-func (s *Server) dialSPDY(ctx context.Context, location *url.URL) (net.Conn, error) {
-	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, location.String(), nil)
-	if err != nil {
-		return nil, unreachable("asking the kubelet at %s: %w", location.Host, err)
-	}
-	ask.Header.Set(httpstream.HeaderConnection, httpstream.HeaderUpgrade)
-	ask.Header.Set(httpstream.HeaderUpgrade, "SPDY/3.1")
-	ask.Header.Set(httpstream.HeaderProtocolVersion, "portforward.k8s.io")
-	node, err := proxy.DialURL(ctx, location, s.kubelet)
-	if err != nil {
-		return nil, unreachable("connecting to the kubelet at %s: %w", location.Host, err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = node.Close() })
-	defer stop()
-	if err := ask.Write(node); err != nil {
-		return nil, unreachable("asking the kubelet at %s: %w", location.Host, err)
-	}
-	reader := bufio.NewReader(node)
-	answer, err := http.ReadResponse(reader, ask)
-	if err != nil {
-		_ = node.Close()
-		return nil, unreachable("reading the answer of the kubelet at %s: %w", location.Host, err)
-	}
-	if answer.StatusCode != http.StatusSwitchingProtocols {
-		defer func() { _ = node.Close() }()
-		return nil, kubeletError(answer)
-	}
-	return &ahead{Conn: node, reader: reader}, nil
-}
-
-// ahead is a connection of which some has been read already.
-type ahead struct {
-	net.Conn
-	reader *bufio.Reader
-}
-
-func (a *ahead) Read(p []byte) (int, error) { return a.reader.Read(p) }

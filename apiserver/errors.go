@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"minik.dev/apiserver/passthrough"
 	"minik.dev/apiserver/store"
 )
 
@@ -33,7 +34,7 @@ func statusOf(err error, resource schema.GroupResource, name string) *metav1.Sta
 
 func translate(err error, resource schema.GroupResource, name string) *apierrors.StatusError {
 	var conflict *store.ConflictError
-	var unreachable *unreachableError
+	var unreachable *passthrough.UnreachableError
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return apierrors.NewNotFound(resource, name)
@@ -96,17 +97,6 @@ var etcdSlow = []error{rpctypes.ErrTimeout, rpctypes.ErrTimeoutDueToLeaderFail, 
 func timedOut() *apierrors.StatusError {
 	return apierrors.NewTimeoutError("request did not complete within the allotted timeout", 0)
 }
-
-// unreachableError says that somebody else, whom the request is passed on to, does not answer: a kubelet, or what a pod serves.
-// Nothing is wrong with the API server, so it is 503, where upstream says 500 for some.
-type unreachableError struct{ cause error }
-
-func unreachable(format string, args ...any) error {
-	return &unreachableError{fmt.Errorf(format, args...)}
-}
-
-func (e *unreachableError) Error() string { return e.cause.Error() }
-func (e *unreachableError) Unwrap() error { return e.cause }
 
 // tooLargeRevision refuses a revision that is still to come. The cause is by which client-go tells it from other timeouts: it
 // lists again without a revision. So a watch is refused as well, for which upstream lets one wait: a store that was set back

@@ -80,6 +80,9 @@ func (r *recorder) begin() {
 	}
 }
 
+// Switched notes that the connection was taken over for another protocol.
+func (r *recorder) Switched() { r.code = http.StatusSwitchingProtocols }
+
 // Unwrap lets http.ResponseController find Hijack and the deadlines.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 

@@ -89,14 +89,12 @@ func (s *Server) addressable(r *request) error {
 func (s *Server) serveSubresource(r *request) error {
 	switch way := r.sub.Way; {
 	case way == resources.Proxies: // whatever the method
-		return s.proxy(r)
+		return s.connect(r)
 	case !slices.Contains(r.sub.Verbs, r.verb):
 		return apierrors.NewMethodNotSupported(r.gr(), r.verb)
 	case way == resources.Evicts:
 		return s.evict(r)
-	case way == resources.Logs:
-		return s.log(r)
-	case way == resources.Streams:
+	case way == resources.Logs, way == resources.Streams:
 		return s.connect(r)
 	case r.verb == "create":
 		return s.createSubresource(r)

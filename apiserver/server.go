@@ -24,6 +24,7 @@ import (
 	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/fields"
 	"minik.dev/apiserver/openapi"
+	"minik.dev/apiserver/passthrough"
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/resources/builtin"
 	"minik.dev/apiserver/store"
@@ -49,7 +50,7 @@ type Options struct {
 	// Refuse says why the API server does not connect to an address for its clients, "" where it does. It gets what somebody
 	// has written into a Node, a Pod or an EndpointSlice, which may be anything. Required for logs, exec, attach,
 	// port-forward and proxy: without it they are refused.
-	Refuse func(what Target, ip string, port int32) (why string)
+	Refuse func(what passthrough.Target, ip string, port int32) (why string)
 	// Address says where ip:port is really listened on.
 	Address func(ip string, port int32) string
 	// Components says of the parts of the control plane that run in this process whether they do, by their names in
@@ -84,8 +85,7 @@ type Server struct {
 	fields        *fields.Managers
 	metrics       *metrics
 	drawing       sync.Mutex // guards Random
-	kubelet       http.RoundTripper
-	pods          http.RoundTripper // to what pods serve
+	passthrough   *passthrough.Passthrough
 	handler       http.Handler
 	// revisions is the row of the journal, which is not stored as objects.
 	revisions *resources.Resource
@@ -141,12 +141,9 @@ func New(o Options) (*Server, error) {
 	s.admission = admission.NewChain(admission.Options{
 		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, ExternalIPs: o.ExternalIPs, Random: o.Random,
 	})
-	s.kubelet = &http.Transport{TLSClientConfig: o.Kubelet, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
-	s.pods = &http.Transport{
-		DialContext:         s.dialPod,
-		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // a pod's certificate is nobody's to check, as upstream
-		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
-	}
+	s.passthrough = passthrough.New(passthrough.Options{
+		Reader: reader{s}, Kubelet: o.Kubelet, Refuse: o.Refuse, Address: o.Address, Random: s.random, Stopping: s.stopping, Logger: o.Logger,
+	})
 	s.handler = s.chain(
 		&madeOfRows{registry: registry, make: discovery.New},
 		&madeOfRows{registry: registry, make: func(rows []*resources.Resource) http.Handler { return openapi.New(rows, o.Version) }},

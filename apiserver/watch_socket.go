@@ -8,27 +8,28 @@ import (
 
 	"github.com/gorilla/websocket"
 	"k8s.io/apimachinery/pkg/watch"
+	"minik.dev/apiserver/passthrough"
 )
 
 // socket is a watch over a WebSocket: one message for each event, as browsers read it.
 type socket struct {
 	*websocket.Conn
 	cancel context.CancelFunc
-	ended  chan struct{}
+	done   func()
 }
 
 // watchSocket upgrades the request's connection. From here on the request's context ends when the client has gone.
 func (s *Server) watchSocket(r *request) (*socket, error) {
-	w := &hijacked{ResponseWriter: r.w, stopping: s.stopping, ended: make(chan struct{})}
+	w, done := passthrough.Takeover(r.w, s.stopping)
 	upgrader := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }} // no cookie tells who asks
 	conn, err := upgrader.Upgrade(w, r.Request, nil)
 	if err != nil {
-		close(w.ended)
+		done()
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	r.Request = r.WithContext(ctx)
-	out := &socket{Conn: conn, cancel: cancel, ended: w.ended}
+	out := &socket{Conn: conn, cancel: cancel, done: done}
 	go func() { // whoever watches has nothing to say: reading tells when they go
 		defer cancel()
 		for {
@@ -59,6 +60,6 @@ func (s *socket) flush() error { return nil } // each message is on its way
 func (s *socket) close() {
 	_ = s.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 	_ = s.Close()
-	close(s.ended)
+	s.done()
 	s.cancel()
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"minik.dev/apiserver"
+	"minik.dev/apiserver/passthrough"
 )
 
 // targets decide where the API server connects to for its clients: for logs, exec, attach, port-forward and proxy. The
@@ -19,7 +19,7 @@ type targets struct {
 }
 
 // refuse is apiserver.Options.Refuse: why the API server does not connect there, "" where it does.
-func (t targets) refuse(what apiserver.Target, ip string, port int32) string {
+func (t targets) refuse(what passthrough.Target, ip string, port int32) string {
 	addr, err := netip.ParseAddr(ip)
 	addr = addr.Unmap()
 	switch {
@@ -28,18 +28,18 @@ func (t targets) refuse(what apiserver.Target, ip string, port int32) string {
 	case port < 1 || port > 65535:
 		return fmt.Sprintf("%d is no port", port)
 	case !t.within(addr) && t.isForeign(addr):
-		if what == apiserver.TargetKubelet && port == int32(t.server) {
+		if what == passthrough.TargetKubelet && port == int32(t.server) {
 			return fmt.Sprintf("port %d is the API server's own, and no kubelet's", port)
 		}
 		return ""
 	case t.isNode(addr):
-		if what == apiserver.TargetKubelet && port != kubeletPort {
+		if what == passthrough.TargetKubelet && port != kubeletPort {
 			return fmt.Sprintf("port %d is no kubelet's: those of this cluster listen on %d", port, kubeletPort)
 		}
 		return ""
-	case what == apiserver.TargetPod && t.isPod(addr):
+	case what == passthrough.TargetPod && t.isPod(addr):
 		return ""
-	case what == apiserver.TargetPod:
+	case what == passthrough.TargetPod:
 		return fmt.Sprintf("%s is no address of this cluster's pods and nodes, which are in %s; --foreign-nodes names others", ip,
 			t.PodCIDR)
 	}

@@ -19,22 +19,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-
-	"minik.dev/apiserver"
+	"minik.dev/apiserver/passthrough"
 )
 
 func TestRefuseTargets(t *testing.T) {
 	n := &Network{ServiceCIDR: prefix("10.96.0.0/16"), PodCIDR: prefix("10.128.0.0/16"), NodeCIDR: prefix("10.128.0.0/16")}
 	onLoopback := &Network{ServiceCIDR: prefix("127.96.0.0/16"), PodCIDR: prefix("10.244.0.0/16"), NodeCIDR: prefix("127.128.0.0/16"),
 		Bridge: "mk-1"}
-	const kubelet, node, pod = apiserver.TargetKubelet, apiserver.TargetNode, apiserver.TargetPod
+	const kubelet, node, pod = passthrough.TargetKubelet, passthrough.TargetNode, passthrough.TargetPod
 	foreign := []netip.Prefix{prefix("192.168.0.0/16"), prefix("0.0.0.0/0")}
 	const noNode = " is no address of this cluster's nodes, which are in 10.128.0.0/16; --foreign-nodes names others"
 	const noPod = " is no address of this cluster's pods and nodes, which are in 10.128.0.0/16; --foreign-nodes names others"
 	for _, c := range []struct {
 		n       *Network
 		foreign []netip.Prefix
-		what    apiserver.Target
+		what    passthrough.Target
 		ip      string
 		port    int32
 		want    string

@@ -1,4 +1,4 @@
-package apiserver
+package passthrough
 
 import (
 	"net/url"
@@ -20,7 +20,7 @@ func TestLogMistakes(t *testing.T) {
 		values, err := url.ParseQuery(query)
 		require.NoError(t, err)
 		got := ""
-		if mistakes := logMistakes(values); len(mistakes) > 0 {
+		if mistakes := LogMistakes(values); len(mistakes) > 0 {
 			got = mistakes.ToAggregate().Error()
 		}
 		require.Equal(t, want, got, query)

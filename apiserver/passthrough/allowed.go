@@ -1,4 +1,4 @@
-package apiserver
+package passthrough
 
 import (
 	"net"
@@ -19,10 +19,10 @@ const (
 
 // allowed says whether the API server connects to an address that it has read in an object, with upstream's code and words
 // where it does not (proxyutil.ErrAddressNotAllowed).
-func (s *Server) allowed(what Target, ip string, port int32) error {
+func (p *Passthrough) allowed(what Target, ip string, port int32) error {
 	why := "this API server knows no nodes"
-	if s.Refuse != nil {
-		why = s.Refuse(what, ip, port)
+	if p.Refuse != nil {
+		why = p.Refuse(what, ip, port)
 	}
 	if why == "" {
 		return nil
@@ -31,7 +31,7 @@ func (s *Server) allowed(what Target, ip string, port int32) error {
 }
 
 // allowedHost is allowed for "ip:port".
-func (s *Server) allowedHost(what Target, host string) error {
+func (p *Passthrough) allowedHost(what Target, host string) error {
 	ip, text, err := net.SplitHostPort(host)
 	if err != nil {
 		return apierrors.NewBadRequest("address not allowed: " + err.Error())
@@ -40,5 +40,5 @@ func (s *Server) allowedHost(what Target, host string) error {
 	if err != nil {
 		return apierrors.NewBadRequest("address not allowed: \"" + text + "\" is no port")
 	}
-	return s.allowed(what, ip, int32(port))
+	return p.allowed(what, ip, int32(port))
 }

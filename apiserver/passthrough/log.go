@@ -1,4 +1,4 @@
-package apiserver
+package passthrough
 
 import (
 	"encoding/json"
@@ -15,41 +15,30 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"minik.dev/api"
 )
 
-// log passes a container's log on from the kubelet of the pod's node. It is the one way in which the API server calls
-// somebody else.
-func (s *Server) log(r *request) error {
-	entry, err := s.find(r, true)
+// Log passes a container's log on from the kubelet of the pod's node. What the query asks for has no LogMistakes.
+func (p *Passthrough) Log(c *Call, pod *corev1.Pod) error {
+	container, err := LogContainer(pod, c.URL.Query().Get("container"))
 	if err != nil {
 		return err
-	}
-	pod := entry.Object.(*corev1.Pod)
-	container, err := logContainer(pod, r.URL.Query().Get("container"))
-	if err != nil {
-		return err
-	}
-	if mistakes := logMistakes(r.URL.Query()); len(mistakes) > 0 {
-		return invalidObject(corev1.SchemeGroupVersion.WithKind("PodLogOptions").GroupKind(), pod.Name, mistakes, false)
 	}
 	if pod.Spec.NodeName == "" {
 		return apierrors.NewBadRequest(fmt.Sprintf("pod %s does not have a host assigned", pod.Name))
 	}
-	base, err := s.kubeletURL(pod.Spec.NodeName)
+	base, err := p.kubeletURL(pod.Spec.NodeName)
 	if err != nil {
 		return err
 	}
-	query := r.URL.Query()
+	query := c.URL.Query()
 	query.Del("container")
 	path := fmt.Sprintf("%s/containerLogs/%s/%s/%s", base, url.PathEscape(pod.Namespace), url.PathEscape(pod.Name),
 		url.PathEscape(container))
-	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, path+"?"+query.Encode(), nil)
+	ask, err := http.NewRequestWithContext(c.Context(), http.MethodGet, path+"?"+query.Encode(), nil)
 	if err != nil {
 		return unreachable("asking the kubelet of %s: %w", pod.Spec.NodeName, err)
 	}
-	answer, err := s.kubelet.RoundTrip(ask)
+	answer, err := p.kubelets.RoundTrip(ask)
 	if err != nil {
 		return unreachable("asking the kubelet of %s for the log of %s: %w", pod.Spec.NodeName, container, err)
 	}
@@ -57,12 +46,12 @@ func (s *Server) log(r *request) error {
 	if answer.StatusCode != http.StatusOK {
 		return kubeletError(answer)
 	}
-	s.copyLog(r, answer.Body)
+	copyLog(c.W, answer.Body)
 	return nil
 }
 
-// logMistakes are the numbers that ask for no log there could be.
-func logMistakes(query url.Values) field.ErrorList {
+// LogMistakes are the numbers that ask for no log there could be.
+func LogMistakes(query url.Values) field.ErrorList {
 	var errs field.ErrorList
 	for _, name := range []string{"tailLines", "limitBytes", "sinceSeconds"} {
 		text, least := query.Get(name), int64(1)
@@ -87,10 +76,10 @@ func logMistakes(query url.Values) field.ErrorList {
 }
 
 // copyLog copies piece by piece, so that a log that is followed arrives line by line.
-func (s *Server) copyLog(r *request, from io.Reader) {
-	r.w.Header().Set("Content-Type", "text/plain")
-	r.w.WriteHeader(http.StatusOK)
-	out := http.NewResponseController(r.w)
+func copyLog(w http.ResponseWriter, from io.Reader) {
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(http.StatusOK)
+	out := http.NewResponseController(w)
 	if out.Flush() != nil {
 		return
 	}
@@ -98,7 +87,7 @@ func (s *Server) copyLog(r *request, from io.Reader) {
 	for {
 		n, err := from.Read(piece)
 		if n > 0 {
-			if _, err := r.w.Write(piece[:n]); err != nil {
+			if _, err := w.Write(piece[:n]); err != nil {
 				return
 			}
 			if out.Flush() != nil {
@@ -134,8 +123,8 @@ func kubeletError(answer *http.Response) error {
 	}
 }
 
-// logContainer picks the container whose log is asked for, and words what is wrong as upstream does.
-func logContainer(pod *corev1.Pod, name string) (string, error) {
+// LogContainer picks the container whose log is asked for, and words what is wrong as upstream does.
+func LogContainer(pod *corev1.Pod, name string) (string, error) {
 	var all, init, ephemeral []string
 	for _, c := range pod.Spec.Containers {
 		all = append(all, c.Name)
@@ -159,27 +148,4 @@ func logContainer(pod *corev1.Pod, name string) (string, error) {
 		}
 	}
 	return "", apierrors.NewBadRequest(fmt.Sprintf("container %s is not valid for pod %s", name, pod.Name))
-}
-
-// kubeletURL is where the node's kubelet listens, if what the node says is an address to connect to.
-func (s *Server) kubeletURL(name string) (string, error) {
-	obj, ok := reader{s}.Get("", "nodes", "", name)
-	if !ok {
-		return "", apierrors.NewNotFound(schema.GroupResource{Resource: "nodes"}, name)
-	}
-	node := obj.(*corev1.Node)
-	if api.IsSimulated(node) {
-		return "", apierrors.NewBadRequest(fmt.Sprintf("node %s is simulated for scale: nobody listens there, so its pods have no "+
-			"logs, exec, attach or port-forward; pods on nodes without the label %s have", name, api.Simulated))
-	}
-	for _, a := range node.Status.Addresses {
-		if a.Type == corev1.NodeInternalIP {
-			port := node.Status.DaemonEndpoints.KubeletEndpoint.Port
-			if err := s.allowed(TargetKubelet, a.Address, port); err != nil {
-				return "", err
-			}
-			return "https://" + s.Address(a.Address, port), nil
-		}
-	}
-	return "", unreachable("node %s has no InternalIP, so its kubelet can't be asked", name)
 }

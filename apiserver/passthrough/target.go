@@ -1,4 +1,4 @@
-package apiserver
+package passthrough
 
 import (
 	"fmt"
