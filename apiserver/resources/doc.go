@@ -1,6 +1,5 @@
-// Package resources is the table of kinds: one row for each kind that the API server serves, and nothing else that
-// differs between kinds. The verbs (get, list, create, update, patch, delete, watch) are written once, in package
-// apiserver; what they need to know of a kind they ask its row.
+// Package resources is what a kind is to the API server: a row, and nothing else that differs between kinds. The verbs (get, list, create,
+// update, patch, delete, watch) are written once, in package apiserver; what they need to know of a kind they ask its row.
 //
 // What a write goes through, and which field of the row answers:
 //
@@ -19,9 +18,18 @@
 // Reads ask for less: Fields and Indexed for field selectors, Columns and Cells for the table of `kubectl get`, Served
 // for further versions of the same object.
 //
-// A file holds one noun: its row first, then its hooks. What pods need is split by hook and by the parts of a pod,
-// because pods are most of what people write. To add a kind, write its file and name its row in [All]; the test of the
-// whole table says what is missing, and a scenario in testdata/<noun> shows what the hooks answer.
+// What is where:
+//
+//	resource.go     the row; hooks.go makes hooks of functions of one Go type, subresource.go has status, scale and the like,
+//	                review.go the rows that are questions
+//	registry.go     the rows that are served now: kinds come and go while the server runs
+//	core/ apps/ …   a folder for each API group, named as in k8s.io/api, which returns its rows: a file a kind, the row first, then its
+//	                hooks; <noun>_validate.go and the like where there are many; scenarios in testdata/<noun>
+//	podspec/        what the specs of pods and of templates may say; most of what people write are pods
+//	volumes/        what claims and volumes may say, validation/ the checks of names, numbers and amounts; defaults/ and printers/ serve
+//	                the other hooks. They are for what several groups ask for: a group never imports another one
+//	builtin/        builtin.All puts the groups together, in the order of discovery; its tests hold the whole table together, and play the
+//	                scenarios
 //
 // Upstream is the verbs in package apiserver; downstream is nothing: every hook is a pure function of plain objects.
 //

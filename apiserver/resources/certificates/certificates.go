@@ -1,3 +1,5 @@
+// Package certificates has the row of certificates.k8s.io/v1: CertificateSigningRequests, which are asked, approved and signed by three
+// parties that may each write another part of them.
 package certificates
 
 import "minik.dev/apiserver/resources"

@@ -14,9 +14,8 @@ import (
 	"minik.dev/apiserver/resources/podspec"
 )
 
-// pods is the row that most of this package is about. Its hooks stand in files of their own: pod_default.go,
-// pod_validate.go (with container.go, probe.go, env.go, volume.go, quantity.go, affinity.go, security.go),
-// pod_update.go, pod_resize.go, ephemeral.go, pod_cells.go, binding.go, and warn.go.
+// pods is the row of pods. What a pod's spec may say is in package podspec, where other groups find it for their templates; here is
+// what only pods have: their status (pod_status.go), their table (pod_cells.go) and how a node is chosen for them (binding.go).
 func pods() *resources.Resource {
 	return &resources.Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("Pod"),
@@ -60,10 +59,13 @@ func pods() *resources.Resource {
 		Validate: resources.Check(podspec.ValidatePod),
 		Warn:     resources.Warn(podspec.WarnPod),
 		Fields:   resources.Of(podFields),
-		Indexed:  resources.Index{Field: "spec.nodeName", Of: func(obj resources.Object) string { return obj.(*corev1.Pod).Spec.NodeName }},
-		Grace:    podGrace,
-		Columns:  podColumns(),
-		Cells:    resources.Cells(podCells),
+		Indexed: resources.Index{
+			Field: "spec.nodeName",
+			Of:    func(obj resources.Object) string { return obj.(*corev1.Pod).Spec.NodeName },
+		},
+		Grace:   podGrace,
+		Columns: podColumns(),
+		Cells:   resources.Cells(podCells),
 	}
 }
 

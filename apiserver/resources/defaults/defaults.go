@@ -1,3 +1,5 @@
+// Package defaults has what the Default hooks of several API groups share. It fills in one field at a time; which fields a kind fills in,
+// and with what, is in the kind's file, and for pods in podspec/default.go.
 package defaults
 
 import (
@@ -5,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// RoundUp keeps quantities to the thousandth, which is the finest that is stored.
+// RoundUp rounds quantities up to the thousandth, which is the finest that is stored.
 func RoundUp(list corev1.ResourceList) {
 	for name, quantity := range list {
 		quantity.RoundUp(resource.Milli)

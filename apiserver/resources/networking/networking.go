@@ -1,3 +1,5 @@
+// Package networking has the rows of networking.k8s.io/v1: Ingresses and their classes, NetworkPolicies, and the addresses of services.
+// Services and Endpoints are core kinds: package core.
 package networking
 
 import "minik.dev/apiserver/resources"

@@ -1,3 +1,4 @@
+// Package node has the row of node.k8s.io/v1: RuntimeClasses. Nodes are a core kind: package core.
 package node
 
 import "minik.dev/apiserver/resources"

@@ -53,6 +53,7 @@ func validateWeight(path *field.Path, weight int32) field.ErrorList {
 	return nil
 }
 
+// ValidateNodeSelector asks for at least one term, and checks them all.
 func ValidateNodeSelector(path *field.Path, s *corev1.NodeSelector) field.ErrorList {
 	path = path.Child("nodeSelectorTerms")
 	if len(s.NodeSelectorTerms) == 0 {
@@ -176,6 +177,7 @@ func validateSpread(path *field.Path, constraints []corev1.TopologySpreadConstra
 	return errs
 }
 
+// ValidateTolerations checks what a pod tolerates; upstream reports a wrong value under operator, too.
 func ValidateTolerations(path *field.Path, tolerations []corev1.Toleration) field.ErrorList {
 	var errs field.ErrorList
 	for i, t := range tolerations {

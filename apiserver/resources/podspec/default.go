@@ -14,7 +14,7 @@ import (
 // fewer than a pod: what depends on the cluster, or would make an old template look changed, is filled in when the pod
 // is made.
 
-// DefaultPod fills in what the spec of a pod leaves out.
+// DefaultPod fills in what the spec of a pod leaves out. A template is given less: see DefaultTemplate.
 func DefaultPod(spec *corev1.PodSpec) {
 	defaultSpec(spec)
 	if spec.EnableServiceLinks == nil {

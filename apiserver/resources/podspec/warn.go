@@ -95,7 +95,7 @@ func WarnTemplate(template, old *corev1.PodTemplateSpec) []string {
 	return WarnTemplateAt(field.NewPath("spec", "template"), template, old)
 }
 
-// WarnTemplateAt is WarnTemplate for a template that lies elsewhere.
+// WarnTemplateAt is WarnTemplate for a template that is not at spec.template.
 func WarnTemplateAt(path *field.Path, template, old *corev1.PodTemplateSpec) []string {
 	if template == nil || (old != nil && apiequality.Semantic.DeepEqual(template, old)) {
 		return nil

@@ -35,12 +35,13 @@ func ValidateReplicaTemplate(path *field.Path, t *corev1.PodTemplateSpec, s labe
 	return errs
 }
 
-// Counts are the numbers of a status; none is negative, and none is above the number of replicas.
+// Counts are the numbers of a status of a kind that keeps pods running; none is negative, and none is above the number of replicas.
 type Counts struct {
 	Replicas, FullyLabeled, Ready, Available int32
 	ObservedGeneration                       int64
 }
 
+// ValidateCounts checks the numbers of a status, and names them as their fields are called.
 func ValidateCounts(c Counts) field.ErrorList {
 	path := field.NewPath("status")
 	errs := validation.NotNegative(path.Child("replicas"), c.Replicas)

@@ -1,3 +1,5 @@
+// Package policy has the row of policy/v1: PodDisruptionBudgets. Evictions, the group's other kind, are a subresource of pods: package
+// core.
 package policy
 
 import "minik.dev/apiserver/resources"

@@ -1,3 +1,5 @@
+// Package printers makes the columns and cells of `kubectl get` (upstream's pkg/printers). A row names its columns in the order in which they
+// are shown, and a function of the kind fills in as many cells; both are in the kind's file.
 package printers
 
 import (
@@ -10,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// None, unknown and unset stand in a cell that has nothing to say.
+// None, Unknown and Unset stand in a cell that has nothing to say.
 const (
 	None    = "<none>"
 	Unknown = "<unknown>"
@@ -29,6 +31,7 @@ func NameColumn(priority int32) metav1.TableColumnDefinition {
 	return c
 }
 
+// AgeColumn is the column of Age.
 func AgeColumn() metav1.TableColumnDefinition {
 	return Column("Age", "string", 0, metav1.ObjectMeta{}.SwaggerDoc()["creationTimestamp"])
 }
@@ -58,6 +61,7 @@ func Age(t metav1.Time, now time.Time) string {
 // Created is a moment as the table of a kind without one of its own shows it.
 func Created(t metav1.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// OrNone is s, or None where it is empty.
 func OrNone(s string) string {
 	if s == "" {
 		return None
@@ -65,6 +69,7 @@ func OrNone(s string) string {
 	return s
 }
 
+// OrUnknown is s, or Unknown where it is empty.
 func OrUnknown(s string) string {
 	if s == "" {
 		return Unknown
@@ -90,9 +95,10 @@ func ContainerCells(containers []corev1.Container) (names, images string) {
 	return strings.Join(n, ","), strings.Join(i, ",")
 }
 
+// OrUnset is s, or Unset where it is empty.
 func OrUnset(s string) string {
 	if s == "" {
-		return "<unset>"
+		return Unset
 	}
 	return s
 }

@@ -1,3 +1,4 @@
+// Package scheduling has the row of scheduling.k8s.io/v1: PriorityClasses, and which of them are the system's.
 package scheduling
 
 import "minik.dev/apiserver/resources"

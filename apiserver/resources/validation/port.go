@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
+// PortNumber takes 1 to 65535.
 func PortNumber(path *field.Path, port int32) field.ErrorList {
 	return Invalid(path, port, utilvalidation.IsValidPortNum(int(port)))
 }
@@ -19,6 +20,7 @@ func PortOrName(path *field.Path, port intstr.IntOrString) field.ErrorList {
 	return Invalid(path, port.IntValue(), utilvalidation.IsValidPortNum(port.IntValue()))
 }
 
+// Protocol takes the three that ports can have.
 func Protocol(path *field.Path, protocol corev1.Protocol) field.ErrorList {
 	return OneOf(path, protocol, corev1.ProtocolSCTP, corev1.ProtocolTCP, corev1.ProtocolUDP)
 }

@@ -40,12 +40,13 @@ func ResourceName(path *field.Path, name corev1.ResourceName) field.ErrorList {
 	return nil
 }
 
-// StandardResources are the short names that mean something elsewhere: on nodes, in claims and in quotas.
+// StandardResources are the short names that mean something anywhere: in containers, on nodes, in claims and in quotas.
 var StandardResources = sets.New[corev1.ResourceName]("cpu", "memory", "ephemeral-storage", "storage", "pods",
 	"requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory",
 	"limits.ephemeral-storage", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps",
 	"persistentvolumeclaims", "services.nodeports", "services.loadbalancers")
 
+// IsHugePages tells the names under which containers ask for huge pages of one size.
 func IsHugePages(name corev1.ResourceName) bool {
 	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix)
 }
@@ -65,6 +66,7 @@ func isExtended(name corev1.ResourceName) bool {
 		len(utilvalidation.IsQualifiedName(corev1.DefaultResourceRequestsPrefix+string(name))) == 0
 }
 
+// MayOvercommit tells the resources of which all containers together may be allowed more than the node has: cpu and memory.
 func MayOvercommit(name corev1.ResourceName) bool { return IsNative(name) && !IsHugePages(name) }
 
 // countedResources are the standard ones that come in pieces.

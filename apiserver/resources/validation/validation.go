@@ -1,3 +1,8 @@
+// Package validation has the checks that kinds of several API groups share, in upstream's words: names, numbers, sets of values, selectors
+// (validation.go), ports (port.go), numbers or shares of pods (intorpercent.go), names and amounts of resources (quantity.go).
+//
+// A check is a function of the field's path and its value, and returns every mistake. Metadata is checked for every kind by
+// resources.ValidateMeta; what only one kind asks for is in the file of the kind; what a pod's spec says is in package podspec.
 package validation
 
 import (
@@ -14,8 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// The checks below say what most kinds have in common, in upstream's words.
-
 // Invalid makes one mistake of each message that a check of apimachinery returned.
 func Invalid(path *field.Path, value any, messages []string) field.ErrorList {
 	var errs field.ErrorList
@@ -25,6 +28,7 @@ func Invalid(path *field.Path, value any, messages []string) field.ErrorList {
 	return errs
 }
 
+// NotNegative takes zero and everything above.
 func NotNegative[T ~int32 | ~int64](path *field.Path, value T) field.ErrorList {
 	return apivalidation.ValidateNonnegativeField(int64(value), path)
 }
@@ -41,7 +45,7 @@ func OneOf[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
 	return nil
 }
 
-// Supported is OneOf where an empty value is as wrong as any other that is not listed, and not called missing.
+// Supported is OneOf where an empty value is as wrong as any other that is not listed, instead of missing.
 func Supported[T ~string](path *field.Path, value T, allowed ...T) field.ErrorList {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -49,14 +53,17 @@ func Supported[T ~string](path *field.Path, value T, allowed ...T) field.ErrorLi
 	return field.ErrorList{field.NotSupported(path, value, allowed)}
 }
 
+// DNSLabel takes the name of something that is one part of a DNS name: a container, a port, a volume.
 func DNSLabel(path *field.Path, value string) field.ErrorList {
 	return Invalid(path, value, utilvalidation.IsDNS1123Label(value))
 }
 
+// DNSSubdomain takes the name that an object of most kinds may have.
 func DNSSubdomain(path *field.Path, value string) field.ErrorList {
 	return Invalid(path, value, utilvalidation.IsDNS1123Subdomain(value))
 }
 
+// QualifiedName takes a name with a domain or without one: example.com/name.
 func QualifiedName(path *field.Path, value string) field.ErrorList {
 	return Invalid(path, value, utilvalidation.IsQualifiedName(value))
 }
@@ -69,8 +76,8 @@ func PathSegmentName(name string, prefix bool) []string {
 	return content.IsPathSegmentName(name)
 }
 
-// RequiredPathSegment is the name of something that has to be named, and that may be of a kind with loose rules for names.
-// Missing is what is said where it is not named.
+// RequiredPathSegment takes the name of something that has to be named, and whose kind may have loose rules for names. missing is what is
+// said where it is not named.
 func RequiredPathSegment(path *field.Path, value, missing string) field.ErrorList {
 	if value == "" {
 		return field.ErrorList{field.Required(path, missing)}
@@ -78,10 +85,12 @@ func RequiredPathSegment(path *field.Path, value, missing string) field.ErrorLis
 	return Invalid(path, value, content.IsPathSegmentName(value))
 }
 
+// Labels checks keys and values of labels.
 func Labels(path *field.Path, labels map[string]string) field.ErrorList {
 	return metav1validation.ValidateLabels(labels, path)
 }
 
+// Immutable refuses a value that differs from the old one.
 func Immutable(path *field.Path, value, old any) field.ErrorList {
 	return apivalidation.ValidateImmutableField(value, old, path)
 }
@@ -92,6 +101,7 @@ func SortedKeys[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Key
 // Unique reports each value but the first of its kind.
 type Unique map[string]bool
 
+// Add remembers the value, and reports it where it is there already.
 func (u Unique) Add(path *field.Path, value string) field.ErrorList {
 	if u[value] {
 		return field.ErrorList{field.Duplicate(path, value)}
@@ -100,6 +110,7 @@ func (u Unique) Add(path *field.Path, value string) field.ErrorList {
 	return nil
 }
 
+// Required refuses an empty value.
 func Required(at *field.Path, value string) field.ErrorList {
 	if value == "" {
 		return field.ErrorList{field.Required(at, "")}
@@ -107,6 +118,7 @@ func Required(at *field.Path, value string) field.ErrorList {
 	return nil
 }
 
+// LabelSelector checks keys, operators and values. Nil and empty ones are allowed.
 func LabelSelector(path *field.Path, s *metav1.LabelSelector) field.ErrorList {
 	return metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, path)
 }

@@ -46,7 +46,7 @@ func ValidateClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec)
 	return errs
 }
 
-// ValidateAccessModes takes at least one mode, and the mode of a single pod alone.
+// ValidateAccessModes takes at least one mode, and ReadWriteOncePod alone. none is what is said where there is no mode.
 func ValidateAccessModes(at *field.Path, modes []corev1.PersistentVolumeAccessMode, none string) field.ErrorList {
 	if len(modes) == 0 {
 		return field.ErrorList{field.Required(at, none)}
@@ -72,6 +72,7 @@ func ValidateAccessModes(at *field.Path, modes []corev1.PersistentVolumeAccessMo
 	return errs
 }
 
+// ValidateMode takes Block and Filesystem; nil is left to the default.
 func ValidateMode(at *field.Path, mode *corev1.PersistentVolumeMode) field.ErrorList {
 	known := []corev1.PersistentVolumeMode{corev1.PersistentVolumeBlock, corev1.PersistentVolumeFilesystem}
 	if mode != nil && !slices.Contains(known, *mode) {
@@ -119,6 +120,7 @@ func validateDataSource(path *field.Path, group *string, kind, name string) fiel
 	return errs
 }
 
+// WarnClaimSpec warns of fractions of a byte, and of what no controller does yet.
 func WarnClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) []string {
 	var warnings []string
 	for _, list := range []struct {

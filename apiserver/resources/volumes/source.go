@@ -29,7 +29,7 @@ func sourceTypes(source *corev1.PersistentVolumeSource) []string {
 	return types
 }
 
-// ValidateSource asks for exactly one source.
+// ValidateSource asks a PersistentVolume, or what a VolumeAttachment says of one, for exactly one source.
 func ValidateSource(at *field.Path, spec *corev1.PersistentVolumeSpec) field.ErrorList {
 	types := sourceTypes(&spec.PersistentVolumeSource)
 	if len(types) == 0 {
@@ -123,6 +123,7 @@ func validateFC(at *field.Path, s *corev1.FCVolumeSource) field.ErrorList {
 // maxDriverName is how long the name of a CSI driver may be.
 const maxDriverName = 63
 
+// ValidateDriverName takes the name of a CSI driver: a DNS name of at most 63 characters, in capitals too.
 func ValidateDriverName(at *field.Path, name string) field.ErrorList {
 	if name == "" {
 		return field.ErrorList{field.Required(at, "")}
@@ -154,6 +155,7 @@ func validateCSI(at *field.Path, s *corev1.CSIPersistentVolumeSource) field.Erro
 	return errs
 }
 
+// ValidateHostPath checks a path of the node.
 func ValidateHostPath(at *field.Path, s *corev1.HostPathVolumeSource) field.ErrorList {
 	if s.Path == "" {
 		return field.ErrorList{field.Required(at.Child("path"), "")}
@@ -167,6 +169,7 @@ func ValidateHostPath(at *field.Path, s *corev1.HostPathVolumeSource) field.Erro
 	return errs
 }
 
+// ValidateNFS checks a directory that an NFS server exports.
 func ValidateNFS(at *field.Path, s *corev1.NFSVolumeSource) field.ErrorList {
 	errs := validation.Required(at.Child("server"), s.Server)
 	errs = append(errs, validation.Required(at.Child("path"), s.Path)...)
@@ -176,6 +179,7 @@ func ValidateNFS(at *field.Path, s *corev1.NFSVolumeSource) field.ErrorList {
 	return errs
 }
 
+// ValidateNoBacksteps refuses a path that leads out of its directory by "..".
 func ValidateNoBacksteps(at *field.Path, p string) field.ErrorList {
 	if slices.Contains(strings.Split(strings.ReplaceAll(p, `\`, "/"), "/"), "..") {
 		return field.ErrorList{field.Invalid(at, p, "must not contain '..'")}
