@@ -45,7 +45,7 @@ func TestDirectRequests(t *testing.T) {
 	events, err := maps.Watch(ctx, metav1.ListOptions{})
 	require.NoError(t, err)
 	// Each is larger than what is held back.
-	big := map[string]string{"k": strings.Repeat("x", 3*heldBack)}
+	big := map[string]string{"k": strings.Repeat("x", 3*(64 << 10))}
 	for _, name := range []string{"a", "b", "c"} {
 		made, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: big},
 			metav1.CreateOptions{})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+	"minik.dev/apiserver/inprocess"
 )
 
 // readPatience is how long a client may take to read a piece of an answer, while more of it waits. A client that reads nothing
@@ -64,7 +65,7 @@ func (r *recorder) Write(b []byte) (written int, err error) {
 // FlushError sends what is held back.
 func (r *recorder) FlushError() error {
 	flusher, ok := r.ResponseWriter.(interface{ FlushError() error })
-	if !ok { // net/http's and directAnswer are such
+	if !ok { // net/http's and inprocess.Answer are such
 		return http.NewResponseController(r.ResponseWriter).Flush()
 	}
 	r.begin()
@@ -88,7 +89,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // newRecorder records an answer.
 func newRecorder(w http.ResponseWriter, req *http.Request, clock clock.PassiveClock) *recorder {
-	if _, inProcess := w.(*directAnswer); inProcess {
+	if _, inProcess := w.(*inprocess.Answer); inProcess {
 		return &recorder{ResponseWriter: w}
 	}
 	return &recorder{ResponseWriter: w, proto: req.ProtoMajor, now: clock.Now}

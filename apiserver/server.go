@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"minik.dev/apiserver/discovery"
 	"minik.dev/apiserver/etcd"
 	"minik.dev/apiserver/fields"
+	"minik.dev/apiserver/inprocess"
 	"minik.dev/apiserver/openapi"
 	"minik.dev/apiserver/passthrough"
 	"minik.dev/apiserver/resources"
@@ -99,7 +101,7 @@ type Server struct {
 	lists        *turns  // of those that are answered
 	answers      *answers
 	connections  *connections
-	hands        *hands // answer the requests of this process
+	inprocess    *inprocess.Server
 }
 
 // New makes an API server. It starts nothing.
@@ -118,7 +120,6 @@ func New(o Options) (*Server, error) {
 		load: newLoad(maxReads, maxWrites), bodies: newBodies(bodiesBytes), ownBodies: newBodies(bodiesBytes), lists: newTurns(), answers: newAnswers(),
 		connections: newConnections(o.Clock, o.MaxConnections),
 	}
-	s.hands = newHands(o.Clock, s.stopping)
 	var stored []*resources.Resource
 	for _, row := range registry.Rows().All {
 		if row.Journal {
@@ -148,7 +149,15 @@ func New(o Options) (*Server, error) {
 		&madeOfRows{registry: registry, make: discovery.New},
 		&madeOfRows{registry: registry, make: func(rows []*resources.Resource) http.Handler { return openapi.New(rows, o.Version) }},
 	)
+	s.inprocess = inprocess.New(inprocess.Server{
+		Handler: s.handler, TLS: o.TLS, Stopping: s.stopping, Clock: o.Clock, Logger: o.Logger,
+	})
 	return s, nil
+}
+
+// Direct is the way to the server for what runs in its process: see inprocess.Server.RoundTripper.
+func (s *Server) Direct(certificate *x509.Certificate) (http.RoundTripper, error) {
+	return s.inprocess.RoundTripper(certificate)
 }
 
 // Run serves on the listener until ctx ends. The caches are filled before the first request is answered with them.

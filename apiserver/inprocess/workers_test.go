@@ -1,4 +1,4 @@
-package apiserver
+package inprocess
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 )
 
 // One goroutine answers what comes one after the other, more answer what comes at once, and those with nothing to do end.
-func TestHands(t *testing.T) {
+func TestWorkers(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
 	stopping := make(chan struct{})
-	h := newHands(clock, stopping)
+	h := newWorkers(clock, stopping)
 	who := make(chan string)
 	note := func() { who <- goroutine() }
 	idle := func() { require.Eventually(t, clock.HasWaiters, 10*time.Second, time.Millisecond) }
@@ -31,7 +31,7 @@ func TestHands(t *testing.T) {
 	require.NotEqual(t, <-who, <-who, "two jobs were done by one, so that one waited")
 
 	require.Eventually(t, func() bool { // how many wait cannot be asked
-		clock.Step(handIdle)
+		clock.Step(workerIdle)
 		select {
 		case h.jobs <- note:
 			<-who
@@ -39,22 +39,22 @@ func TestHands(t *testing.T) {
 		default:
 			return !clock.HasWaiters()
 		}
-	}, 10*time.Second, time.Millisecond, "a hand waits for ever")
+	}, 10*time.Second, time.Millisecond, "a worker waits for ever")
 
 	h.do(note)
 	<-who
 	idle()
 	close(stopping)
 	require.Eventually(t, func() bool { return !clock.HasWaiters() }, 10*time.Second, time.Millisecond,
-		"a hand outlives the server")
+		"a worker outlives the server")
 }
 
-// What a hand has done it lets go: an answer may be large.
-func TestIdleHandsHoldNothing(t *testing.T) {
+// What a worker has done it lets go: an answer may be large.
+func TestIdleWorkersHoldNothing(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
 	stopping := make(chan struct{})
 	defer close(stopping)
-	h := newHands(clock, stopping)
+	h := newWorkers(clock, stopping)
 	held := func() weak.Pointer[[]byte] {
 		answer := make([]byte, 1<<20)
 		h.do(func() { answer[0] = 1 })
@@ -63,7 +63,7 @@ func TestIdleHandsHoldNothing(t *testing.T) {
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		return clock.HasWaiters() && held.Value() == nil
-	}, 10*time.Second, time.Millisecond, "a hand that waits keeps its last job")
+	}, 10*time.Second, time.Millisecond, "a worker that waits keeps its last job")
 }
 
 // goroutine is the number of the goroutine that asks.

@@ -1,4 +1,4 @@
-package apiserver
+package inprocess
 
 import (
 	"context"
@@ -6,39 +6,61 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"runtime/pprof"
 	"strconv"
 	"sync"
+
+	"k8s.io/utils/clock"
 )
 
-// Direct is the way to the server for what runs in its process: a request goes to the handler that serves the network, as the
-// user whom the certificate names, without sockets, TLS and HTTP/2. The certificate is checked as in a handshake.
-func (s *Server) Direct(certificate *x509.Certificate) (http.RoundTripper, error) {
+// Server answers the requests of this process.
+type Server struct {
+	// Handler is the one that serves the network.
+	Handler http.Handler
+	// TLS has the CAs that signed the certificates of clients.
+	TLS       *tls.Config
+	Stopping  <-chan struct{} // closed when the server stops
+	Clock     clock.Clock
+	Logger    *slog.Logger
+
+	workers *workers
+}
+
+// New makes the way into the server; what it is made of is not changed afterwards.
+func New(s Server) *Server {
+	s.workers = newWorkers(s.Clock, s.Stopping)
+	return &s
+}
+
+// RoundTripper sends requests to the handler as the user whom the certificate names, without sockets, TLS and HTTP/2. The
+// certificate is checked as in a handshake.
+func (s *Server) RoundTripper(certificate *x509.Certificate) (http.RoundTripper, error) {
 	chains, err := certificate.Verify(x509.VerifyOptions{
 		Roots: s.TLS.ClientCAs, CurrentTime: s.Clock.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("checking the certificate of %s: %w", certificate.Subject.CommonName, err)
 	}
-	return &direct{server: s, tls: &tls.ConnectionState{HandshakeComplete: true, VerifiedChains: chains,
+	return &roundTripper{server: s, tls: &tls.ConnectionState{HandshakeComplete: true, VerifiedChains: chains,
 		PeerCertificates: []*x509.Certificate{certificate}}}, nil
 }
 
 // ownWork is what a profile of the process is told of an answer: it is not the work of the part that asks.
 var ownWork = pprof.Labels("part", "the API server")
 
-// direct is an http.RoundTripper.
-type direct struct {
+// roundTripper is an http.RoundTripper.
+type roundTripper struct {
 	server *Server
 	tls    *tls.ConnectionState
 }
 
 // RoundTrip returns when the answer begins. The handler's context ends with the client's, and when the body is closed.
-func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
+func (d *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
-	case <-d.server.stopping:
+	case <-d.server.Stopping:
 		if req.Body != nil {
 			_ = req.Body.Close() // nobody reads it
 		}
@@ -55,8 +77,8 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	out := newDirectAnswer(ctx, cancel)
-	d.server.hands.do(func() {
+	out := newAnswer(ctx, cancel)
+	d.server.workers.do(func() {
 		pprof.SetGoroutineLabels(pprof.WithLabels(ctx, ownWork))
 		defer in.Body.Close() //nolint:errcheck // it was read, or nobody wants it
 		defer func() {
@@ -65,7 +87,7 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 			out.end()
 		}()
-		d.server.handler.ServeHTTP(out, in)
+		d.server.Handler.ServeHTTP(out, in)
 		out.done = true
 	})
 	select {
@@ -90,8 +112,8 @@ func (d *direct) RoundTrip(req *http.Request) (*http.Response, error) {
 // heldBack is how much of an answer may wait for the client to read it. A piece that is larger waits alone.
 const heldBack = 64 << 10
 
-// directAnswer is an answer from both sides: the handler's http.ResponseWriter, and the body that the client reads.
-type directAnswer struct {
+// Answer is an answer from both sides: the handler's http.ResponseWriter, and the body that the client reads.
+type Answer struct {
 	ctx    context.Context // of the handler
 	cancel context.CancelFunc
 	header http.Header // the handler's
@@ -109,15 +131,15 @@ type directAnswer struct {
 	room  chan struct{} // has something when there is room again
 }
 
-func newDirectAnswer(ctx context.Context, cancel context.CancelFunc) *directAnswer {
-	return &directAnswer{ctx: ctx, cancel: cancel, header: http.Header{}, begun: make(chan struct{}), ended: make(chan struct{}),
+func newAnswer(ctx context.Context, cancel context.CancelFunc) *Answer {
+	return &Answer{ctx: ctx, cancel: cancel, header: http.Header{}, begun: make(chan struct{}), ended: make(chan struct{}),
 		more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 // Header, WriteHeader and Write are http.ResponseWriter's.
-func (a *directAnswer) Header() http.Header { return a.header }
+func (a *Answer) Header() http.Header { return a.header }
 
-func (a *directAnswer) WriteHeader(code int) {
+func (a *Answer) WriteHeader(code int) {
 	if a.code != 0 || code < http.StatusOK { // what is said before the answer is for who waits for it on a wire
 		return
 	}
@@ -125,7 +147,7 @@ func (a *directAnswer) WriteHeader(code int) {
 	close(a.begun)
 }
 
-func (a *directAnswer) Write(b []byte) (int, error) {
+func (a *Answer) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	for {
 		a.mu.Lock()
@@ -147,14 +169,14 @@ func (a *directAnswer) Write(b []byte) (int, error) {
 }
 
 // FlushError is what http.ResponseController looks for: the client may read what was written.
-func (a *directAnswer) FlushError() error {
+func (a *Answer) FlushError() error {
 	a.WriteHeader(http.StatusOK)
 	signal(a.more)
 	return a.ctx.Err()
 }
 
 // end lets the client read the rest.
-func (a *directAnswer) end() {
+func (a *Answer) end() {
 	if a.done {
 		a.WriteHeader(http.StatusOK)
 	} else if a.code == 0 {
@@ -164,7 +186,7 @@ func (a *directAnswer) end() {
 }
 
 // Read and Close are the body's.
-func (a *directAnswer) Read(b []byte) (int, error) {
+func (a *Answer) Read(b []byte) (int, error) {
 	for len(a.rest) == 0 {
 		over := false
 		select {
@@ -191,7 +213,7 @@ func (a *directAnswer) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (a *directAnswer) Close() error {
+func (a *Answer) Close() error {
 	a.cancel()
 	return nil
 }
