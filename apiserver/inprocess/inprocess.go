@@ -21,10 +21,10 @@ type Server struct {
 	// Handler is the one that serves the network.
 	Handler http.Handler
 	// TLS has the CAs that signed the certificates of clients.
-	TLS       *tls.Config
-	Stopping  <-chan struct{} // closed when the server stops
-	Clock     clock.Clock
-	Logger    *slog.Logger
+	TLS      *tls.Config
+	Stopping <-chan struct{} // closed when the server stops
+	Clock    clock.Clock
+	Logger   *slog.Logger
 
 	workers *workers
 }

@@ -3,7 +3,6 @@ package apiserver
 import (
 	"context"
 	"crypto/x509"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,7 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
-	"k8s.io/utils/clock"
 )
 
 // certificateOf is the client certificate of the configuration.
@@ -45,7 +43,7 @@ func TestDirectRequests(t *testing.T) {
 	events, err := maps.Watch(ctx, metav1.ListOptions{})
 	require.NoError(t, err)
 	// Each is larger than what is held back.
-	big := map[string]string{"k": strings.Repeat("x", 3*(64 << 10))}
+	big := map[string]string{"k": strings.Repeat("x", 3*(64<<10))}
 	for _, name := range []string{"a", "b", "c"} {
 		made, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: big},
 			metav1.CreateOptions{})
@@ -93,30 +91,4 @@ func TestDirectChecksTheCertificate(t *testing.T) {
 	_, foreign := certificates(t)
 	_, err := ts.Direct(certificateOf(t, foreign))
 	require.ErrorContains(t, err, "checking the certificate of ")
-}
-
-// An answer that broke off is not taken for one that ended.
-func TestDirectAnswersThatBreakOff(t *testing.T) {
-	s := &Server{stopping: make(chan struct{})}
-	s.hands = newHands(clock.RealClock{}, s.stopping)
-	defer close(s.stopping)
-	say := ""
-	s.handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if say != "" {
-			_, _ = io.WriteString(w, say)
-		}
-		panic(http.ErrAbortHandler)
-	})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://here/", nil)
-	require.NoError(t, err)
-	_, err = (&direct{server: s}).RoundTrip(req) //nolint:bodyclose // there is none
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-
-	say = "half"
-	answer, err := (&direct{server: s}).RoundTrip(req)
-	require.NoError(t, err)
-	said, err := io.ReadAll(answer.Body)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, say, string(said))
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
