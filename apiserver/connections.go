@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -131,6 +132,21 @@ func (c *connections) identified(one *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one.known = true
+}
+
+// follow tells a client that is to go so, with its answer, and counts a request that it breaks off: what it returns is called
+// when the request has ended.
+func (c *connections) follow(req *http.Request, header http.Header) (ended func()) {
+	one := connectionOf(req.Context())
+	if one == nil { // from this process
+		return func() {}
+	}
+	one.sendAway(header)
+	return func() {
+		if errors.Is(req.Context().Err(), context.Canceled) {
+			one.brokeOff()
+		}
+	}
 }
 
 // brokeOff counts a request that the client broke off. At too many, the connection is closed.

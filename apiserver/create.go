@@ -262,8 +262,3 @@ func invalid(r *request, obj, old resources.Object) error {
 	}
 	return invalidObject(r.row.Kind.GroupKind(), obj.GetName(), mistakes, r.row.Secret)
 }
-
-// answerDry answers with an object as it would have been written.
-func (s *Server) answerDry(r *request, code int, obj resources.Object) error {
-	return s.answer(r, code, store.Unwritten(r.row, obj))
-}

@@ -2,44 +2,16 @@ package apiserver
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/version"
 )
 
 // KubernetesVersion is the version of the API that is served: that of the k8s.io modules this is built with.
 const KubernetesVersion = "v1.37.2"
-
-// version answers /version, in JSON alone (upstream). GitVersion names Kubernetes' version first, because clients compare it with theirs.
-func (s *Server) version(w http.ResponseWriter, req *http.Request) {
-	if !takesJSON(req) {
-		s.fail(&request{Request: req, w: w, verb: strings.ToLower(req.Method)}, notAcceptable(mediaJSON))
-		return
-	}
-	parts := strings.SplitN(strings.TrimPrefix(KubernetesVersion, "v"), ".", 3)
-	info := version.Info{
-		Major:        parts[0],
-		Minor:        parts[1],
-		GitVersion:   KubernetesVersion + "+minik." + s.Version,
-		GitTreeState: "clean",
-		GoVersion:    runtime.Version(),
-		Compiler:     runtime.Compiler,
-		Platform:     runtime.GOOS + "/" + runtime.GOARCH,
-	}
-	w.Header().Set("Content-Type", mediaJSON)
-	body, err := json.MarshalIndent(info, "", "  ")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	_, _ = w.Write(body) // the client is gone
-}
 
 // check is one part of /healthz, /livez and /readyz.
 type check struct {

@@ -387,29 +387,3 @@ func partialList(r *request, m media, meta metav1.ListMeta, entries []*store.Ent
 	}
 	return l
 }
-
-// get answers with one object.
-func (s *Server) get(r *request) error {
-	q := &query{}
-	q.ResourceVersion = r.URL.Query().Get("resourceVersion")
-	at, err := q.revision()
-	if err != nil {
-		return err
-	}
-	if r.past != 0 {
-		return s.getPast(r, at)
-	}
-	if q.ResourceVersion == "" {
-		err = s.store.Fresh(r.Context())
-	} else {
-		err = s.store.AtLeast(r.Context(), at)
-	}
-	if err != nil {
-		return err
-	}
-	entry, _ := s.store.Get(r.row, r.namespace, r.name)
-	if entry == nil {
-		return store.ErrNotFound
-	}
-	return s.answer(r, http.StatusOK, entry)
-}

@@ -49,26 +49,26 @@ func withPath(req *http.Request, path string) *http.Request {
 // openPast lets a request for the past through if it reads something that is kept. Discovery, the schemas and the version
 // are the same at every revision, and are answered at any: so a client comes as far as the question whose answer says what
 // is wrong.
-func (s *Server) openPast(r *request) error {
+func (s *Server) openPast(r *request) (func(), error) {
 	switch {
 	case r.past == 0:
-		return nil
+		return nil, nil
 	case r.past == noRevision && r.resource != "":
-		return apierrors.NewBadRequest("what follows /at/ in the server's address is no revision: it is a number, as " +
+		return nil, apierrors.NewBadRequest("what follows /at/ in the server's address is no revision: it is a number, as " +
 			"`kubectl get revisions` lists them")
 	case r.passedOn():
-		return notAllowed(fmt.Sprintf("%s of the past is not kept: the objects of revision %d are, what their containers "+
+		return nil, notAllowed(fmt.Sprintf("%s of the past is not kept: the objects of revision %d are, what their containers "+
 			"wrote and served is not; leave /at/%[2]d out of the server's address to ask the present", r.subresource, r.past))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		return notAllowed(fmt.Sprintf("%s is refused: revision %d is past, and the past can be read and not be changed; leave "+
+		return nil, notAllowed(fmt.Sprintf("%s is refused: revision %d is past, and the past can be read and not be changed; leave "+
 			"/at/%[2]d out of the server's address to write to the present", r.verb, r.past))
 	case r.resource == "" && ofThePresent(r.URL.Path):
-		return apierrors.NewBadRequest(fmt.Sprintf("%s tells of the present alone: leave /at/%d out of the server's address",
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s tells of the present alone: leave /at/%d out of the server's address",
 			r.URL.Path, r.past))
 	case r.resource == "":
-		return nil
+		return nil, nil
 	}
-	return s.kept(r)
+	return nil, s.kept(r)
 }
 
 // ofThePresent are the paths of what is not kept: health, metrics, profiles.

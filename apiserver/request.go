@@ -3,6 +3,7 @@ package apiserver
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -267,4 +268,14 @@ func (r *request) manager() string {
 		name = "unknown"
 	}
 	return name
+}
+
+// longRunning reports whether the request lasts as long as the client likes: a watch, or a connection to something else.
+func (r *request) longRunning() bool {
+	return r.verb == "watch" || r.passedOn()
+}
+
+// passedOn reports whether somebody else answers: the node of a pod, or what an object serves.
+func (r *request) passedOn() bool {
+	return r.sub != nil && slices.Contains([]resources.Way{resources.Logs, resources.Streams, resources.Proxies}, r.sub.Way)
 }

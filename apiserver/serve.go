@@ -7,12 +7,8 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"minik.dev/apiserver/resources"
-	"minik.dev/apiserver/store"
 )
 
 // serve sends the request to its verb. Each verb is written once, for every kind.
@@ -107,87 +103,4 @@ func (s *Server) serveSubresource(r *request) error {
 	default:
 		return s.get(r)
 	}
-}
-
-// find is the newest state of the addressed object. It asks the cache first, which is right unless the object is not
-// there or older than what was acknowledged; fresh asks for the newest in any case.
-func (s *Server) find(r *request, fresh bool) (*store.Entry, error) {
-	if r.past != 0 {
-		return s.store.GetAt(r.Context(), r.row, r.namespace, r.name, r.past)
-	}
-	if fresh {
-		if err := s.store.Fresh(r.Context()); err != nil {
-			return nil, err
-		}
-	}
-	entry, _ := s.store.Get(r.row, r.namespace, r.name)
-	if entry == nil && !fresh {
-		return s.find(r, true)
-	}
-	if entry == nil {
-		return nil, store.ErrNotFound
-	}
-	return entry, nil
-}
-
-// answer answers with one object of the stored version, as the client wants to see it.
-func (s *Server) answer(r *request, code int, entry *store.Entry) error {
-	m, err := negotiate(r.Request, hasProto(entry.Object), false)
-	if err != nil {
-		return err
-	}
-	var body []byte
-	switch {
-	case m.As == "Table":
-		table, err := s.tableOf(r, m, []*store.Entry{entry})
-		if err != nil {
-			return err
-		}
-		table.ResourceVersion = entry.Object.GetResourceVersion()
-		s.write(r, m, code, table)
-		return nil
-	case r.served != nil:
-		obj := r.out(entry.Object)
-		if m.As != "" {
-			s.write(r, m, code, partial(obj, m.AsVersion))
-			return nil
-		}
-		s.write(r, m, code, obj)
-		return nil
-	case m.As != "" && (m.Type == mediaYAML || m.Pretty):
-		s.write(r, m, code, partial(entry.Object, m.AsVersion))
-		return nil
-	}
-	if body, err = m.entryBytes(entry); err != nil {
-		return err
-	}
-	s.send(r, m, code, body)
-	return nil
-}
-
-// success is the Status that answers a deletion.
-func success(r *request, uid types.UID) *metav1.Status {
-	return &metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusSuccess,
-		Details:  &metav1.StatusDetails{Name: r.name, Group: r.group, Kind: r.resource, UID: uid},
-	}
-}
-
-// plain answers with an object that has no row: a Status, a Scale.
-func (s *Server) plain(r *request, code int, obj runtime.Object) error {
-	m, err := negotiate(r.Request, hasProto(obj), false)
-	if err != nil {
-		return err
-	}
-	if m.As == "Table" && r.part() && r.sub.Cells != nil {
-		table, err := s.partTable(r, m, obj)
-		if err != nil {
-			return err
-		}
-		s.write(r, m, code, table)
-		return nil
-	}
-	s.write(r, m, code, obj)
-	return nil
 }

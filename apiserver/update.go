@@ -258,31 +258,6 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	return nil
 }
 
-// answerChanged answers with what was written.
-func (s *Server) answerChanged(r *request, written *store.Entry) error {
-	if !r.part() {
-		return s.answer(r, http.StatusOK, written)
-	}
-	part, err := r.sub.Get(written.Object)
-	if err != nil {
-		return err
-	}
-	return s.plain(r, http.StatusOK, part)
-}
-
-// getSubresource answers with the part of the object that the subresource shows.
-func (s *Server) getSubresource(r *request) error {
-	entry, err := s.find(r, true)
-	if err != nil {
-		return err
-	}
-	part, err := r.sub.Get(entry.Object)
-	if err != nil {
-		return err
-	}
-	return s.plain(r, http.StatusOK, part)
-}
-
 // createSubresource lets the posted body change the object (a pod's binding) and answers with what the subresource says.
 func (s *Server) createSubresource(r *request) error {
 	body, err := s.decodeBody(r, r.sub.Kind, r.sub.New())

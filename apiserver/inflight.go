@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"net/http"
 	"sync"
 
@@ -75,6 +76,28 @@ func (l *load) take(method string, user auth.User) (release func(), ok bool) {
 			delete(lane.of, name)
 		}
 	}, true
+}
+
+// takePlace takes a place among the requests that run at the same time, or says that there is none, and sets the request's
+// deadline. What it returns gives the place back.
+func (s *Server) takePlace(r *request) (func(), error) {
+	if r.longRunning() || r.resource == "" {
+		return nil, nil
+	}
+	timeout, err := r.timeout()
+	if err != nil {
+		return nil, err
+	}
+	release, ok := s.load.take(r.Method, r.user)
+	if !ok {
+		return nil, tooMany(r)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	r.Request = r.WithContext(ctx)
+	if out, ok := r.w.(*recorder); ok {
+		out.until = r.received.Add(timeout) // an answer that takes longer to be read breaks off, as upstream's
+	}
+	return func() { cancel(); release() }, nil
 }
 
 // tooMany asks the client to come again in a second.
