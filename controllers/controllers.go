@@ -37,7 +37,7 @@ var rows = []row{
 	{"pod-garbage-collector-controller", 1, newPodGarbageController},
 	{"disruption-controller", 4, newDisruptionController},
 	{"namespace-controller", 4, newNamespaceController},
-	{"garbage-collector-controller", 1, newGarbageCollector},
+	{"garbage-collector-controller", gcWorkers, newGarbageCollector},
 }
 
 // row is one controller of the table.

@@ -64,10 +64,8 @@ func newGarbageCollector(e env) (controller, error) {
 
 func newGarbageCollectorFor(e env, meta metadata.Interface) controller {
 	gc := &garbageCollector{metadata: meta, events: e.events, graph: newGraph(), absent: map[absentOwner]bool{}}
-	l := &loop{name: "garbage-collector-controller", workers: gcWorkers, clock: e.clock, logger: e.logger, gate: e.gate,
-		controller: controller{reconcile: gc.reconcile, show: gc.show}}
-	gc.watching = newGCInformers(e, meta, gc.graph, l)
-	return controller{background: gc.watching.run}
+	gc.watching = newGCInformers(e, meta, gc.graph)
+	return controller{source: gc.watching.run, reconcile: gc.reconcile, show: gc.show}
 }
 
 // show names the object that has the UID.

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -52,8 +53,10 @@ type gcInformers struct {
 	metadata  metadata.Interface
 	shared    map[schema.GroupVersionResource]informers.GenericInformer
 	graph     *graph
-	loop      *loop
 	clock     clock.WithTicker
+	logger    *slog.Logger
+	// wakeKey is the loop's, from run on.
+	wakeKey func(key, revision string)
 
 	running sync.WaitGroup
 	// stops ends the watch of one resource. Only the goroutine of run touches it.
@@ -63,9 +66,9 @@ type gcInformers struct {
 	kinds servedKinds
 }
 
-func newGCInformers(e env, meta metadata.Interface, g *graph, l *loop) *gcInformers {
+func newGCInformers(e env, meta metadata.Interface, g *graph) *gcInformers {
 	in := &gcInformers{
-		discovery: e.client.Discovery(), metadata: meta, graph: g, loop: l, clock: e.clock,
+		discovery: e.client.Discovery(), metadata: meta, graph: g, clock: e.clock, logger: e.logger,
 		shared: map[schema.GroupVersionResource]informers.GenericInformer{},
 		stops:  map[schema.GroupVersionResource]func(){},
 	}
@@ -88,23 +91,21 @@ func (in *gcInformers) kind(kind schema.GroupVersionKind) (servedKind, bool) {
 	return found, ok
 }
 
-// run discovers, watches and works until ctx ends. The workers start when everything that exists at the start has been
-// seen: before that, every owner might look absent.
-func (in *gcInformers) run(ctx context.Context) error {
+// run discovers and watches until ctx ends. The workers start when everything that exists at the start has been seen:
+// before that, every owner might look absent.
+func (in *gcInformers) run(ctx context.Context, wake func(key, revision string), start func()) error {
 	defer in.running.Wait()
-	if err := in.loop.prepare(); err != nil {
-		return err
-	}
-	defer in.loop.queue.ShutDown()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	in.wakeKey = wake
+	var synced []cache.DoneChecker
 	for {
-		synced, err := in.discover(ctx)
-		in.loop.synced = append(in.loop.synced, synced...)
+		more, err := in.discover(ctx)
+		synced = append(synced, more...)
 		if err == nil || ctx.Err() != nil {
 			break
 		}
-		in.loop.logger.Warn("some kinds may be unknown to garbage collection", "reason", err)
+		in.logger.Warn("some kinds may be unknown to garbage collection", "reason", err)
 		if len(in.stops) > 0 {
 			break // An owner of a kind that is unknown keeps its dependents: nothing is lost by starting.
 		}
@@ -123,12 +124,17 @@ func (in *gcInformers) run(ctx context.Context) error {
 				return
 			case <-ticker.C():
 				if _, err := in.discover(ctx); err != nil && ctx.Err() == nil {
-					in.loop.logger.Warn("some kinds may be unknown to garbage collection", "reason", err)
+					in.logger.Warn("some kinds may be unknown to garbage collection", "reason", err)
 				}
 			}
 		}
 	})
-	return in.loop.run(ctx)
+	if !cache.WaitFor(ctx, "", synced...) {
+		return nil
+	}
+	start()
+	<-ctx.Done()
+	return nil
 }
 
 // discover starts watching kinds that are new, and stops watching those that are gone. While part of the server does not
@@ -219,10 +225,11 @@ func (in *gcInformers) remove(event any) {
 
 // wake puts objects into the queue. The event's object is the cause; nil is none.
 func (in *gcInformers) wake(cause metav1.Object, uids []types.UID) {
+	revision := ""
+	if cause != nil {
+		revision = cause.GetResourceVersion()
+	}
 	for _, uid := range uids {
-		if cause != nil {
-			in.loop.causes.Add(string(uid), cause.GetResourceVersion())
-		}
-		in.loop.queue.Add(string(uid))
+		in.wakeKey(string(uid), revision)
 	}
 }

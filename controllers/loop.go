@@ -39,9 +39,10 @@ type controller struct {
 	reconcile func(ctx context.Context, key string) error
 	// show names what a key is about, for those who hold the controller; nil shows the key itself.
 	show func(key string) string
-	// background, where there is one, runs beside the workers until ctx ends, and returns when its goroutines have. An
-	// error ends the whole manager.
-	background func(ctx context.Context) error
+	// source, where there is one, wakes keys beside the watches until ctx ends, and returns when its goroutines have. The
+	// revision is the cause, empty where there is none. The workers begin when it calls start. An error ends the whole
+	// manager.
+	source func(ctx context.Context, wake func(key, revision string), start func()) error
 }
 
 // watch is one informer and the keys that its objects wake.
@@ -128,20 +129,22 @@ func (l *loop) run(ctx context.Context) error {
 	if !cache.WaitFor(ctx, "", l.synced...) {
 		return nil
 	}
-	l.gate.Backlog(l.queue.Len)
 	var workers sync.WaitGroup
-	for range l.workers {
-		workers.Go(func() {
-			for l.next(ctx) {
-			}
-		})
+	start := func() {
+		l.gate.Backlog(l.queue.Len)
+		for range l.workers {
+			workers.Go(func() {
+				for l.next(ctx) {
+				}
+			})
+		}
 	}
 	var err error
-	if l.background != nil {
-		if err = l.background(ctx); err != nil {
-			err = fmt.Errorf("%s: %w", l.name, err)
-			l.queue.ShutDown()
-		}
+	if l.source == nil {
+		start()
+	} else if err = l.source(ctx, l.wake, start); err != nil {
+		err = fmt.Errorf("%s: %w", l.name, err)
+		l.queue.ShutDown()
 	}
 	workers.Wait()
 	return err
@@ -233,14 +236,19 @@ func (l *loop) handler(w watch) cache.ResourceEventHandler {
 	}
 }
 
-// enqueue notes the event's revision as a cause of each key it wakes before the key can be worked on.
+// enqueue wakes the keys that the event concerns.
 func (l *loop) enqueue(w watch, event any, old metav1.Object) {
 	obj, ok := event.(metav1.Object)
 	if !ok {
 		return
 	}
 	for _, key := range w.keys(obj, old) {
-		l.causes.Add(key, obj.GetResourceVersion())
-		l.queue.Add(key)
+		l.wake(key, obj.GetResourceVersion())
 	}
+}
+
+// wake notes the event's revision as a cause of the key before the key can be worked on; empty is no cause.
+func (l *loop) wake(key, revision string) {
+	l.causes.Add(key, revision)
+	l.queue.Add(key)
 }
