@@ -24,20 +24,20 @@ import (
 // rows are the controllers. To add one is to add a row here and a file beside this one. The name is the User-Agent, the
 // source of its Events and the actor in the journal; the names are upstream's.
 var rows = []row{
-	{"deployment-controller", 8, newDeploymentController},
-	{"replicaset-controller", 16, newReplicaSetController},
-	{"replication-controller", 4, newReplicationController},
-	{"endpoint-controller", 8, newEndpointsController},
-	{"endpoint-slice-controller", 8, newEndpointSlicesController},
-	{"endpoint-slice-mirroring-controller", 4, newEndpointsMirror},
-	{"service-account-controller", 2, newServiceAccountsController},
-	{"root-ca-certificate-publisher-controller", 2, newRootCAController},
-	{"service-lb-controller", 1, newLoadBalancerController},
-	{"node-lifecycle-controller", 8, newNodeLifecycleController},
-	{"pod-garbage-collector-controller", 1, newPodGarbageController},
-	{"disruption-controller", 4, newDisruptionController},
-	{"namespace-controller", 4, newNamespaceController},
-	{"garbage-collector-controller", gcWorkers, newGarbageCollector},
+	{name: "deployment-controller", workers: 8, new: newDeploymentController},
+	{name: "replicaset-controller", workers: 16, new: newReplicaSetController},
+	{name: "replication-controller", workers: 4, new: newReplicationController},
+	{name: "endpoint-controller", workers: 8, new: newEndpointsController},
+	{name: "endpoint-slice-controller", workers: 8, new: newEndpointSlicesController},
+	{name: "endpoint-slice-mirroring-controller", workers: 4, new: newEndpointsMirror},
+	{name: "service-account-controller", workers: 2, new: newServiceAccountsController},
+	{name: "root-ca-certificate-publisher-controller", workers: 2, new: newRootCAController},
+	{name: "service-lb-controller", workers: 1, new: newLoadBalancerController},
+	{name: "node-lifecycle-controller", workers: 8, new: newNodeLifecycleController},
+	{name: "pod-garbage-collector-controller", workers: 1, new: newPodGarbageController},
+	{name: "disruption-controller", workers: 4, new: newDisruptionController},
+	{name: "namespace-controller", workers: 4, new: newNamespaceController},
+	{name: "garbage-collector-controller", workers: gcWorkers, new: newGarbageCollector},
 }
 
 // row is one controller of the table.
@@ -76,9 +76,7 @@ type env struct {
 	events    *events
 	clock     clock.WithTicker
 	logger    *slog.Logger
-	// gate is passed before each reconcile.
-	gate    *control.Gate
-	options Options
+	options   Options
 }
 
 // Options are what the surroundings give to the controllers.
@@ -115,6 +113,11 @@ type Manager struct {
 
 // New makes the controllers, each with a client of its own, so that the journal tells them apart. It starts nothing.
 func New(config *rest.Config, options Options) (*Manager, error) {
+	return newManagerOf(config, options, rows)
+}
+
+// newManagerOf makes the controllers of the rows.
+func newManagerOf(config *rest.Config, options Options, rows []row) (*Manager, error) {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-controller-manager"))
 	if err != nil {
 		return nil, fmt.Errorf("making the client that watches for all controllers: %w", err)
@@ -152,7 +155,7 @@ func newManager(config *rest.Config, watcher kubernetes.Interface, gates *contro
 		gate := gates.Of(r.held())
 		controller, err := r.new(env{
 			config: config, client: client, informers: m.informers, events: events,
-			clock: options.Clock, logger: logger, gate: gate, options: options,
+			clock: options.Clock, logger: logger, options: options,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("making %s: %w", r.name, err)

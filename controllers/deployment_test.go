@@ -92,7 +92,8 @@ func setGiven(g given, d *appsv1.Deployment) *appsv1.ReplicaSet {
 		rs.Status.ObservedGeneration = rs.Generation
 	}
 	if g.has("failure") {
-		rs.Status = withFailure(rs.Status, failedCreate, fmt.Errorf("%s", g.said["failure"]), noon)
+		rs.Status.Conditions = []appsv1.ReplicaSetCondition{{Type: appsv1.ReplicaSetReplicaFailure,
+			Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(noon), Reason: "FailedCreate", Message: g.said["failure"]}}
 	}
 	return rs
 }

@@ -15,9 +15,10 @@ import (
 	"k8s.io/utils/net"
 )
 
+// endpointsManagedBy marks the Endpoints that the endpoint controller keeps, as upstream has since 1.33.
+const endpointsManagedBy = "endpoints.kubernetes.io/managed-by"
+
 const (
-	// endpointsManagedBy marks the Endpoints that this controller keeps, as upstream has since 1.33.
-	endpointsManagedBy = "endpoints.kubernetes.io/managed-by"
 	endpointController = "endpoint-controller"
 	// maxEndpointsCapacity bounds the addresses of one Endpoints object; upstream's maxCapacity. EndpointSlices have no such
 	// bound, which is why they exist.
@@ -196,8 +197,6 @@ func countAddresses(subsets []corev1.EndpointSubset) (ready, notReady int) {
 	}
 	return ready, notReady
 }
-
-// The functions below are what Endpoints and EndpointSlices agree on.
 
 // selected are the pods that the Service's selector matches. An empty, non-nil selector matches every pod, as upstream.
 func selected(service *corev1.Service, pods []*corev1.Pod) []*corev1.Pod {

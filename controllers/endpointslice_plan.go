@@ -12,12 +12,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const (
-	// endpointSliceController is the value of the label endpointslice.kubernetes.io/managed-by.
-	endpointSliceController = "endpointslice-controller.k8s.io"
-	// maxEndpointsPerSlice is upstream's default of --max-endpoints-per-slice.
-	maxEndpointsPerSlice = 100
-)
+// endpointSliceController is the value of the label endpointslice.kubernetes.io/managed-by.
+const endpointSliceController = "endpointslice-controller.k8s.io"
+
+// maxEndpointsPerSlice is upstream's default of --max-endpoints-per-slice.
+const maxEndpointsPerSlice = 100
 
 // endpointSlicePlan is what is to be done to the EndpointSlices of one Service.
 type endpointSlicePlan struct {

@@ -248,7 +248,7 @@ func startGC(t *testing.T, objects ...*metav1.PartialObjectMetadata) (*metadataf
 	for _, obj := range objects {
 		require.NoError(t, meta.Tracker().Add(obj))
 	}
-	client, _ := startFake(t, []row{{"garbage-collector-controller", gcWorkers, func(e env) (controller, error) {
+	client, _ := startFake(t, []row{{name: "garbage-collector-controller", workers: gcWorkers, new: func(e env) (controller, error) {
 		e.client.(*fake.Clientset).Resources = servedForTest()
 		return newGarbageCollectorFor(e, meta), nil
 	}}})

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -40,16 +39,16 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 // revisions as the API server does.
 func startFake(t *testing.T, rows []row, objects ...runtime.Object) (*fake.Clientset, *clocktesting.FakeClock) {
 	t.Helper()
-	client := fake.NewSimpleClientset(objects...)
-	return client, startOn(t, client, rows)
+	client, clock := fake.NewSimpleClientset(objects...), clocktesting.NewFakeClock(noon)
+	startOn(t, client, Options{Clock: clock}, rows)
+	return client, clock
 }
 
-// startOn is startFake on a clientset that was prepared.
-func startOn(t *testing.T, client *fake.Clientset, rows []row) *clocktesting.FakeClock {
+// startOn is startFake on a clientset that was prepared, and with options.
+func startOn(t *testing.T, client *fake.Clientset, options Options, rows []row) {
 	t.Helper()
 	stamp(client)
-	clock := clocktesting.NewFakeClock(noon)
-	options := Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock}
+	options.Logger = slog.New(slog.DiscardHandler)
 	manager, err := newManager(&rest.Config{}, client, nil, options, rows,
 		func(*rest.Config) (kubernetes.Interface, error) { return client, nil })
 	require.NoError(t, err)
@@ -60,7 +59,6 @@ func startOn(t *testing.T, client *fake.Clientset, rows []row) *clocktesting.Fak
 		cancel()
 		require.NoError(t, <-done)
 	})
-	return clock
 }
 
 // stamp makes the fake answer writes as the API server does: with a name, a UID and a revision. Reactors that were there
@@ -117,7 +115,7 @@ type recorded struct {
 }
 
 func (r *recorded) row(reconcile func(n int, key string) error) row {
-	return row{"test-controller", 2, func(e env) (controller, error) {
+	return row{name: "test-controller", workers: 2, new: func(e env) (controller, error) {
 		nodes := e.informers.Core().V1().Nodes().Informer()
 		return controller{
 			watches: []watch{on(nodes, self[*corev1.Node])},
@@ -182,7 +180,7 @@ func TestLoopLooksAgainAtTheTimeAsked(t *testing.T) {
 }
 
 func TestLoopKeepsTheCauseOfAFailedAttempt(t *testing.T) {
-	l := &loop{controller: controller{}, logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	l := &loop{controller: controller{}, logger: slog.New(slog.DiscardHandler),
 		clock: clocktesting.NewFakeClock(noon)}
 	require.NoError(t, l.prepare())
 	defer l.queue.ShutDown()

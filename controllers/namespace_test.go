@@ -115,7 +115,7 @@ func TestNamespaceIsEmptiedPodsFirst(t *testing.T) {
 	})
 	namespace := endingNamespace()
 	namespace.Status.Phase = corev1.NamespaceActive
-	client, clock := startFake(t, []row{{"namespace-controller", 1, func(e env) (controller, error) {
+	client, clock := startFake(t, []row{{name: "namespace-controller", workers: 1, new: func(e env) (controller, error) {
 		client := e.client.(*fake.Clientset)
 		client.Resources = servedForTest()
 		client.PrependReactor("create", "namespaces", func(a clienttesting.Action) (bool, runtime.Object, error) {
@@ -155,7 +155,7 @@ func TestNamespaceWaitsForFinalizers(t *testing.T) {
 	held.Finalizers = []string{"example.com/x"}
 	held.DeletionTimestamp = &metav1.Time{Time: noon}
 	meta := metadatafake.NewSimpleMetadataClient(scheme, held)
-	client, _ := startFake(t, []row{{"namespace-controller", 1, func(e env) (controller, error) {
+	client, _ := startFake(t, []row{{name: "namespace-controller", workers: 1, new: func(e env) (controller, error) {
 		e.client.(*fake.Clientset).Resources = servedForTest()
 		return newNamespaceControllerFor(e, meta), nil
 	}}}, endingNamespace())

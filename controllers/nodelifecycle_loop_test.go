@@ -59,7 +59,7 @@ func TestNodeLifecycleFromSilenceToEviction(t *testing.T) {
 	patient := corev1.Toleration{Key: corev1.TaintNodeUnreachable, Operator: corev1.TolerationOpExists,
 		TolerationSeconds: &seconds}
 	daemon := corev1.Toleration{Operator: corev1.TolerationOpExists}
-	client, clock := startFake(t, []row{{"node-lifecycle-controller", 2, newNodeLifecycleController}},
+	client, clock := startFake(t, []row{{name: "node-lifecycle-controller", workers: 2, new: newNodeLifecycleController}},
 		readyNode("node-1"), readyNode("node-2"), leaseOf("node-1", 8), leaseOf("node-2", 7200),
 		podOn("hasty", "node-1"), podOn("patient", "node-1", patient), podOn("daemon", "node-1", daemon),
 		podOn("elsewhere", "node-2"))
@@ -127,7 +127,7 @@ func TestNodeLifecycleFromSilenceToEviction(t *testing.T) {
 
 // When every node is silent nobody is driven away.
 func TestNodeLifecycleWithAllNodesSilent(t *testing.T) {
-	client, clock := startFake(t, []row{{"node-lifecycle-controller", 2, newNodeLifecycleController}},
+	client, clock := startFake(t, []row{{name: "node-lifecycle-controller", workers: 2, new: newNodeLifecycleController}},
 		readyNode("node-1"), leaseOf("node-1", 8), podOn("hasty", "node-1"))
 	eventually(t, func() bool {
 		clock.Step(time.Second)

@@ -57,7 +57,7 @@ func TestPlanEndedGarbage(t *testing.T) {
 
 // A node is deleted: after the quarantine its pods are marked and deleted, those of other nodes stay.
 func TestPodsOfADeletedNodeGo(t *testing.T) {
-	client, clock := startFake(t, []row{{"pod-garbage-collector-controller", 1, newPodGarbageController}},
+	client, clock := startFake(t, []row{{name: "pod-garbage-collector-controller", workers: 1, new: newPodGarbageController}},
 		readyNode("node-1"), readyNode("node-2"), podOn("a", "node-1"), podOn("b", "node-2"))
 	require.NoError(t, client.CoreV1().Nodes().Delete(t.Context(), "node-1", metav1.DeleteOptions{}))
 	eventually(t, func() bool {

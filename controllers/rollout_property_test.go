@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -90,7 +91,7 @@ func (w *world) stepSet(i int) bool {
 	if plan.Create > 0 || len(plan.Delete) > 0 {
 		return true // as the controller, which reports once it sees what it did
 	}
-	changed := describeReplicaSetStatus("", "", rs.Status, plan.Status) != ""
+	changed := !equality.Semantic.DeepEqual(rs.Status, plan.Status)
 	w.sets[i] = rs.DeepCopy()
 	w.sets[i].Status = plan.Status
 	return changed

@@ -1,10 +1,7 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,37 +11,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
-	"k8s.io/client-go/rest"
 )
-
-// startWith is startFake with options.
-func startWith(t *testing.T, options Options, rows []row, objects ...runtime.Object) *fake.Clientset {
-	t.Helper()
-	client := fake.NewSimpleClientset(objects...)
-	stamp(client)
-	options.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	manager, err := newManager(&rest.Config{}, client, nil, options, rows,
-		func(*rest.Config) (kubernetes.Interface, error) { return client, nil })
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- manager.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-done)
-	})
-	return client
-}
 
 // Both kinds of endpoints follow the pods, in as few objects as hold them, and go with the Service.
 func TestEndpointsFollowThePods(t *testing.T) {
 	client, _ := startFake(t, []row{
-		{"endpoint-controller", 2, newEndpointsController},
-		{"endpoint-slice-controller", 2, newEndpointSlicesController},
+		{name: "endpoint-controller", workers: 2, new: newEndpointsController},
+		{name: "endpoint-slice-controller", workers: 2, new: newEndpointSlicesController},
 	}, webService(), webPod(0))
 	found := func() []discoveryv1.EndpointSlice {
 		list, err := client.DiscoveryV1().EndpointSlices("shop").List(t.Context(), metav1.ListOptions{})
@@ -80,7 +55,7 @@ func TestEndpointsFollowThePods(t *testing.T) {
 // Endpoints that a user made, before the Service or without one, are not touched.
 func TestEndpointsOfAUserStay(t *testing.T) {
 	own := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: "own", Namespace: "shop"}}
-	client, _ := startFake(t, []row{{"endpoint-controller", 2, newEndpointsController}}, own, webService(), webPod(0))
+	client, _ := startFake(t, []row{{name: "endpoint-controller", workers: 2, new: newEndpointsController}}, own, webService(), webPod(0))
 	eventually(t, func() bool {
 		_, err := client.CoreV1().Endpoints("shop").Get(t.Context(), "web", metav1.GetOptions{})
 		return err == nil
@@ -99,9 +74,9 @@ func TestEndpointsOfAUserAreMirrored(t *testing.T) {
 			NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}},
 			Ports:             []corev1.EndpointPort{{Name: "db", Port: 5432, Protocol: corev1.ProtocolTCP}},
 		}}}
-	client, _ := startFake(t, []row{{"endpoint-slice-mirroring-controller", 2, newEndpointsMirror},
-		{"endpoint-slice-controller", 2, newEndpointSlicesController},
-		{"endpoint-controller", 2, newEndpointsController}}, service, mine)
+	client, _ := startFake(t, []row{{name: "endpoint-slice-mirroring-controller", workers: 2, new: newEndpointsMirror},
+		{name: "endpoint-slice-controller", workers: 2, new: newEndpointSlicesController},
+		{name: "endpoint-controller", workers: 2, new: newEndpointsController}}, service, mine)
 	mirrored := func() string {
 		list, err := client.DiscoveryV1().EndpointSlices("shop").List(t.Context(), metav1.ListOptions{})
 		require.NoError(t, err)
@@ -138,7 +113,8 @@ func TestLoadBalancerAddressIsPassedOn(t *testing.T) {
 			Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer}}
 	}
 	options := Options{LoadBalancerPool: netip.MustParsePrefix("172.18.255.1/32")}
-	client := startWith(t, options, []row{{"service-lb-controller", 1, newLoadBalancerController}}, balancer("a"))
+	client := fake.NewSimpleClientset(balancer("a"))
+	startOn(t, client, options, []row{{name: "service-lb-controller", workers: 1, new: newLoadBalancerController}})
 	address := func(name string) string {
 		service, err := client.CoreV1().Services("shop").Get(t.Context(), name, metav1.GetOptions{})
 		require.NoError(t, err)
@@ -175,13 +151,13 @@ func TestLoadBalancerAddressIsPassedOn(t *testing.T) {
 
 // Each namespace gets its account and the certificate, and gets them back when they are taken away or changed.
 func TestNamespacesAreFurnished(t *testing.T) {
-	ending := endingNamespace()
 	shop := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "web"},
 		Status: corev1.NamespaceStatus{Phase: corev1.NamespaceActive}}
-	client := startWith(t, Options{ClusterCA: []byte("PEM")}, []row{
-		{"service-account-controller", 1, newServiceAccountsController},
-		{"root-ca-certificate-publisher-controller", 1, newRootCAController},
-	}, ending, shop)
+	client := fake.NewSimpleClientset(endingNamespace(), shop)
+	startOn(t, client, Options{ClusterCA: []byte("PEM")}, []row{
+		{name: "service-account-controller", workers: 1, new: newServiceAccountsController},
+		{name: "root-ca-certificate-publisher-controller", workers: 1, new: newRootCAController},
+	})
 	accounts, configMaps := client.CoreV1().ServiceAccounts("web"), client.CoreV1().ConfigMaps("web")
 	furnished := func() bool {
 		_, err := accounts.Get(t.Context(), "default", metav1.GetOptions{})

@@ -14,14 +14,17 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 )
 
-// workloads are the rows that make pods.
-func workloads() []row {
-	names := []string{"deployment-controller", "replicaset-controller", "replication-controller"}
-	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return !slices.Contains(names, r.name) })
+// deploymentRows make pods of Deployments.
+var deploymentRows = []row{
+	{name: "deployment-controller", workers: 8, new: newDeploymentController},
+	{name: "replicaset-controller", workers: 16, new: newReplicaSetController},
 }
+
+var replicaSetRows = []row{{name: "replicaset-controller", workers: 16, new: newReplicaSetController}}
 
 func podsIn(t *testing.T, client *fake.Clientset) []corev1.Pod {
 	pods, err := client.CoreV1().Pods("shop").List(t.Context(), metav1.ListOptions{})
@@ -58,7 +61,7 @@ func messages(t *testing.T, client *fake.Clientset) string {
 
 func TestDeploymentIsRolledOut(t *testing.T) {
 	d := aDeployment("web", 3, "v1")
-	client, _ := startFake(t, workloads(), d)
+	client, _ := startFake(t, deploymentRows, d)
 	deployments := client.AppsV1().Deployments("shop")
 	isComplete := func() bool {
 		makeReady(t, client)
@@ -108,7 +111,7 @@ func TestTakenNameGetsAnother(t *testing.T) {
 	taken, err := newReplicaSet(d)
 	require.NoError(t, err)
 	taken.OwnerReferences, taken.Spec.Selector.MatchLabels, taken.Labels = nil, map[string]string{"app": "x"}, nil
-	client, _ := startFake(t, workloads(), d, taken)
+	client, _ := startFake(t, deploymentRows, d, taken)
 	eventually(t, func() bool {
 		d, err := client.AppsV1().Deployments("shop").Get(t.Context(), "web", metav1.GetOptions{})
 		require.NoError(t, err)
@@ -119,7 +122,7 @@ func TestTakenNameGetsAnother(t *testing.T) {
 func TestPodsOfOthersAreAdopted(t *testing.T) {
 	rs := aReplicaSet("web", 2)
 	stray := podGiven(given{t: t, name: "stray", said: map[string]string{"owner": "none"}})
-	client, _ := startFake(t, workloads(), rs, stray)
+	client, _ := startFake(t, replicaSetRows, rs, stray)
 	eventually(t, func() bool {
 		pods := podsIn(t, client)
 		return len(pods) == 2 && !slices.ContainsFunc(pods, func(pod corev1.Pod) bool {
@@ -130,7 +133,9 @@ func TestPodsOfOthersAreAdopted(t *testing.T) {
 
 func TestReplicationControllerMakesPods(t *testing.T) {
 	rc := asReplicationController(aReplicaSet("web", 2))
-	client, _ := startFake(t, workloads(), rc)
+	client, _ := startFake(t, []row{
+		{name: "replication-controller", workers: 4, new: newReplicationController},
+	}, rc)
 	eventually(t, func() bool {
 		rc, err := client.CoreV1().ReplicationControllers("shop").Get(t.Context(), "web", metav1.GetOptions{})
 		require.NoError(t, err)
@@ -147,7 +152,7 @@ func TestRefusedPodsAreReported(t *testing.T) {
 	client.PrependReactor("create", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(corev1.Resource("pods"), "", errQuota)
 	})
-	startOn(t, client, workloads())
+	startOn(t, client, Options{Clock: clocktesting.NewFakeClock(noon)}, replicaSetRows)
 	eventually(t, func() bool {
 		rs, err := client.AppsV1().ReplicaSets("shop").Get(t.Context(), "web", metav1.GetOptions{})
 		require.NoError(t, err)
