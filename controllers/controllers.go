@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -37,7 +38,7 @@ var rows = []row{
 	{name: "pod-garbage-collector-controller", workers: 1, new: newPodGarbageController},
 	{name: "disruption-controller", workers: 4, new: newDisruptionController},
 	{name: "namespace-controller", workers: 4, new: newNamespaceController},
-	{name: "garbage-collector-controller", workers: gcWorkers, new: newGarbageCollector},
+	{name: "garbage-collector-controller", workers: 20, new: newGarbageCollector},
 }
 
 // row is one controller of the table.
@@ -59,12 +60,15 @@ func Names() []string {
 
 // Actor is the name by which the journal knows the controller that is held by this one.
 func Actor(held string) string {
-	return strings.TrimPrefix(held, heldPrefix) + "-controller"
+	i := slices.IndexFunc(rows, func(r row) bool { return r.held() == held })
+	if i < 0 {
+		return held
+	}
+	return rows[i].name
 }
 
-const heldPrefix = "controller/"
-
-func (r row) held() string { return heldPrefix + strings.TrimSuffix(r.name, "-controller") }
+// held is the controller as one holds it.
+func (r row) held() string { return "controller/" + strings.TrimSuffix(r.name, "-controller") }
 
 // env is what a controller is made from.
 type env struct {

@@ -27,7 +27,7 @@ func newEndpointSlicesController(e env) (controller, error) {
 	c := &endpointSlicesController{
 		services: core.Services().Lister(), pods: core.Pods().Lister(), nodes: core.Nodes().Lister(),
 		slices: discovery.EndpointSlices().Lister(),
-		writes: sliceWrites{client: e.client, store: discovery.EndpointSlices().Informer().GetStore()},
+		writes: newSliceWrites(e.client, discovery.EndpointSlices().Informer().GetStore()),
 	}
 	return controller{
 		watches: []watch{
@@ -103,7 +103,7 @@ func (c *endpointSlicesController) reconcile(ctx context.Context, key string) er
 		return nil
 	}
 	if service == nil && len(current) == 0 {
-		c.writes.own.forget(key)
+		c.writes.forget(key)
 		return nil
 	}
 	pods, err := podsOf(service, c.pods)

@@ -35,7 +35,7 @@ func newEndpointsMirror(e env) (controller, error) {
 	core, discovery := e.informers.Core().V1(), e.informers.Discovery().V1()
 	c := &endpointsMirror{services: core.Services().Lister(), endpoints: core.Endpoints().Lister(),
 		slices: discovery.EndpointSlices().Lister(),
-		writes: sliceWrites{client: e.client, store: discovery.EndpointSlices().Informer().GetStore()},
+		writes: newSliceWrites(e.client, discovery.EndpointSlices().Informer().GetStore()),
 	}
 	return controller{
 		watches: []watch{
@@ -137,7 +137,7 @@ func (c *endpointsMirror) reconcile(ctx context.Context, key string) error {
 		return fmt.Errorf("getting Endpoints %s: %w", key, err)
 	}
 	if service == nil && len(current) == 0 {
-		c.writes.own.forget(key)
+		c.writes.forget(key)
 		return nil
 	}
 	return c.writes.carryOut(ctx, namespace, key, planMirror(service, endpoints, current))

@@ -20,6 +20,13 @@ type sliceWrites struct {
 	own ownWrites
 }
 
+func newSliceWrites(client kubernetes.Interface, store cache.Store) sliceWrites {
+	return sliceWrites{client: client, store: store}
+}
+
+// forget drops a Service that is gone.
+func (w *sliceWrites) forget(key string) { w.own.forget(key) }
+
 // shown reports whether the cache shows all that was written for the key. It is asked before the cache is read.
 func (w *sliceWrites) shown(key string) bool { return w.own.shownBy(w.store, key) }
 

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// gcWorkers is upstream's default of --concurrent-gc-syncs.
-	gcWorkers = 20
+	// parallelOrphans bounds the dependents that are set free at the same time.
+	parallelOrphans = 20
 	// maxAbsent bounds the owners remembered as gone.
 	maxAbsent = 500
 	// retryUnknown is when an object is looked at again whose owner is of a kind that is not served.
@@ -252,7 +252,7 @@ func (gc *garbageCollector) dropFinalizer(ctx context.Context, obj *gcObject, la
 // orphan sets the dependents free.
 func (gc *garbageCollector) orphan(ctx context.Context, owner *gcObject, dependents []*gcObject) error {
 	group := errgroup.Group{}
-	group.SetLimit(gcWorkers)
+	group.SetLimit(parallelOrphans)
 	for _, d := range dependents {
 		group.Go(func() error {
 			latest, err := gc.client(d).Get(ctx, d.Name, metav1.GetOptions{})

@@ -71,7 +71,7 @@ func discoverDeletable(ctx context.Context, client discovery.DiscoveryInterface)
 	kinds, parsing := deletableKinds(groups, lists)
 	switch {
 	case err != nil:
-		return kinds, discoveryError{err}
+		return kinds, discoveryError{err: err}
 	case parsing != nil:
 		return kinds, parsing
 	}

@@ -239,6 +239,9 @@ func testObject(i int) *gcObject {
 		Namespace: "shop", Name: fmt.Sprint("o", i), UID: types.UID(fmt.Sprintf("uid-%02d", i))}
 }
 
+// workers is how many upstream has by default.
+const workers = 20
+
 // startGC runs the garbage collector over Secrets, which no other controller watches.
 func startGC(t *testing.T, objects ...*metav1.PartialObjectMetadata) (*metadatafake.FakeMetadataClient, *fake.Clientset) {
 	t.Helper()
@@ -248,7 +251,7 @@ func startGC(t *testing.T, objects ...*metav1.PartialObjectMetadata) (*metadataf
 	for _, obj := range objects {
 		require.NoError(t, meta.Tracker().Add(obj))
 	}
-	client, _ := startFake(t, []row{{name: "garbage-collector-controller", workers: gcWorkers, new: func(e env) (controller, error) {
+	client, _ := startFake(t, []row{{name: "garbage-collector-controller", workers: workers, new: func(e env) (controller, error) {
 		e.client.(*fake.Clientset).Resources = servedForTest()
 		return newGarbageCollectorFor(e, meta), nil
 	}}})
@@ -371,5 +374,5 @@ func TestGarbageCollectorAsksOnceForAnAbsentOwner(t *testing.T) {
 			asked++
 		}
 	}
-	require.LessOrEqual(t, asked, gcWorkers, "only the workers that started together ask")
+	require.LessOrEqual(t, asked, workers, "only the workers that started together ask")
 }

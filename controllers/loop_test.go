@@ -160,8 +160,8 @@ func TestLoopRetriesFailures(t *testing.T) {
 	})}, node("a"))
 	for n := 1; n < 3; n++ {
 		eventually(t, func() bool { return r.count() == n && clock.HasWaiters() }, "an attempt fails")
-		// The first wait is minBackoff and each is twice the one before.
-		eventually(t, func() bool { clock.Step(minBackoff); return r.count() == n+1 }, "it is tried again")
+		// The first wait is 5 ms and each is twice the one before.
+		eventually(t, func() bool { clock.Step(5 * time.Millisecond); return r.count() == n+1 }, "it is tried again")
 	}
 }
 
@@ -181,7 +181,7 @@ func TestLoopLooksAgainAtTheTimeAsked(t *testing.T) {
 
 func TestLoopKeepsTheCauseOfAFailedAttempt(t *testing.T) {
 	l := &loop{controller: controller{}, logger: slog.New(slog.DiscardHandler),
-		clock: clocktesting.NewFakeClock(noon)}
+		clock: clocktesting.NewFakeClock(time.Unix(0, 0))}
 	require.NoError(t, l.prepare())
 	defer l.queue.ShutDown()
 	w := on(nil, self[*corev1.Node])
@@ -194,12 +194,10 @@ func TestLoopKeepsTheCauseOfAFailedAttempt(t *testing.T) {
 		}
 		return nil
 	}
-	l.enqueue(w, node("a"), nil)
+	l.enqueue(w, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", ResourceVersion: "7"}}, nil)
 	require.True(t, l.next(t.Context()))
 	fail = false
-	newer := node("a")
-	newer.ResourceVersion = "9"
-	l.enqueue(w, newer, nil)
+	l.enqueue(w, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a", ResourceVersion: "9"}}, nil)
 	require.True(t, l.next(t.Context()))
 	l.queue.Add("a")
 	require.True(t, l.next(t.Context()))

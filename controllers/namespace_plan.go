@@ -119,7 +119,7 @@ func namespaceConditions(contents []namespaceContent, discovered error) []corev1
 	var silent discoveryError
 	switch {
 	case errors.As(discovered, &silent):
-		discovery = failing(discovery.Type, "DiscoveryFailed", discoveryMessage(silent.err))
+		discovery = failing(discovery.Type, "DiscoveryFailed", discoveryMessage(silent))
 	case discovered != nil:
 		parsing = failing(parsing.Type, "GroupVersionParsingFailed", discovered.Error())
 	}

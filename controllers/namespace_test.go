@@ -67,7 +67,7 @@ func TestPlanNamespace(t *testing.T) {
 			[]string{"NamespaceDeletionContentFailure=True ContentDeletionFailed: Failed to delete all resource types, " +
 				"1 remaining: deployments.apps: no"}},
 		{"a group does not answer: what it holds is unknown, so the namespace stays",
-			nil, discoveryError{&discovery.ErrGroupDiscoveryFailed{Groups: map[schema.GroupVersion]error{
+			nil, discoveryError{err: &discovery.ErrGroupDiscoveryFailed{Groups: map[schema.GroupVersion]error{
 				{Group: "metrics.k8s.io", Version: "v1"}: errors.New("down")}}}, false,
 			"0 objects remain in namespace shop, 0 resources could not be deleted, and discovery failed",
 			[]string{"NamespaceDeletionDiscoveryFailure=True DiscoveryFailed: Discovery failed for some groups, 1 failing: " +

@@ -143,6 +143,6 @@ func TestZonesOfManyNodesKeepAPause(t *testing.T) {
 	clock := clocktesting.NewFakeClock(noon)
 	c := &nodeLifecycleController{clock: clock, judged: noon, among: 5000}
 	clock.Step(100 * time.Millisecond)
-	require.Equal(t, again{after: 150 * time.Millisecond}, c.reconcileZones(t.Context()))
+	require.Equal(t, requeueAfter(150*time.Millisecond), c.reconcileZones(t.Context()))
 	require.Zero(t, zonePause(99), "a small cluster waits for nothing")
 }
