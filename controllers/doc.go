@@ -12,7 +12,7 @@
 //	    event's revision is remembered as a cause of the key (package journal).
 //	 3. A worker takes a key out of the queue. A key that is added twice while it waits is worked on once, and never by two
 //	    workers at a time.
-//	 4. reconcile reads the owner and its children from the caches and hands them to a pure function, planReplicaSet or
+//	 4. reconcile reads the owner and its children from the caches and hands them to a pure function, replicaset.PlanFor or
 //	    planDeployment, which answers what to create, change and delete, and why. It is the same for every caller: no client,
 //	    no clock.
 //	 5. reconcile carries the plan out. Each write names the cause and the plan's reason. A failure puts the key back, later

@@ -1,4 +1,4 @@
-package controllers
+package controllers_test
 
 import (
 	"os"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"minik.dev/controllers/controllertest"
 )
 
 // decision is one line of a scenario's answer that is written somewhere: what is done, and the reason that is given.
@@ -26,7 +28,7 @@ func TestDifferentDecisionsHaveDifferentReasons(t *testing.T) {
 	likePods := regexp.MustCompile(`^(delete) \S+$`)
 	for noun, scenarios := range map[string]func(t *testing.T, noun string) []decision{
 		"deployment": decisionsByLine, "replicaset": decisionsByLine, "nodelifecycle": decisionsOfNodes,
-		"disruption": decisionsByBlock, "endpoints": decisionsByBlock, "endpointslice": decisionsByBlock,
+		"disruption": decisionsByBlock, "endpoint": decisionsByBlock, "endpointslice": decisionsByBlock,
 		"service": decisionsByBlock,
 	} {
 		t.Run(noun, func(t *testing.T) {
@@ -67,14 +69,14 @@ func TestConfusedReasonsAreFound(t *testing.T) {
 // answers are the scenarios' answers by where they stand.
 func answers(t *testing.T, noun string) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", noun, "*"))
+	files, err := filepath.Glob(filepath.Join(noun, "testdata", "*"))
 	require.NoError(t, err)
 	out := map[string]string{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		if filepath.Ext(file) == ".yaml" {
-			_, out[file], _ = strings.Cut(string(text), arrow)
+			_, out[file], _ = strings.Cut(string(text), controllertest.Arrow)
 			continue
 		}
 		for block := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {

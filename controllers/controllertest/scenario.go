@@ -1,0 +1,98 @@
+package controllertest
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the plans answer into testdata instead of comparing")
+
+// Given is one line of a scenario: a word, a name, and what is said of it. "pod a node=n1 deleting" has node "n1" and
+// deleting "".
+type Given struct {
+	T          require.TestingT
+	Word, Name string
+	Said       map[string]string
+}
+
+func (g Given) Has(key string) bool { _, ok := g.Said[key]; return ok }
+
+func (g Given) Str(key, otherwise string) string {
+	if v, ok := g.Said[key]; ok {
+		return v
+	}
+	return otherwise
+}
+
+func (g Given) Int(key string, otherwise int32) int32 {
+	v, ok := g.Said[key]
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(v, 10, 32)
+	require.NoError(g.T, err, "%s %s: %s", g.Word, g.Name, key)
+	return int32(n)
+}
+
+// Ago is the moment that lies the said duration before noon.
+func (g Given) Ago(key string, otherwise time.Duration) time.Time {
+	v, ok := g.Said[key]
+	if !ok {
+		return Noon.Add(-otherwise)
+	}
+	d, err := time.ParseDuration(v)
+	require.NoError(g.T, err, "%s %s: %s", g.Word, g.Name, key)
+	return Noon.Add(-d)
+}
+
+// Scenarios reads the files of testdata. A file is a row of scenarios, with an empty line between two: prose
+// after #, what is given, a line of dashes, and what the plan answers.
+func Scenarios(t *testing.T, answer func(t *testing.T, lines []Given) string) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.txt"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "scenarios in testdata")
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var out []string
+		for _, block := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
+			question, _, _ := strings.Cut(block, "\n----")
+			title := strings.TrimLeft(strings.SplitN(question, "\n", 2)[0], "# ")
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+title, func(t *testing.T) {
+				got := question + "\n----\n" + strings.TrimSpace(answer(t, parse(t, question)))
+				out = append(out, got)
+				if !*rewrite {
+					require.Equal(t, block, got)
+				}
+			})
+		}
+		if *rewrite {
+			require.NoError(t, os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644))
+		}
+	}
+}
+
+func parse(t *testing.T, question string) []Given {
+	var lines []Given
+	for line := range strings.Lines(question) {
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		require.GreaterOrEqual(t, len(words), 2, "a line needs a word and a name: %q", line)
+		g := Given{T: t, Word: words[0], Name: words[1], Said: map[string]string{}}
+		for _, word := range words[2:] {
+			key, value, _ := strings.Cut(word, "=")
+			g.Said[key] = value
+		}
+		lines = append(lines, g)
+	}
+	return lines
+}
