@@ -22,8 +22,7 @@ import (
 	"minik.dev/controllers/serviceaccount"
 )
 
-// rows are the controllers. To add one is to add a row here and a folder beside this file. The name is the User-Agent, the
-// source of its Events and the actor in the journal; the names are upstream's.
+// rows are the controllers. To add one is to add a row here and a folder beside this file.
 var rows = []loop.Row{
 	{Name: "deployment-controller", Workers: 8, New: deployment.New},
 	{Name: "replicaset-controller", Workers: 16, New: replicaset.New},

@@ -1,32 +1,25 @@
 // Package controllers makes what is there agree with what is wanted: pods for ReplicaSets, ReplicaSets for Deployments,
 // endpoints for Services, and so on.
 //
-//		             ┌───────────────── one shared cache of each kind ─────────────────┐
-//		apiserver ──watch──▶ informer ──▶ keys ──▶ queue ──▶ reconcile(key) ──▶ plan ──┘
-//		    ▲                                                    │
-//		    └──────────── create, update, delete, with cause and reason ◀─┘
+//	             ┌───────────────── one shared cache of each kind ─────────────────┐
+//	apiserver ──watch──▶ informer ──▶ keys ──▶ queue ──▶ reconcile(key) ──▶ plan ──┘
+//	    ▲                                                    │
+//	    └──────────── create, update, delete, with cause and reason ◀─┘
 //
-//	 1. [New] makes one informer factory for all controllers and, for each row of the table in controllers.go, a client that
-//	    speaks in that controller's name.
-//	 2. An event of an informer is mapped to the keys it may concern: a pod wakes the ReplicaSet that controls it. The
-//	    event's revision is remembered as a cause of the key (package journal).
-//	 3. A worker takes a key out of the queue. A key that is added twice while it waits is worked on once, and never by two
-//	    workers at a time.
-//	 4. reconcile reads the owner and its children from the caches and hands them to a pure function, replicaset.PlanFor or
-//	    planDeployment, which answers what to create, change and delete, and why. It is the same for every caller: no client,
-//	    no clock.
-//	 5. reconcile carries the plan out. Each write names the cause and the plan's reason. A failure puts the key back, later
-//	    each time.
-//	 6. What was written comes back as an event, which wakes the key again. The plan that finds nothing to do ends the
-//	    chain.
+//  1. controllers.go is the table: a row is a controller, with its name, its workers and what can be asked about it.
+//  2. Each controller is a folder, named as upstream names its package. plan.go is the pure function that decides what to
+//     do and why; reconcile.go gathers what the plan needs, calls it and carries it out; status.go, where there is one, is
+//     what the controller reports.
+//  3. Package loop is the one loop that all of them run in, from informer to queue to reconcile, and what any of them
+//     needs: claiming children, waiting for own writes, Events, and the rehearsal that answers why.
+//  4. What several controllers decide alike has a package: podstate and nodestate read pods and nodes, backends says
+//     which pods stand behind a Service, deletable which resources can be deleted.
+//  5. [Why] asks the rows what they would do about an object, and nothing is written.
 //
-// The loop is level-triggered: reconcile is never told which event woke it. So a missed event, a repeated one, a restart
-// and a change made by hand are all the same to it.
+// No controller imports another; what one does, the others see through the API server. The only exception is replication,
+// which is replicaset under an older name.
 //
-// A cache is always a little old. What keeps a ReplicaSet from making its pods twice is that it remembers its own writes
-// (ownwrites.go) and waits until its cache shows them.
-//
-// To add a controller: a file named after its kind with a pure plan and a reconcile, and a row in controllers.go.
+// To add a controller: a folder with a pure plan and a reconcile, and a row in controllers.go.
 //
 // Upstream of this package is the API server, through informers; downstream is the API server again, through clients. The
 // scheduler and the kubelets see nothing of it but the objects it writes.

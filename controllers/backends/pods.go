@@ -90,6 +90,7 @@ func Belongs(pod *corev1.Pod, terminating bool) bool {
 	return terminating || pod.DeletionTimestamp == nil
 }
 
+// Reference names the pod, as the targetRef of an endpoint does.
 func Reference(pod *corev1.Pod) *corev1.ObjectReference {
 	return &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}
 }
@@ -99,6 +100,7 @@ func HasHostname(service *corev1.Service, pod *corev1.Pod) bool {
 	return pod.Spec.Hostname != "" && pod.Spec.Subdomain == service.Name && pod.Namespace == service.Namespace
 }
 
+// IsHeadless reports whether the Service has no address of its own: its DNS name is those of its pods.
 func IsHeadless(service *corev1.Service) bool {
 	return service.Spec.ClusterIP == corev1.ClusterIPNone || service.Spec.ClusterIP == ""
 }

@@ -68,6 +68,7 @@ func PortsKey(ports []corev1.EndpointPort) string {
 	return strings.Join(keys, "\x01")
 }
 
+// SlicePorts are the ports as an EndpointSlice has them.
 func SlicePorts(ports []corev1.EndpointPort) []discoveryv1.EndpointPort {
 	out := make([]discoveryv1.EndpointPort, 0, len(ports))
 	for _, p := range ports {

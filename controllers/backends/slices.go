@@ -23,6 +23,7 @@ type SlicePlan struct {
 	Reason string
 }
 
+// Empty is a plan that finds nothing to do.
 func (p SlicePlan) Empty() bool { return len(p.Create)+len(p.Update)+len(p.Delete) == 0 }
 
 // Group is what must share EndpointSlices: endpoints of one address family that serve the same ports.

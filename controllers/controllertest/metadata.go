@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// ServedSecretsAndPods is what discovery says where only these two are served.
 func ServedSecretsAndPods() []*metav1.APIResourceList {
 	verbs := metav1.Verbs{"create", "delete", "get", "list", "patch", "update", "watch"}
 	return []*metav1.APIResourceList{{GroupVersion: "v1", APIResources: []metav1.APIResource{
@@ -16,6 +17,7 @@ func ServedSecretsAndPods() []*metav1.APIResourceList {
 	}}}
 }
 
+// SecretMeta is the metadata of a Secret in namespace shop.
 func SecretMeta(name string, owners ...metav1.OwnerReference) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
@@ -24,6 +26,7 @@ func SecretMeta(name string, owners ...metav1.OwnerReference) *metav1.PartialObj
 	}
 }
 
+// EndingNamespace is namespace shop while it is being deleted.
 func EndingNamespace() *corev1.Namespace {
 	return &corev1.Namespace{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop", DeletionTimestamp: &metav1.Time{Time: Noon}},
@@ -32,6 +35,7 @@ func EndingNamespace() *corev1.Namespace {
 	}
 }
 
+// PodMeta is the metadata of a pod in namespace shop.
 func PodMeta(name string) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},

@@ -13,10 +13,12 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
+// Node says nothing but its name.
 func Node(name string) *corev1.Node {
 	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: "7"}}
 }
 
+// ReadyNode is a node whose Ready condition is True.
 func ReadyNode(name string) *corev1.Node {
 	n := Node(name)
 	n.UID = types.UID("uid-" + name)
@@ -24,6 +26,7 @@ func ReadyNode(name string) *corev1.Node {
 	return n
 }
 
+// Lease is a node's, renewed at noon.
 func Lease(node string, seconds int32) *coordinationv1.Lease {
 	return &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Name: node, Namespace: corev1.NamespaceNodeLease},
@@ -31,6 +34,7 @@ func Lease(node string, seconds int32) *coordinationv1.Lease {
 	}
 }
 
+// PodOn is a ready pod that is bound to a node.
 func PodOn(name, node string, tolerations ...corev1.Toleration) *corev1.Pod {
 	pod := Pod(0)
 	pod.Name, pod.UID, pod.Spec.NodeName, pod.Spec.Tolerations = name, types.UID("uid-"+name), node, tolerations
@@ -49,6 +53,7 @@ func Stepping(t *testing.T, clock *clocktesting.FakeClock, condition func() bool
 	}, what)
 }
 
+// Gone reports whether the pod of namespace shop is no more.
 func Gone(t *testing.T, client *fake.Clientset, pod string) bool {
 	_, err := client.CoreV1().Pods("shop").Get(t.Context(), pod, metav1.GetOptions{})
 	return apierrors.IsNotFound(err)

@@ -22,8 +22,10 @@ type Given struct {
 	Said       map[string]string
 }
 
+// Has reports whether something is said of the key.
 func (g Given) Has(key string) bool { _, ok := g.Said[key]; return ok }
 
+// Str is what is said of the key.
 func (g Given) Str(key, otherwise string) string {
 	if v, ok := g.Said[key]; ok {
 		return v
@@ -31,6 +33,7 @@ func (g Given) Str(key, otherwise string) string {
 	return otherwise
 }
 
+// Int is the number that is said of the key.
 func (g Given) Int(key string, otherwise int32) int32 {
 	v, ok := g.Said[key]
 	if !ok {

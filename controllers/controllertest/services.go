@@ -11,12 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// WriteLabels writes labels into a scenario's answer, a line each.
 func WriteLabels(out *strings.Builder, labels map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		fmt.Fprintf(out, "  label %s=%s\n", key, labels[key])
 	}
 }
 
+// Service web selects app=web.
 func Service() *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: "uid-svc"},
@@ -27,6 +29,7 @@ func Service() *corev1.Service {
 	}
 }
 
+// Pods are ready pods of Service web, n of them.
 func Pods(n int) []*corev1.Pod {
 	pods := make([]*corev1.Pod, n)
 	for i := range pods {
@@ -35,6 +38,7 @@ func Pods(n int) []*corev1.Pod {
 	return pods
 }
 
+// Pod is the ready pod number i of Service web.
 func Pod(i int) *corev1.Pod {
 	ip := fmt.Sprintf("10.244.%d.%d", i/250, i%250+1)
 	name := fmt.Sprintf("web-%04d", i)

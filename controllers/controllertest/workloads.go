@@ -17,9 +17,10 @@ import (
 	"minik.dev/controllers/podstate"
 )
 
+// WebLabels are those of the pods that everything in these tests selects.
 var WebLabels = map[string]string{"app": "web"}
 
-// ReplicaSet of the given size selects app=web and says so in its template.
+// ReplicaSet has the given size. It selects app=web and says so in its template.
 func ReplicaSet(name string, size int32) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("uid-" + name), ResourceVersion: "1",
@@ -35,6 +36,7 @@ func ReplicaSet(name string, size int32) *appsv1.ReplicaSet {
 	}
 }
 
+// PodGiven is the pod of a line: it runs on node n1 and belongs to ReplicaSet web, where the line says no other.
 func PodGiven(g Given) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: g.Name, UID: types.UID("uid-" + g.Name),
@@ -62,6 +64,7 @@ func PodGiven(g Given) *corev1.Pod {
 	return pod
 }
 
+// PodsIn are the pods of namespace shop.
 func PodsIn(t *testing.T, client *fake.Clientset) []corev1.Pod {
 	pods, err := client.CoreV1().Pods("shop").List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
@@ -84,6 +87,7 @@ func MakeReady(t *testing.T, client *fake.Clientset) {
 	}
 }
 
+// EventMessages are the Events of namespace shop, a line each.
 func EventMessages(t *testing.T, client *fake.Clientset) string {
 	list, err := client.CoreV1().Events("shop").List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)

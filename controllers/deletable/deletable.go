@@ -1,3 +1,7 @@
+// Package deletable asks discovery which resources there are that can be listed and deleted: the garbage collector watches
+// them all, and the namespace controller empties a namespace of them.
+//
+// Real Kubernetes has such a function in each of the two.
 package deletable
 
 import (
@@ -18,6 +22,7 @@ type Kind struct {
 	Verbs      []string
 }
 
+// Can reports whether the kind is served with the verb.
 func (k Kind) Can(verb string) bool { return slices.Contains(k.Verbs, verb) }
 
 // Kinds is everything that can be deleted.
@@ -81,6 +86,8 @@ func Discover(ctx context.Context, client discovery.DiscoveryInterface) (Kinds, 
 // DiscoveryError tells groups that do not answer from group versions that cannot be parsed.
 type DiscoveryError struct{ Err error }
 
+// Error is what the server said.
 func (e DiscoveryError) Error() string { return e.Err.Error() }
 
+// Unwrap is the error of package discovery.
 func (e DiscoveryError) Unwrap() error { return e.Err }

@@ -32,6 +32,7 @@ type deploymentController struct {
 	setWrites, deploymentWrites loop.OwnWrites
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	deployments, sets := e.Informers.Apps().V1().Deployments(), e.Informers.Apps().V1().ReplicaSets().Informer()
 	pods := e.Informers.Core().V1().Pods().Informer()

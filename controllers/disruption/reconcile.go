@@ -26,9 +26,6 @@ import (
 
 // disruptionController keeps the status of PodDisruptionBudgets, which evictions are judged by (the API server's
 // eviction.go).
-//
-// Real Kubernetes also takes back the condition DisruptionTarget of pods that were not deleted after all: here the API
-// server writes it together with the deletion. And it asks the scale subresource of controllers that it does not know.
 type disruptionController struct {
 	client       kubernetes.Interface
 	budgets      policylisters.PodDisruptionBudgetLister
@@ -44,6 +41,7 @@ type disruptionController struct {
 	store  cache.Store
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core, apps, policy := e.Informers.Core().V1(), e.Informers.Apps().V1(), e.Informers.Policy().V1()
 	c := &disruptionController{

@@ -17,9 +17,6 @@ import (
 )
 
 // endpointsController keeps the Endpoints of each Service that has a selector.
-//
-// Real Kubernetes also stamps each write with the time of the pod event behind it
-// (endpoints.kubernetes.io/last-change-trigger-time); here the journal's causes say that.
 type endpointsController struct {
 	client    kubernetes.Interface
 	services  corelisters.ServiceLister
@@ -28,6 +25,7 @@ type endpointsController struct {
 	events    *loop.Events
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core := e.Informers.Core().V1()
 	c := &endpointsController{

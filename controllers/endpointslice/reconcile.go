@@ -24,6 +24,7 @@ type endpointSlicesController struct {
 	writes   backends.SliceWrites
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core, discovery := e.Informers.Core().V1(), e.Informers.Discovery().V1()
 	c := &endpointSlicesController{

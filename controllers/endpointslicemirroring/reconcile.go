@@ -14,10 +14,7 @@ import (
 	"minik.dev/controllers/loop"
 )
 
-// endpointsMirror copies the Endpoints that a user wrote for a Service without a selector into EndpointSlices, which is
-// what proxies read.
-//
-// Real Kubernetes mirrors at most 1,000 addresses of a subset, and copies annotations too.
+// endpointsMirror copies the Endpoints that a user wrote for a Service without a selector into EndpointSlices.
 type endpointsMirror struct {
 	services  corelisters.ServiceLister
 	endpoints corelisters.EndpointsLister
@@ -25,6 +22,7 @@ type endpointsMirror struct {
 	writes    backends.SliceWrites
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core, discovery := e.Informers.Core().V1(), e.Informers.Discovery().V1()
 	c := &endpointsMirror{services: core.Services().Lister(), endpoints: core.Endpoints().Lister(),

@@ -30,14 +30,7 @@ const (
 	retryUnknown = 30 * time.Second
 )
 
-// garbageCollector deletes what has lost its owners, and sees to the two finalizers that hold a deleted owner until its
-// dependents are gone or set free.
-//
-//  1. It watches the metadata of every resource that can be deleted, and asks for new kinds now and then.
-//  2. The events make a graph of owners and dependents; a change in it wakes the objects that it may concern.
-//  3. For each of them, classify says what is to be done. Nothing is deleted on the word of a cache: the object and an
-//     owner that is missing from the graph are read from the server first, and the deletion is void if the object has
-//     changed since.
+// garbageCollector deletes what has lost its owners.
 type garbageCollector struct {
 	metadata metadata.Interface
 	events   *loop.Events
@@ -56,6 +49,7 @@ type absentOwner struct {
 	namespace, name, kind string
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	meta, err := metadata.NewForConfig(e.Config)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 // Differences collects what is no longer as it was, for the reason of a status write.
 type Differences []string
 
+// Add notes a difference, as a clause of the sentence.
 func (d *Differences) Add(format string, args ...any) { *d = append(*d, fmt.Sprintf(format, args...)) }
 
+// Count notes a count where it differs.
 func (d *Differences) Count(name string, old, now int32) {
 	if old != now {
 		d.Add("%s %d is now %d", name, old, now)

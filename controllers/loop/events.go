@@ -55,6 +55,7 @@ func (e *Events) Warning(about runtime.Object, reason, format string, args ...an
 	e.Record(about, corev1.EventTypeWarning, reason, fmt.Sprintf(format, args...))
 }
 
+// Record records an event about the object; kind is Normal or Warning.
 func (e *Events) Record(about runtime.Object, kind, reason, message string) {
 	ref, err := reference.GetReference(scheme.Scheme, about)
 	if err != nil {

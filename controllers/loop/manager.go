@@ -22,7 +22,8 @@ type Manager struct {
 	events    []*Events
 }
 
-// New makes the controllers of the rows.
+// New makes the controllers of the rows, each with a client of its own, so that the journal tells them apart. It starts
+// nothing.
 func New(config *rest.Config, options Options, rows []Row) (*Manager, error) {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-controller-manager"))
 	if err != nil {
@@ -39,7 +40,7 @@ func New(config *rest.Config, options Options, rows []Row) (*Manager, error) {
 	})
 }
 
-// NewWith is New with the clients' origin left open, for tests. Without gates no controller is ever held.
+// NewWith is New with the clients' origin left open, for tests and rehearsals. Without gates no controller is ever held.
 func NewWith(config *rest.Config, watcher kubernetes.Interface, gates *control.Gates, options Options, rows []Row,
 	newClient func(*rest.Config) (kubernetes.Interface, error)) (*Manager, error) {
 	options = options.withDefaults()

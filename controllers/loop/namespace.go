@@ -6,7 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// NamespaceGone: nothing can be created in a namespace that is being deleted, and nothing need be.
+// NamespaceGone reports whether a write failed because its namespace goes: nothing can be created in a namespace that is being deleted, and nothing need be.
 func NamespaceGone(err error) bool {
 	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
@@ -21,7 +21,7 @@ func NamespaceOf[T metav1.Object](name string) func(obj, old T) []string {
 	}
 }
 
-// NamespaceActive: nothing is added to a namespace that is being deleted.
+// NamespaceActive reports whether anything may be added to the namespace: nothing is added to a namespace that is being deleted.
 func NamespaceActive(namespace *corev1.Namespace) bool {
 	return namespace.DeletionTimestamp == nil && namespace.Status.Phase != corev1.NamespaceTerminating
 }

@@ -22,13 +22,6 @@ import (
 )
 
 // namespaceController empties a namespace that is being deleted, and then lets it go.
-//
-//  1. The phase becomes Terminating: from then on the API server takes nothing new into the namespace.
-//  2. Discovery says which resources there are. Pods go first, so that nothing they need is taken from under them while
-//     they end; then everything else.
-//  3. What remains is told in five conditions.
-//  4. Once nothing does, the finalizer "kubernetes" is taken out through the subresource finalize, and the API server
-//     deletes the namespace.
 type namespaceController struct {
 	client     kubernetes.Interface
 	discovery  discovery.DiscoveryInterface
@@ -37,6 +30,7 @@ type namespaceController struct {
 	clock      clock.PassiveClock
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	meta, err := metadata.NewForConfig(e.Config)
 	if err != nil {

@@ -35,9 +35,6 @@ const allNodes = "*"
 //
 // Lease renewals are only noted. Each node's key comes back by a timer when its patience would end, so that thousands
 // of nodes cost one look each within the length of a Lease.
-//
-// Real Kubernetes looks at all nodes every five seconds, taints at most one of them in ten, and runs the third part
-// as a controller of its own, the taint-eviction-controller.
 type nodeLifecycleController struct {
 	client    kubernetes.Interface
 	nodes     corelisters.NodeLister
@@ -59,6 +56,7 @@ type nodeLifecycleController struct {
 	tainted map[string]map[string]time.Time
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core, coordination := e.Informers.Core().V1(), e.Informers.Coordination().V1()
 	c := &nodeLifecycleController{

@@ -1,3 +1,4 @@
+// Package nodestate reads what the conditions of a node say, as several controllers do. It decides nothing.
 package nodestate
 
 import (
@@ -6,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// Condition is the node's condition of the kind; nil where there is none. It may be changed in place.
 func Condition(node *corev1.Node, kind corev1.NodeConditionType) *corev1.NodeCondition {
 	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == kind })
 	if i < 0 {

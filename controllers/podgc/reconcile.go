@@ -48,6 +48,7 @@ type podGarbageController struct {
 	missing map[string]time.Time
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core := e.Informers.Core().V1()
 	c := &podGarbageController{

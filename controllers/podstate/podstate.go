@@ -6,11 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-func Ready(pod *corev1.Pod) bool {
-	_, ready := ReadySince(pod)
-	return ready
-}
-
 // Active pods count as replicas: they have not ended and nobody has asked them to.
 func Active(pod *corev1.Pod) bool { return !Finished(pod) && pod.DeletionTimestamp == nil }
 
@@ -28,6 +23,12 @@ func ReadySince(pod *corev1.Pod) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// Ready is whether the pod's Ready condition is True.
+func Ready(pod *corev1.Pod) bool {
+	_, ready := ReadySince(pod)
+	return ready
 }
 
 // AvailableIn is how long the pod still has to stay ready until it counts as available: zero when it is available. It is

@@ -28,6 +28,7 @@ type Kind struct {
 	CountsTerminating bool
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	informer := e.Informers.Apps().V1().ReplicaSets()
 	lister, client := informer.Lister(), e.Client.AppsV1()

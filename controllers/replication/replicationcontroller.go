@@ -1,3 +1,5 @@
+// Package replication reconciles ReplicationControllers, the older form of the ReplicaSet, as the ReplicaSets they amount
+// to: package replicaset does the work. Real Kubernetes does the same.
 package replication
 
 import (
@@ -13,8 +15,7 @@ import (
 	"minik.dev/controllers/replicaset"
 )
 
-// New reconciles ReplicationControllers, the older form of the ReplicaSet, as the ReplicaSets they
-// amount to. Real Kubernetes does the same.
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	informer := e.Informers.Core().V1().ReplicationControllers()
 	lister, client := informer.Lister(), e.Client.CoreV1()

@@ -23,6 +23,7 @@ type rootCAController struct {
 	ca         []byte
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core := e.Informers.Core().V1()
 	c := &rootCAController{

@@ -33,6 +33,7 @@ type loadBalancerController struct {
 	granted map[string]*corev1.Service
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	services := e.Informers.Core().V1().Services()
 	c := &loadBalancerController{

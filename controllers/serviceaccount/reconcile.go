@@ -21,6 +21,7 @@ type serviceAccountsController struct {
 	accounts   corelisters.ServiceAccountLister
 }
 
+// New makes the controller.
 func New(e loop.Env) (loop.Controller, error) {
 	core := e.Informers.Core().V1()
 	c := &serviceAccountsController{

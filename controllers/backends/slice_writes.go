@@ -46,6 +46,7 @@ type SliceWrites struct {
 	own loop.OwnWrites
 }
 
+// NewSliceWrites waits for store, the cache of EndpointSlices, to show what client has written.
 func NewSliceWrites(client kubernetes.Interface, store cache.Store) SliceWrites {
 	return SliceWrites{client: client, store: store}
 }
