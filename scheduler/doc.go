@@ -30,7 +30,7 @@
 //
 // What makes it fast: nodes with the same answers are one group, and all that follows (spreading, normalizing,
 // choosing) compares groups. Pods of one owner ask the same, so the groups are kept from one to the next, and only
-// nodes that changed in between are asked again (table.go). One more pod like the last costs the number of groups,
+// nodes that changed in between are asked again (nodegroups.go). One more pod like the last costs the number of groups,
 // not of nodes.
 //
 // Several schedulers on one cluster elect one that decides ([Candidate]): it holds a Lease, as upstream's do. The others

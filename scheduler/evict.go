@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -119,14 +118,4 @@ func (s *Scheduler) setNomination(ctx context.Context, pod *corev1.Pod, node str
 		s.logger.Warn("nomination not written", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
 	}
 	return false
-}
-
-// patchStatus changes the fields of the pod's status, if it is still the same pod, and returns what it is now.
-func (s *Scheduler) patchStatus(ctx context.Context, pod *corev1.Pod, status map[string]any) (*corev1.Pod, error) {
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
-	if err != nil {
-		panic("scheduler: a status without JSON form: " + err.Error())
-	}
-	return s.client.CoreV1().Pods(pod.Namespace).Patch(
-		ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 }

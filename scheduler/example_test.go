@@ -1,6 +1,8 @@
 package scheduler
 
-import "fmt"
+import (
+	"fmt"
+)
 
 // A filter is one small file, with one function that says no, and one row in filters, with the events that may turn
 // the no into a yes. This one keeps pods off nodes that are being repaired.

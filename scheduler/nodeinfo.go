@@ -107,3 +107,42 @@ func (p *podInfo) same(q *podInfo) bool {
 		p.priority == q.priority && p.controller == q.controller &&
 		(p.pod.DeletionTimestamp == nil) == (q.pod.DeletionTimestamp == nil) && maps.Equal(p.pod.Labels, q.pod.Labels)
 }
+
+// clone is the node with pods of its own, to add and remove some.
+func (n *NodeInfo) clone() *NodeInfo {
+	c := &NodeInfo{
+		Node: n.Node, pods: maps.Clone(n.pods), nominated: n.nominated, images: n.images, allocatable: n.allocatable,
+		requested: n.requested, scored: n.scored, ports: maps.Clone(n.ports), controlled: maps.Clone(n.controlled), slot: n.slot,
+	}
+	c.requested.extended, c.scored.extended = maps.Clone(n.requested.extended), maps.Clone(n.scored.extended)
+	return c
+}
+
+func (n *NodeInfo) put(p *podInfo) {
+	if n.pods == nil {
+		n.pods = map[types.UID]*podInfo{}
+	}
+	n.pods[p.pod.UID] = p
+	n.take(p, 1)
+}
+
+func (n *NodeInfo) drop(p *podInfo) {
+	delete(n.pods, p.pod.UID)
+	n.take(p, -1)
+}
+
+// crowded is the node with the pods that are nominated for it, as far as they go before a pod of the priority; nil
+// where there are none. The pod itself is not among them.
+func (n *NodeInfo) crowded(priority int32, uid types.UID) *NodeInfo {
+	var c *NodeInfo
+	for _, p := range n.nominated {
+		if p.priority < priority || p.pod.UID == uid {
+			continue
+		}
+		if c == nil {
+			c = n.clone()
+		}
+		c.put(p)
+	}
+	return c
+}

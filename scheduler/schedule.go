@@ -189,11 +189,6 @@ func firstRejection(p *Profile, s *shape, n *NodeInfo) *Rejection {
 	return nil
 }
 
-// notPinned rejects the nodes that a pod for named nodes does not name. Upstream does not even ask them.
-func notPinned() *Rejection {
-	return reject(NodeAffinity, true, "node(s) didn't satisfy plugin(s) [NodeAffinity]")
-}
-
 // rank compares the groups: last of the filters, PodTopologySpread and InterPodAffinity; then the scores, normalized
 // over all that are left.
 func rank(p *Profile, v view) []standing {
@@ -238,24 +233,6 @@ func compare(p *Profile, s *shape, groups []*group, standings []standing) {
 		filterSpread(&s.spread, groups, standings)
 	}
 	filterAffinity(&s.affinity, groups, standings)
-}
-
-func normalize(standings []standing, at int, reverse bool) {
-	var most int64
-	for g := range standings {
-		if standings[g].rejection == nil {
-			most = max(most, standings[g].raws[at])
-		}
-	}
-	for g := range standings {
-		score := &standings[g].scores[at]
-		if most > 0 {
-			*score = maxScore * standings[g].raws[at] / most
-		}
-		if reverse {
-			*score = maxScore - *score
-		}
-	}
 }
 
 // decider is all that a decision is made from.

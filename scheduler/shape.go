@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,42 +72,8 @@ func newShape(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 	return s
 }
 
-// ignores reports whether NodeResourcesFit leaves the resource to others.
-func (p *Profile) ignores(name corev1.ResourceName) bool {
-	group, _, _ := strings.Cut(string(name), "/")
-	return slices.Contains(p.IgnoredResources, string(name)) || slices.Contains(p.IgnoredResourceGroups, group)
-}
-
 // compares reports whether some filter judges a node by others.
 func (s *shape) compares() bool { return len(s.spread.hard) > 0 || s.affinity.filters }
-
-// pins are the nodes named by required affinity of the form that DaemonSets use: each term has a matchFields
-// requirement metadata.name In. Nil where some term leaves the node open.
-func pins(pod *corev1.Pod) sets.Set[string] {
-	a := pod.Spec.Affinity
-	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return nil
-	}
-	all := sets.New[string]()
-	for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		var named sets.Set[string]
-		for _, field := range term.MatchFields {
-			if field.Key != metav1.ObjectNameField || field.Operator != corev1.NodeSelectorOpIn {
-				continue
-			}
-			if names := sets.New(field.Values...); named == nil {
-				named = names
-			} else {
-				named = named.Intersection(names)
-			}
-		}
-		if named == nil {
-			return nil
-		}
-		all = all.Union(named)
-	}
-	return all
-}
 
 // shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape,
 // because it is asked for with every pod. Of the pod's labels it has only what they do: the pods of a StatefulSet,

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 )
 
@@ -213,4 +216,57 @@ func (p *Preemption) prioritySum() int64 {
 		sum += int64(schedulinghelpers.PodPriority(v)) + math.MaxInt32 + 1
 	}
 	return sum
+}
+
+// budgets are the PodDisruptionBudgets, by namespace and name.
+type budgets map[types.NamespacedName]*budget
+
+type budget struct {
+	selector  labels.Selector
+	allowed   int32
+	disrupted map[string]bool // pods whose disruption is counted already
+}
+
+// SetBudget puts in a PodDisruptionBudget. That helps nobody: a budget only ranks victims.
+func (s *Snapshot) SetBudget(b *policyv1.PodDisruptionBudget) Change {
+	disrupted := map[string]bool{}
+	for pod := range b.Status.DisruptedPods {
+		disrupted[pod] = true
+	}
+	s.budgets[types.NamespacedName{Namespace: b.Namespace, Name: b.Name}] = &budget{
+		selector: readSelector(b.Spec.Selector), allowed: b.Status.DisruptionsAllowed, disrupted: disrupted,
+	}
+	return 0
+}
+
+// RemoveBudget takes a PodDisruptionBudget away.
+func (s *Snapshot) RemoveBudget(b *policyv1.PodDisruptionBudget) Change {
+	delete(s.budgets, types.NamespacedName{Namespace: b.Namespace, Name: b.Name})
+	return 0
+}
+
+// split tells those of the pods whose eviction a budget would not allow, if they are evicted in this order, from the
+// others.
+func (b budgets) split(pods []*podInfo) (violating, others []*podInfo) {
+	left := map[*budget]int32{}
+	for _, p := range pods {
+		violates := false
+		for name, budget := range b {
+			if name.Namespace != p.pod.Namespace || len(p.pod.Labels) == 0 || budget.selector.Empty() ||
+				budget.disrupted[p.pod.Name] || !budget.selector.Matches(labels.Set(p.pod.Labels)) {
+				continue
+			}
+			if _, ok := left[budget]; !ok {
+				left[budget] = budget.allowed
+			}
+			left[budget]--
+			violates = violates || left[budget] < 0
+		}
+		if violates {
+			violating = append(violating, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	return violating, others
 }

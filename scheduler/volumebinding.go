@@ -127,29 +127,6 @@ func appendVolumes(b []byte, p *Profile, s *Snapshot, pod *corev1.Pod) []byte {
 	return b
 }
 
-// checkVolumeRestrictions: a claim with access mode ReadWriteOncePod is for one pod in the cluster.
-func checkVolumeRestrictions(s *shape, n *NodeInfo) *Rejection {
-	for _, node := range s.volumes.users {
-		if node == n.Node.Name && !n.usesAny(s.volumes.unshared) {
-			continue // the user has left, or is left out in a trial
-		}
-		return reject(VolumeRestrictions, false,
-			"node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode")
-	}
-	return nil
-}
-
-func (n *NodeInfo) usesAny(claims []types.NamespacedName) bool {
-	for _, p := range n.pods {
-		for _, claim := range claims {
-			if p.pod.Namespace == claim.Namespace && slices.Contains(p.claims, claim.Name) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // checkVolumeBinding: the volumes of the pod's claims can be reached from the node.
 func checkVolumeBinding(s *shape, n *NodeInfo) *Rejection {
 	v := &s.volumes
@@ -165,62 +142,4 @@ func checkVolumeBinding(s *shape, n *NodeInfo) *Rejection {
 		return reject(VolumeBinding, true, "node(s) didn't find available persistent volumes to bind")
 	}
 	return nil
-}
-
-// useClaims counts the claims of a pod on the node, sign times.
-func (s *Snapshot) useClaims(p *podInfo, node string, sign int) {
-	for _, name := range p.claims {
-		s.claimsAt++
-		key := types.NamespacedName{Namespace: p.pod.Namespace, Name: name}
-		if s.claimUsers[key] == nil {
-			s.claimUsers[key] = map[string]int{}
-		}
-		if s.claimUsers[key][node] += sign; s.claimUsers[key][node] == 0 {
-			delete(s.claimUsers[key], node)
-		}
-		if len(s.claimUsers[key]) == 0 {
-			delete(s.claimUsers, key)
-		}
-	}
-}
-
-// SetClaim puts in a PersistentVolumeClaim.
-func (s *Snapshot) SetClaim(claim *corev1.PersistentVolumeClaim) Change {
-	s.claims[types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name}] = claim
-	return s.volumesChanged()
-}
-
-// RemoveClaim takes a PersistentVolumeClaim away.
-func (s *Snapshot) RemoveClaim(claim *corev1.PersistentVolumeClaim) Change {
-	delete(s.claims, types.NamespacedName{Namespace: claim.Namespace, Name: claim.Name})
-	return s.volumesChanged()
-}
-
-// SetVolume puts in a PersistentVolume.
-func (s *Snapshot) SetVolume(volume *corev1.PersistentVolume) Change {
-	s.volumes[volume.Name] = volume
-	return s.volumesChanged()
-}
-
-// RemoveVolume takes a PersistentVolume away.
-func (s *Snapshot) RemoveVolume(volume *corev1.PersistentVolume) Change {
-	delete(s.volumes, volume.Name)
-	return s.volumesChanged()
-}
-
-// SetClass puts in a StorageClass.
-func (s *Snapshot) SetClass(class *storagev1.StorageClass) Change {
-	s.classes[class.Name] = class
-	return s.volumesChanged()
-}
-
-// RemoveClass takes a StorageClass away.
-func (s *Snapshot) RemoveClass(class *storagev1.StorageClass) Change {
-	delete(s.classes, class.Name)
-	return s.volumesChanged()
-}
-
-func (s *Snapshot) volumesChanged() Change {
-	s.claimsAt++
-	return volumesChanged
 }

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -25,41 +24,6 @@ func (s *Scheduler) waiting() (first string, ready int) {
 func (s *Scheduler) behind() int {
 	_, ready := s.waiting()
 	return max(ready-1, 0)
-}
-
-// idle says that pop would find nothing.
-func (q *queue) idle(now time.Time) bool {
-	return q.active.Len()+q.backoff.Len() == 0 && (q.failed.Len() == 0 || q.failed.pods[0].until.After(now))
-}
-
-// ready is the pod that pop would take out, and how many pods it could. It counts what pop would make active first.
-func (q *queue) ready(now time.Time) (*corev1.Pod, int) {
-	var first *queuedPod
-	count := 0
-	note := func(item *queuedPod) {
-		count++
-		if first == nil || byPriority(item, first) {
-			first = item
-		}
-	}
-	if q.active.Len() > 0 {
-		note(q.active.pods[0])
-		count = q.active.Len()
-	}
-	for _, waiting := range []*podHeap{&q.backoff, &q.failed} {
-		for _, item := range waiting.pods {
-			if !item.until.After(now) {
-				note(item)
-			}
-		}
-	}
-	if first == nil && q.backoff.Len() > 0 {
-		return q.backoff.pods[0].pod, q.backoff.Len()
-	}
-	if first == nil {
-		return nil, 0
-	}
-	return first.pod, count
 }
 
 // decided says what a decision was.

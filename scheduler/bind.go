@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -127,57 +126,6 @@ func (s *Scheduler) annotate(ctx context.Context, pod *corev1.Pod, annotation st
 	}
 }
 
-// reportError says on the pod that an attempt ended in an error.
-func (s *Scheduler) reportError(ctx context.Context, pod *corev1.Pod, message string) {
-	s.setCondition(ctx, pod, corev1.PodReasonSchedulerError, message)
-	s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
-}
-
-// repeatAfter is how long an Event stands before the same is said again of a pod that still fits nowhere.
-const repeatAfter = 5 * time.Minute
-
-// reportUnschedulable says why the pod fits nowhere, unless that has just been said; nil where there is nothing to
-// say.
-func (s *Scheduler) reportUnschedulable(item *queuedPod, message string) func(context.Context) {
-	now := s.clock.Now()
-	if item.message == message && now.Sub(item.reported) < repeatAfter {
-		return nil
-	}
-	item.message, item.reported = message, now
-	pod := item.pod
-	return func(ctx context.Context) {
-		s.setCondition(ctx, pod, corev1.PodReasonUnschedulable, message)
-		s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
-	}
-}
-
-// setCondition writes PodScheduled=False, if the pod does not say so already.
-func (s *Scheduler) setCondition(ctx context.Context, pod *corev1.Pod, reason, message string) {
-	if hasCondition(pod, reason, message) {
-		return
-	}
-	changed := metav1.NewTime(s.clock.Now())
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			changed = c.LastTransitionTime
-		}
-	}
-	_, err := s.patchStatus(ctx, pod, map[string]any{"conditions": []corev1.PodCondition{{
-		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: reason, Message: message,
-		LastTransitionTime: changed, ObservedGeneration: pod.Generation,
-	}}})
-	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		s.logger.Warn("condition not written", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
-	}
-}
-
-func hasCondition(pod *corev1.Pod, reason, message string) bool {
-	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse &&
-			c.Reason == reason && c.Message == message
-	})
-}
-
 // noteAtMost bounds an Event's note, in bytes; a longer one ends in " ...".
 const noteAtMost = 1024
 
@@ -206,4 +154,41 @@ func (s *Scheduler) event(ctx context.Context, pod *corev1.Pod, eventType, reaso
 	if err != nil && ctx.Err() == nil {
 		s.logger.Debug("event not written", "namespace", pod.Namespace, "pod", pod.Name, "reason", reason, "error", err)
 	}
+}
+
+// assumption is a pod that counts as placed although no event has shown it on its node yet.
+type assumption struct {
+	sequence uint64      // of the decision
+	pod      *corev1.Pod // with the node's name
+}
+
+// assumptions are the pods whose bindings are under way.
+type assumptions struct {
+	pods      map[types.UID]assumption
+	sequences []uint64 // theirs, increasing: every record of a decision names them
+}
+
+func (a *assumptions) has(uid types.UID) bool {
+	_, ok := a.pods[uid]
+	return ok
+}
+
+// add takes in an assumption, which is newer than the others, and than what was assumed of the same pod.
+func (a *assumptions) add(one assumption) {
+	a.remove(one.pod.UID)
+	a.pods[one.pod.UID] = one
+	a.sequences = append(a.sequences, one.sequence)
+}
+
+// remove takes out the pod's assumption and returns it, if there is one.
+func (a *assumptions) remove(uid types.UID) (assumption, bool) {
+	one, ok := a.pods[uid]
+	if !ok {
+		return assumption{}, false
+	}
+	delete(a.pods, uid)
+	if i, found := slices.BinarySearch(a.sequences, one.sequence); found {
+		a.sequences = slices.Delete(a.sequences, i, i+1)
+	}
+	return one, true
 }
