@@ -236,7 +236,7 @@ func (p *Profile) disable(name string, filter, post, score bool) error {
 	if err := known(name, filter, post, score); err != nil {
 		return err
 	}
-	if name == DefaultPreemption {
+	if pluginOf(name).postFilter != nil {
 		p.Preempts = false
 	}
 	if filter {
@@ -255,14 +255,15 @@ func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, post, score bool
 	if err := known(plugin.Name, filter, post, score); err != nil {
 		return err
 	}
-	if plugin.Name == DefaultPreemption {
+	row := pluginOf(plugin.Name)
+	if row.postFilter != nil {
 		p.Preempts = true
 	}
-	if filter && isFilter(plugin.Name) {
+	if filter && row.filters() {
 		p.Filters[plugin.Name] = true
 	}
-	weight, scored := defaultWeight(plugin.Name)
-	if !score || !scored {
+	weight := row.weight
+	if !score || weight == 0 {
 		return nil
 	}
 	if plugin.Weight != nil && *plugin.Weight != 0 {
@@ -277,39 +278,23 @@ func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, post, score bool
 
 // known reports a plugin that is not here, or that does nothing at the extension point.
 func known(name string, filter, post, score bool) error {
-	_, scored := defaultWeight(name)
-	if filter && isFilter(name) || score && scored || post && name == DefaultPreemption {
+	row := pluginOf(name)
+	if row != nil && (filter && row.filters() || score && row.weight > 0 || post && row.postFilter != nil) {
 		return nil
 	}
-	if isFilter(name) || scored || name == DefaultPreemption || always[name] != "" {
+	if row != nil || always[name] != "" {
 		return fmt.Errorf("plugin %q does nothing at this extension point", name)
 	}
 	return fmt.Errorf("there is no plugin %q; there are %v", name, pluginNames())
 }
 
-func isFilter(name string) bool {
-	return slices.ContainsFunc(filters(), func(f filter) bool { return f.name == name })
-}
-
-func defaultWeight(name string) (int64, bool) {
-	for _, s := range scores() {
-		if s.name == name {
-			return s.weight, true
-		}
-	}
-	return 0, false
-}
-
 func pluginNames() []string {
-	names := append(slices.Collect(maps.Keys(always)), DefaultPreemption)
-	for _, f := range filters() {
-		names = append(names, f.name)
-	}
-	for _, s := range scores() {
-		names = append(names, s.name)
+	names := slices.Collect(maps.Keys(always))
+	for _, row := range plugins() {
+		names = append(names, row.name)
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // onlySet reports the first field of the struct that is set although it is not among those honoured.

@@ -19,6 +19,21 @@ import (
 // node, and which pods, is decided as upstream documents it:
 // kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 
+var defaultPreemptionRow = plugin{
+	name:  DefaultPreemption,
+	reads: []string{"spec.preemptionPolicy"},
+	key: func(b []byte, _ *Profile, pod *corev1.Pod) []byte {
+		if pod.Spec.PreemptionPolicy != nil {
+			b = appendWord(b, string(*pod.Spec.PreemptionPolicy))
+		}
+		return b
+	},
+	prepare: func(s *shape, _ *Profile, _ *Snapshot, pod *corev1.Pod) {
+		s.preempts = pod.Spec.PreemptionPolicy == nil || *pod.Spec.PreemptionPolicy != corev1.PreemptNever
+	},
+	postFilter: preempt,
+}
+
 // Preemption is whom a pod drives out, and from where.
 type Preemption struct {
 	Node string
@@ -45,9 +60,20 @@ func (p *Preemption) Reason() string {
 	return sentence
 }
 
+// preempt adds to the decision how to make room, or why that does not help.
+func preempt(d decider, made Decision, standings []standing) Decision {
+	found, why, stays := d.preempt(&made, standings)
+	made.Preemption = found
+	if found == nil {
+		made.Message += " preemption: " + why
+		made.Withdrawn = !stays && d.snapshot.nominations[d.pod.UID] != ""
+	}
+	return made
+}
+
 // preempt finds the node and its victims, or says why there are none. stays: the pod keeps the node that it was
 // nominated for before.
-func preempt(d *decider, made *Decision, standings []standing) (found *Preemption, why string, stays bool) {
+func (d *decider) preempt(made *Decision, standings []standing) (found *Preemption, why string, stays bool) {
 	if !d.shape.preempts {
 		return nil, "not eligible due to preemptionPolicy=Never.", true
 	}
@@ -65,12 +91,12 @@ func preempt(d *decider, made *Decision, standings []standing) (found *Preemptio
 			helpful[i] |= word
 		}
 	}
-	d.found = d.candidates(helpful, made, reasons)
+	made.candidates = d.candidates(helpful, made, reasons)
 	slices.Sort(made.evenSo) // the order of the search depends on the pod
-	if len(d.found) == 0 {
+	if len(made.candidates) == 0 {
 		return nil, histogram(len(d.nodes), reasons), false
 	}
-	return pick(slices.Clone(d.found), hash(d.pod.UID)), "", false
+	return pick(slices.Clone(made.candidates), hash(d.pod.UID)), "", false
 }
 
 // waitsForVictims reports whether pods that were evicted for this one are still leaving its nominated node.

@@ -20,7 +20,7 @@ type trial struct {
 // newTrial is for one of the nodes in the group at from.
 func newTrial(p *Profile, v view, from int, uid types.UID) *trial {
 	t := &trial{profile: p, shape: v.shape, alone: v.alone, uid: uid}
-	if !v.shape.compares() {
+	if !v.shape.compares {
 		return t
 	}
 	t.groups = append(slices.Clone(v.groups), &group{size: 1})
@@ -33,7 +33,7 @@ func newTrial(p *Profile, v view, from int, uid types.UID) *trial {
 // ask is the first no of the node as it would be: with the pods nominated for it, and without them.
 func (t *trial) ask(n *NodeInfo) *Rejection {
 	v := judge(t.profile, t.shape, n, t.alone, t.uid)
-	if v.rejection != nil || !t.shape.compares() {
+	if v.rejection != nil || !t.shape.compares {
 		return v.rejection
 	}
 	if v.crowd != nil {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// A filter is one small file, with one function that says no, and one row in filters, with the events that may turn
-// the no into a yes. This one keeps pods off nodes that are being repaired.
+// A plugin is one small file, with its row and the row's functions. This one is a filter that keeps pods off nodes that are
+// being repaired, and says which changes may turn its no into a yes.
 
 const repairLabel = "example.com/under-repair"
 
@@ -16,11 +16,11 @@ func checkRepair(_ *shape, n *NodeInfo) *Rejection {
 	return reject("Repair", true, "node(s) were under repair")
 }
 
-var repairRow = filter{name: "Repair", check: checkRepair, helps: nodeAdded | nodeLabels}
+var repairRow = plugin{name: "Repair", check: checkRepair, helps: nodeAdded | nodeLabels}
 
 func Example_filter() {
 	profile := DefaultProfile()
-	profile.filters = append(profile.filters, repairRow) // in the program: a row of filters()
+	profile.filters = append(profile.filters, repairRow) // in the program: a row of plugins()
 
 	snapshot := NewSnapshot()
 	snapshot.SetNode(testNode("node-1", nodeResources("4", "8Gi"), nil))

@@ -9,9 +9,6 @@ type Explanation struct {
 	Decision Decision
 	// Nodes are all nodes by name.
 	Nodes []NodeExplanation
-
-	// preemptions are those that Decision.Preemption was chosen from.
-	preemptions []*Preemption
 }
 
 // NodeExplanation is one node's line of the table.
@@ -50,7 +47,6 @@ func explain(p *Profile, snapshot *Snapshot, pod *corev1.Pod, said *opinions) Ex
 		said.apply(nodes, standings)
 	}
 	e := Explanation{Decision: d.decide(standings)}
-	e.preemptions = d.found
 	for i, n := range nodes {
 		e.Nodes = append(e.Nodes, explainNode(p, s, n, standings[i]))
 	}

@@ -33,7 +33,7 @@ func (s *Scheduler) preemptWithExtenders(ctx context.Context, item *queuedPod, e
 		return e.Decision, nil
 	}
 	on := places{}
-	for _, p := range e.preemptions {
+	for _, p := range e.Decision.candidates {
 		on[p.Node] = map[types.UID]*corev1.Pod{}
 		for uid, pod := range s.snapshot.existing(p.Node).pods {
 			on[p.Node][uid] = pod.pod
@@ -41,7 +41,7 @@ func (s *Scheduler) preemptWithExtenders(ctx context.Context, item *queuedPod, e
 	}
 	var left []*Preemption
 	var err error
-	s.unlocked(func() { left, err = askPreemptors(ctx, asked, item.pod, e.preemptions, on) })
+	s.unlocked(func() { left, err = askPreemptors(ctx, asked, item.pod, e.Decision.candidates, on) })
 	if err != nil {
 		return Decision{}, err
 	}

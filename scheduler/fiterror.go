@@ -23,14 +23,8 @@ func (d *decider) explainFailure(made *Decision, standings []standing) {
 	if r := d.shape.volumes.refused; r != nil {
 		made.Message = fmt.Sprintf("0/%d nodes are available: %s.", made.Nodes, r.Reasons[0])
 	}
-	if !d.profile.Preempts {
-		return
-	}
-	found, why, stays := preempt(d, made, standings)
-	made.Preemption = found
-	if found == nil {
-		made.Message += " preemption: " + why
-		made.Withdrawn = !stays && d.snapshot.nominations[d.pod.UID] != ""
+	for _, postFilter := range d.profile.postFilters {
+		*made = postFilter(*d, *made, standings)
 	}
 }
 

@@ -1,14 +1,31 @@
 package scheduler
 
 import (
-	"encoding/binary"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// ImageLocality prefers nodes that have the pod's images already. An image counts by its size and by the share of
-// nodes that have it, so that pods do not heap up on the one node that pulled an image first.
+// ImageLocality prefers nodes that have the pod's images already. An image counts by its size and by the share of nodes
+// that have it, so that pods do not heap up on the one node that pulled an image first.
+var imageLocalityRow = plugin{
+	name:      ImageLocality,
+	reads:     []string{"spec.containers.image", "spec.initContainers.image"},
+	key:       appendImages,
+	prepare:   func(s *shape, _ *Profile, _ *Snapshot, pod *corev1.Pod) { s.images = podImages(pod) },
+	compares:  &comparison{place: imageLocalityFacts, facts: imageSizes, feasibleOnly: true},
+	weight:    1,
+	normalize: scoreImages,
+}
+
+func appendImages(b []byte, p *Profile, pod *corev1.Pod) []byte {
+	if p.Weights[ImageLocality] > 0 {
+		for _, image := range podImages(pod) {
+			b = appendWord(b, image)
+		}
+	}
+	return b
+}
 
 // Sums of sizes up to the first are worth nothing, and from the second on, for each container, no more.
 const (
@@ -63,15 +80,15 @@ func (s *Snapshot) setImages(n *NodeInfo, sizes map[string]int64) {
 	}
 }
 
-// imagesOf are the sizes of the pod's images on the node, 0 for those that it has not; nil where it has none.
-func imagesOf(s *shape, n *NodeInfo) []int64 {
-	var sizes []int64
+// imageSizes are the sizes of the pod's images on the node, 0 for those that it lacks; nil where it has none.
+func imageSizes(s *shape, n *NodeInfo, _ []bool) []fact {
+	var sizes []fact
 	for i, name := range s.images {
 		if size, ok := n.images[name]; ok {
 			if sizes == nil {
-				sizes = make([]int64, len(s.images))
+				sizes = make([]fact, len(s.images))
 			}
-			sizes[i] = size
+			sizes[i].count = size
 		}
 	}
 	return sizes
@@ -81,23 +98,16 @@ func imagesOf(s *shape, n *NodeInfo) []int64 {
 func scoreImages(v view, standings []standing, at int) {
 	nodes := float64(len(v.snapshot.Nodes()))
 	for g, group := range v.groups {
-		if standings[g].rejection != nil || group.images == nil {
+		sizes := group.facts[imageLocalityFacts]
+		if standings[g].rejection != nil || sizes == nil {
 			continue
 		}
 		var sum int64
-		for i, size := range group.images {
-			sum += int64(float64(size) * (float64(v.snapshot.imageNodes[v.shape.images[i]]) / nodes))
+		for i, size := range sizes {
+			sum += int64(float64(size.count) * (float64(v.snapshot.imageNodes[v.shape.images[i]]) / nodes))
 		}
 		most := int64(maxImagesContainer * len(v.shape.images))
 		standings[g].raws[at] = sum
 		standings[g].scores[at] = maxScore * (min(max(sum, minImages), most) - minImages) / (most - minImages)
 	}
-}
-
-func imagesKey(sizes []int64) string {
-	var b []byte
-	for _, size := range sizes {
-		b = binary.AppendVarint(b, size)
-	}
-	return string(b)
 }

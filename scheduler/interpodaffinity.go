@@ -2,13 +2,67 @@ package scheduler
 
 import (
 	"math"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// InterPodAffinity is about who is near whom. Like PodTopologySpread it works in two steps: each node states its own
-// pods (nearOf), and then all nodes together give the verdicts (filterAffinity) and the scores (scoreAffinity). It
-// looks both ways: what the pod asks of those that are there, and what they ask of it.
+// InterPodAffinity is about who is near whom. It looks both ways: what the pod asks of those that are there, and what they
+// ask of it.
+var interPodAffinityRow = plugin{
+	name:       InterPodAffinity,
+	reads:      []string{"metadata.namespace", "metadata.labels", "spec.affinity.podAffinity", "spec.affinity.podAntiAffinity"},
+	key:        appendTerms,
+	clusterKey: appendPlacedTerms,
+	prepare:    prepareAffinity,
+	compares: &comparison{
+		place: interPodAffinityFacts, keys: (*shape).affinityKeys, facts: affinityFacts, filter: filterAffinity,
+	},
+	helps:     nodeAdded | nodeRemoved | nodeLabels | podRemoved | podPlaced | namespacesLabelled,
+	hint:      hintAffinity,
+	weight:    2,
+	normalize: scoreAffinity,
+}
+
+// appendTerms adds the pod's terms, and of its labels only what they do: the pods of a StatefulSet, each labelled with its
+// name, have one shape.
+func appendTerms(b []byte, _ *Profile, pod *corev1.Pod) []byte {
+	needy := false
+	for _, w := range writtenTerms(pod) {
+		b = appendWord(b, w.name(pod))
+		needy = needy || w.kind == needs
+	}
+	if needy { // whether the pod itself is meant
+		b = appendJSON(b, pod.Labels)
+	}
+	return b
+}
+
+// appendPlacedTerms adds which terms of placed pods mean the pod.
+func appendPlacedTerms(b []byte, p *Profile, snapshot *Snapshot, pod *corev1.Pod) []byte {
+	for _, t := range snapshot.terms.matching(p, pod, snapshot.namespaces) {
+		b = append(strconv.AppendUint(b, t.id, 10), ';')
+	}
+	for _, w := range writtenTerms(pod) {
+		if w.NamespaceSelector != nil { // the namespaces that it selects are part of the shape
+			return append(strconv.AppendUint(b, snapshot.namespacesAt, 10), 'n')
+		}
+	}
+	return b
+}
+
+func prepareAffinity(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod) {
+	s.affinity = newAffinity(p, snapshot, pod)
+	s.compares = s.compares || s.affinity.filters
+}
+
+func (s *shape) affinityKeys() []string {
+	keys := make([]string, len(s.affinity.tallies))
+	for i := range keys {
+		keys[i] = s.affinity.tallies[i].key
+	}
+	return keys
+}
 
 // affinity is what a pod and the placed pods ask of each other.
 type affinity struct {
@@ -112,9 +166,8 @@ func statesPreference(pod *corev1.Pod) bool {
 	return false
 }
 
-// nearOf is what the node states for each tally. alone says for which of them no two nodes share a domain; nil means
-// for none. Pods that are being deleted count until they are gone.
-func nearOf(s *shape, n *NodeInfo, alone []bool) []fact {
+// affinityFacts are the node's, one for each tally. Pods that are being deleted count until they are gone.
+func affinityFacts(s *shape, n *NodeInfo, alone []bool) []fact {
 	a := &s.affinity
 	if len(a.tallies) == 0 {
 		return nil
@@ -160,7 +213,7 @@ func (a *affinity) sums(groups []*group) []domains {
 	for i := range all {
 		all[i].counts = map[string]int64{}
 		for _, g := range groups {
-			if f := g.near[i]; f.has && !f.alone && f.count != 0 {
+			if f := g.facts[interPodAffinityFacts][i]; f.has && !f.alone && f.count != 0 {
 				all[i].counts[f.domain] += f.count * int64(g.size)
 			}
 		}
@@ -169,14 +222,15 @@ func (a *affinity) sums(groups []*group) []domains {
 }
 
 // filterAffinity rejects the groups that are not near enough to some pods, or too near to others.
-func filterAffinity(a *affinity, groups []*group, standings []standing) {
+func filterAffinity(s *shape, groups []*group, standings []standing) {
+	a := &s.affinity
 	if !a.filters {
 		return
 	}
 	all, first := a.sums(groups), a.matchesSelf && !a.anyNear(groups)
 	for g, group := range groups {
 		if standings[g].rejection == nil {
-			standings[g].rejection = checkAffinity(a, all, first, group.near)
+			standings[g].rejection = checkAffinity(a, all, first, group.facts[interPodAffinityFacts])
 		}
 	}
 }
@@ -188,7 +242,7 @@ func (a *affinity) anyNear(groups []*group) bool {
 			continue
 		}
 		for _, g := range groups {
-			if g.size > 0 && g.near[i].count > 0 {
+			if g.size > 0 && g.facts[interPodAffinityFacts][i].count > 0 {
 				return true
 			}
 		}
@@ -219,7 +273,8 @@ func checkAffinity(a *affinity, all []domains, first bool, facts []fact) *Reject
 
 // scoreAffinity sets the raw scores and the scores of the groups that are left: the lowest sum of preferences becomes
 // 0, the highest maxScore.
-func scoreAffinity(a *affinity, groups []*group, standings []standing, at int) {
+func scoreAffinity(v view, standings []standing, at int) {
+	a, groups := &v.shape.affinity, v.groups
 	all := a.sums(groups)
 	least, most := int64(math.MaxInt64), int64(math.MinInt64)
 	for g, group := range groups {
@@ -228,7 +283,7 @@ func scoreAffinity(a *affinity, groups []*group, standings []standing, at int) {
 		}
 		var raw int64
 		for i, t := range a.tallies {
-			if f := group.near[i]; t.purpose == liking && f.has {
+			if f := group.facts[interPodAffinityFacts][i]; t.purpose == liking && f.has {
 				raw += all[i].count(f)
 			}
 		}

@@ -4,18 +4,42 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
-// scoreNodeAffinity adds up the weights of the preferred terms that the node matches.
-func scoreNodeAffinity(p *Profile, s *shape, n *NodeInfo) int64 {
-	var sum int64
-	if s.preferred != nil {
-		sum += s.preferred.Score(n.Node)
+var nodeAffinityRow = plugin{
+	name:      NodeAffinity,
+	reads:     []string{"spec.nodeSelector", "spec.affinity.nodeAffinity"},
+	key:       appendNodeAffinity,
+	prepare:   prepareNodeAffinity,
+	check:     checkNodeAffinity,
+	helps:     nodeAdded | nodeLabels,
+	weight:    2,
+	score:     scoreNodeAffinity,
+	normalize: normalizeToMost,
+}
+
+func appendNodeAffinity(b []byte, _ *Profile, pod *corev1.Pod) []byte {
+	b = append(b, 'a')
+	if len(pod.Spec.NodeSelector) > 0 {
+		b = appendJSON(b, pod.Spec.NodeSelector)
 	}
-	if p.AddedAffinity.preferred != nil {
-		sum += p.AddedAffinity.preferred.Score(n.Node)
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
+		b = appendJSON(b, a.NodeAffinity)
 	}
-	return sum
+	return b
+}
+
+func prepareNodeAffinity(s *shape, p *Profile, _ *Snapshot, pod *corev1.Pod) {
+	s.required, s.added = nodeaffinity.GetRequiredNodeAffinity(pod), p.AddedAffinity.required
+	if p.Filters[NodeAffinity] {
+		s.pins = pins(pod)
+	}
+	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
+		// The API server refuses terms that cannot be read, so an error can only mean that nothing is preferred.
+		s.preferred, _ = nodeaffinity.NewPreferredSchedulingTerms(
+			a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
 }
 
 // checkNodeAffinity: what the configuration adds, nodeSelector, and the required terms of node affinity.
@@ -27,6 +51,18 @@ func checkNodeAffinity(s *shape, n *NodeInfo) *Rejection {
 		return nil
 	}
 	return reject(NodeAffinity, true, "node(s) didn't match Pod's node affinity/selector")
+}
+
+// scoreNodeAffinity adds up the weights of the preferred terms that the node matches.
+func scoreNodeAffinity(p *Profile, s *shape, n *NodeInfo) int64 {
+	var sum int64
+	if s.preferred != nil {
+		sum += s.preferred.Score(n.Node)
+	}
+	if p.AddedAffinity.preferred != nil {
+		sum += p.AddedAffinity.preferred.Score(n.Node)
+	}
+	return sum
 }
 
 // notPinned rejects the nodes that a pod for named nodes does not name. Upstream does not even ask them.

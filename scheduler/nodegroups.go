@@ -83,7 +83,7 @@ func (t *table) update(p *Profile, snapshot *Snapshot) {
 	nodes := snapshot.Nodes()
 	if t.rows == nil || snapshot.epoch > t.clock {
 		t.rows, t.groups, t.index = make([]*group, len(nodes)), nil, map[outcome]*group{}
-		t.alone = standAlone(t.shape, snapshot)
+		t.alone = standAlone(p, t.shape, snapshot)
 		for _, n := range nodes {
 			t.place(p, n)
 		}
@@ -134,28 +134,12 @@ func (t *table) drop(empty *group) {
 }
 
 func (v *verdict) outcome() outcome {
-	facts := factsKey(v.facts) + factsKey(v.near) + imagesKey(v.images)
+	var space [64]byte
+	b := v.facts.append(space[:0])
 	if v.crowd != nil {
-		facts += factsKey(v.crowd.facts) + factsKey(v.crowd.near)
+		b = v.crowd.facts.append(b)
 	}
-	return outcome{rejection: v.rejection.key(), raws: v.raws, facts: facts}
-}
-
-// alone says which domains are one node each, such as a hostname: for each constraint of spreading, and for each tally
-// of affinity. The zero value says none.
-type alone struct {
-	spread, near []bool
-}
-
-func standAlone(s *shape, snapshot *Snapshot) alone {
-	a := alone{make([]bool, s.spread.len()), make([]bool, len(s.affinity.tallies))}
-	for i := range a.spread {
-		a.spread[i] = snapshot.standAlone(s.spread.at(i).key)
-	}
-	for i := range a.near {
-		a.near[i] = snapshot.standAlone(s.affinity.tallies[i].key)
-	}
-	return a
+	return outcome{rejection: v.rejection.key(), raws: v.raws, facts: string(b)}
 }
 
 // newPinned is the shape of a pod for named nodes, such as a DaemonSet's; nil for other pods, and where the nodes not
@@ -173,8 +157,12 @@ func newPinned(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 
 func pinnedGroups(p *Profile, s *shape, snapshot *Snapshot) []*group {
 	nodes := snapshot.Nodes()
-	blank := make([]fact, s.spread.len())
-	others := &group{verdict: verdict{rejection: notPinned(), facts: blank}, size: len(nodes)}
+	others := &group{verdict: verdict{rejection: notPinned()}, size: len(nodes)}
+	for _, c := range p.comparisons {
+		if c.keys != nil {
+			others.facts[c.place] = make([]fact, len(c.keys(s))) // their pods count for nothing
+		}
+	}
 	if s.volumes.refused != nil {
 		others.rejection = s.volumes.refused
 	}

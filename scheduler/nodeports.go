@@ -1,8 +1,32 @@
 package scheduler
 
 import (
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 )
+
+var nodePortsRow = plugin{
+	name: NodePorts,
+	reads: []string{
+		"spec.containers.ports.hostIP", "spec.containers.ports.hostPort", "spec.containers.ports.protocol",
+		"spec.initContainers.ports.hostIP", "spec.initContainers.ports.hostPort", "spec.initContainers.ports.protocol",
+		"spec.initContainers.restartPolicy", // only those of sidecars count
+	},
+	key:     appendHostPorts,
+	prepare: func(s *shape, _ *Profile, _ *Snapshot, pod *corev1.Pod) { s.ports = hostPorts(pod) },
+	check:   checkNodePorts,
+	helps:   nodeAdded | podRemoved,
+}
+
+func appendHostPorts(b []byte, _ *Profile, pod *corev1.Pod) []byte {
+	b = append(b, 'p')
+	for _, port := range hostPorts(pod) {
+		b = appendWord(appendWord(b, port.ip), string(port.protocol))
+		b = strconv.AppendInt(b, int64(port.port), 10)
+	}
+	return b
+}
 
 // checkNodePorts: a port of the node belongs to one pod at a time.
 func checkNodePorts(s *shape, n *NodeInfo) *Rejection {

@@ -6,6 +6,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+var nodeResourcesBalancedAllocationRow = plugin{
+	name:   NodeResourcesBalancedAllocation,
+	reads:  podRequestFields, // in NodeResourcesFit's key, and prepared by it
+	weight: 1,
+	score:  scoreBalancedAllocation,
+}
+
 // scoreBalancedAllocation is how much more evenly the node's resources would be taken with the pod than without: 75
 // is no difference, 100 and 50 are the ends. A pod that asks for none of the resources gives every node 0.
 func scoreBalancedAllocation(p *Profile, s *shape, n *NodeInfo) int64 {

@@ -9,6 +9,65 @@ import (
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 )
 
+// podRequestFields are the fields that a pod's requests are read from.
+var podRequestFields = []string{
+	"spec.containers.resources.requests", "spec.initContainers.resources.requests", "spec.initContainers.restartPolicy",
+	"spec.overhead", "spec.resources.requests",
+}
+
+var nodeResourcesFitRow = plugin{
+	name:    NodeResourcesFit,
+	reads:   podRequestFields,
+	key:     appendRequests,
+	prepare: prepareNodeResourcesFit,
+	check:   checkNodeResourcesFit,
+	helps:   nodeAdded | nodeAllocatable | podRemoved,
+	weight:  1,
+	score:   scoreNodeResourcesFit,
+}
+
+func appendRequests(b []byte, _ *Profile, pod *corev1.Pod) []byte {
+	return appendAmounts(appendAmounts(append(b, 'r'), requests(pod, false)), scoredRequests(pod, false))
+}
+
+func prepareNodeResourcesFit(s *shape, p *Profile, _ *Snapshot, pod *corev1.Pod) {
+	s.requests, s.scored = requests(pod, false), scoredRequests(pod, false)
+	s.extended = slices.DeleteFunc(s.requests.extendedNames(), p.ignores)
+}
+
+// checkNodeResourcesFit: what the pod requests is at most what the node has left. Only requests count, never limits
+// or use. A request above all that the node has cannot be met by evicting others.
+func checkNodeResourcesFit(s *shape, n *NodeInfo) *Rejection {
+	var reasons []string
+	unresolvable := false
+	if n.requested.pods+1 > n.allocatable.pods {
+		reasons = append(reasons, "Too many pods")
+	}
+	check := func(name corev1.ResourceName, wanted, allocatable, taken int64) {
+		if wanted > 0 && wanted > allocatable-taken {
+			reasons = append(reasons, "Insufficient "+string(name))
+			unresolvable = unresolvable || wanted > allocatable
+		}
+	}
+	want, have, used := &s.requests, &n.allocatable, &n.requested
+	check(corev1.ResourceCPU, want.milliCPU, have.milliCPU, used.milliCPU)
+	check(corev1.ResourceMemory, want.memory, have.memory, used.memory)
+	check(corev1.ResourceEphemeralStorage, want.ephemeralStorage, have.ephemeralStorage, used.ephemeralStorage)
+	for _, name := range s.extended {
+		check(name, want.extended[name], have.extended[name], used.extended[name])
+	}
+	if reasons == nil {
+		return nil
+	}
+	return reject(NodeResourcesFit, unresolvable, reasons...)
+}
+
+// ignores reports whether NodeResourcesFit leaves the resource to others.
+func (p *Profile) ignores(name corev1.ResourceName) bool {
+	group, _, _ := strings.Cut(string(name), "/")
+	return slices.Contains(p.IgnoredResources, string(name)) || slices.Contains(p.IgnoredResourceGroups, group)
+}
+
 // scoreNodeResourcesFit is the weighted mean, over the strategy's resources, of what would be left (LeastAllocated)
 // or taken (MostAllocated) with the pod on the node, as a share of what there is, from 0 to 100; or of what a line
 // through given points makes of the share that is taken (RequestedToCapacityRatio).
@@ -74,37 +133,4 @@ func extended(name corev1.ResourceName) bool {
 		return false
 	}
 	return true
-}
-
-// checkNodeResourcesFit: what the pod requests is at most what the node has left. Only requests count, never limits
-// or use. A request above all that the node has cannot be met by evicting others.
-func checkNodeResourcesFit(s *shape, n *NodeInfo) *Rejection {
-	var reasons []string
-	unresolvable := false
-	if n.requested.pods+1 > n.allocatable.pods {
-		reasons = append(reasons, "Too many pods")
-	}
-	check := func(name corev1.ResourceName, wanted, allocatable, taken int64) {
-		if wanted > 0 && wanted > allocatable-taken {
-			reasons = append(reasons, "Insufficient "+string(name))
-			unresolvable = unresolvable || wanted > allocatable
-		}
-	}
-	want, have, used := &s.requests, &n.allocatable, &n.requested
-	check(corev1.ResourceCPU, want.milliCPU, have.milliCPU, used.milliCPU)
-	check(corev1.ResourceMemory, want.memory, have.memory, used.memory)
-	check(corev1.ResourceEphemeralStorage, want.ephemeralStorage, have.ephemeralStorage, used.ephemeralStorage)
-	for _, name := range s.extended {
-		check(name, want.extended[name], have.extended[name], used.extended[name])
-	}
-	if reasons == nil {
-		return nil
-	}
-	return reject(NodeResourcesFit, unresolvable, reasons...)
-}
-
-// ignores reports whether NodeResourcesFit leaves the resource to others.
-func (p *Profile) ignores(name corev1.ResourceName) bool {
-	group, _, _ := strings.Cut(string(name), "/")
-	return slices.Contains(p.IgnoredResources, string(name)) || slices.Contains(p.IgnoredResourceGroups, group)
 }

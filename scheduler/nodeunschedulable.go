@@ -4,6 +4,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+var nodeUnschedulableRow = plugin{
+	name:  NodeUnschedulable,
+	reads: []string{"spec.tolerations"}, // in TaintToleration's key
+	check: checkNodeUnschedulable,
+	helps: nodeAdded | nodeTaints,
+}
+
 // checkNodeUnschedulable: a cordoned node takes only pods that tolerate being there.
 func checkNodeUnschedulable(s *shape, n *NodeInfo) *Rejection {
 	if !n.Node.Spec.Unschedulable {

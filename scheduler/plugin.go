@@ -1,51 +1,111 @@
 package scheduler
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// maxScore is the best a node can get from one plugin, before the plugin's weight.
-const maxScore = 100
+// plugin is one row of the table: all that a plugin does. What it does not do is nil. It stands at the top of the file
+// that has the plugin's name.
+type plugin struct {
+	name string
 
-// normalization is how a plugin's raw scores become scores from 0 to maxScore, once all feasible nodes have theirs.
-type normalization int
+	// reads are the fields of a pod that the plugin reads. Whatever they say is part of the pod's shape, so that pods of
+	// one shape get one answer. key adds it to the shape's key, unless another row does so for a field that both read;
+	// clusterKey adds what the cluster says to it. (shape_test.go finds a field that is read and in no key.)
+	reads      []string
+	key        func(b []byte, p *Profile, pod *corev1.Pod) []byte
+	clusterKey func(b []byte, p *Profile, snapshot *Snapshot, pod *corev1.Pod) []byte
+	// prepare reads the fields into the shape, once for all nodes. (Upstream's PreFilter and PreScore.)
+	prepare func(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod)
 
-const (
-	asIs       normalization = iota // raw scores are in range already
-	toMost                          // the highest raw score becomes maxScore
-	toLeast                         // a raw score of 0 becomes maxScore, the highest becomes 0
-	bySpread                        // PodTopologySpread looks at all nodes at once: see podtopologyspread.go
-	byAffinity                      // InterPodAffinity does as well: see interpodaffinity.go
-	byImages                        // ImageLocality looks at how many nodes have an image: see imagelocality.go
-)
+	// check is the filter of a plugin that judges a node by itself; compares that of one that judges it by others.
+	check    func(*shape, *NodeInfo) *Rejection
+	compares *comparison
+	// helps are the changes of the cluster that can turn the filter's no into a yes. hint looks closer at a pod that came,
+	// went or changed; nil where each may help. (Upstream's EventsToRegister and its queueing hints.)
+	helps Change
+	hint  func(*shape, Change, *corev1.Pod) bool
 
-// score is one row of the table of scores.
-type score struct {
-	name      string
-	weight    int64 // upstream's default
-	raw       func(*Profile, *shape, *NodeInfo) int64
-	normalize normalization
+	// weight is what the plugin's scores are multiplied by, upstream's default; 0 for one that does not score.
+	weight int64
+	// score is the raw score of a node by itself. normalize brings the raw scores of all feasible nodes, which are at this
+	// index, to the range from 0 to maxScore; nil where they are in it.
+	score     func(*Profile, *shape, *NodeInfo) int64
+	normalize func(v view, standings []standing, at int)
+
+	// postFilter looks for a way where no node is left: the decision with what it found, or why there is none.
+	postFilter func(d decider, made Decision, standings []standing) Decision
 }
 
-// scores are upstream's default plugins and weights, as far as they are here. raws has one place for each.
-func scores() [scoreCount]score {
-	return [scoreCount]score{
-		{TaintToleration, 3, scoreTaintToleration, toLeast},
-		{NodeAffinity, 2, scoreNodeAffinity, toMost},
-		{NodeResourcesFit, 1, scoreNodeResourcesFit, asIs},
-		{NodeResourcesBalancedAllocation, 1, scoreBalancedAllocation, asIs},
-		{PodTopologySpread, 2, nil, bySpread},
-		{InterPodAffinity, 2, nil, byAffinity},
-		{ImageLocality, 1, nil, byImages},
+// comparison is how a plugin judges a node by others, in two steps: each node states facts, which is remembered of it; then
+// the facts of all groups of nodes together give the verdicts, and in the row's normalize the scores.
+type comparison struct {
+	place factsPlace
+	// keys are the labels of nodes by whose values the facts are added up, one for each fact; nil where none is.
+	keys func(*shape) []string
+	// facts are what one node states. alone says of which keys no two nodes have the same value; nil is of none.
+	facts func(s *shape, n *NodeInfo, alone []bool) []fact
+	// feasibleOnly: nodes that a filter rejects by themselves do not count, and state nothing.
+	feasibleOnly bool
+	// filter rejects groups.
+	filter func(s *shape, groups []*group, standings []standing)
+}
+
+// factsPlace is where a node's facts for one plugin are.
+type factsPlace int
+
+const (
+	podTopologySpreadFacts factsPlace = iota
+	interPodAffinityFacts
+	imageLocalityFacts
+	factsPlaces
+)
+
+// plugins is the table. Filters are asked in this order, upstream's, and the first no counts.
+func plugins() []plugin {
+	return []plugin{
+		nodeUnschedulableRow,
+		nodeNameRow,
+		taintTolerationRow,
+		nodeAffinityRow,
+		nodePortsRow,
+		nodeResourcesFitRow,
+		nodeResourcesBalancedAllocationRow,
+		volumeRestrictionsRow,
+		volumeBindingRow,
+		podTopologySpreadRow,
+		interPodAffinityRow,
+		imageLocalityRow,
+		defaultPreemptionRow,
 	}
 }
 
+// scoreCount is how many of them score.
 const scoreCount = 7
 
-// raws are one node's raw scores, in the order of scores.
+// maxScore is the best that a node can get from one plugin, before the plugin's weight.
+const maxScore = 100
+
+// raws are one node's raw scores, in the order of the table.
 type raws [scoreCount]int64
+
+// filters reports whether the plugin may reject nodes.
+func (row *plugin) filters() bool { return row.check != nil || row.comparesAll() }
+
+// comparesAll reports whether the plugin rejects a node because of others: then a change at one node may help at another.
+func (row *plugin) comparesAll() bool { return row.compares != nil && row.compares.filter != nil }
+
+// pluginOf is the plugin's row; nil where there is none.
+func pluginOf(name string) *plugin {
+	rows := plugins()
+	if i := slices.IndexFunc(rows, func(row plugin) bool { return row.name == name }); i >= 0 {
+		return &rows[i]
+	}
+	return nil
+}
 
 // Rejection is a filter's no to one node.
 type Rejection struct {
@@ -57,6 +117,10 @@ type Rejection struct {
 	Unresolvable bool `json:"unresolvable,omitempty"`
 	// OfPod: the no is to the pod, whatever the node; upstream's message counts no nodes then.
 	OfPod bool `json:"ofPod,omitempty"`
+}
+
+func reject(plugin string, unresolvable bool, reasons ...string) *Rejection {
+	return &Rejection{Plugin: plugin, Reasons: reasons, Unresolvable: unresolvable}
 }
 
 // key tells rejections apart.
@@ -71,46 +135,11 @@ func (r *Rejection) key() string {
 	return r.Plugin + resolvable + strings.Join(r.Reasons, "\n")
 }
 
-// filter is one row of the table of filters: a plugin's name, its question to one node, and the changes to the
-// cluster that can turn its no into a yes.
-type filter struct {
-	name  string
-	check func(*shape, *NodeInfo) *Rejection // nil for a plugin that asks about all nodes at once
-	helps Change
-	// hint looks closer at a pod that came, went or changed; nil where each may help.
-	hint func(*shape, Change, *corev1.Pod) bool
-}
+// normalizeToMost makes the highest raw score maxScore.
+func normalizeToMost(_ view, standings []standing, at int) { normalize(standings, at, false) }
 
-// compares reports whether the plugin judges a node by others: then a change at one node may help at another.
-func (f *filter) compares() bool { return f.check == nil }
-
-// filters are asked in this order, upstream's, and the first no counts.
-func filters() []filter {
-	return []filter{
-		{name: NodeUnschedulable, check: checkNodeUnschedulable, helps: nodeAdded | nodeTaints},
-		{name: NodeName, check: checkNodeName, helps: nodeAdded},
-		{name: TaintToleration, check: checkTaintToleration, helps: nodeAdded | nodeTaints},
-		{name: NodeAffinity, check: checkNodeAffinity, helps: nodeAdded | nodeLabels},
-		{name: NodePorts, check: checkNodePorts, helps: nodeAdded | podRemoved},
-		{name: NodeResourcesFit, check: checkNodeResourcesFit, helps: nodeAdded | nodeAllocatable | podRemoved},
-		{name: VolumeRestrictions, check: checkVolumeRestrictions, helps: nodeAdded | podRemoved | volumesChanged},
-		{name: VolumeBinding, check: checkVolumeBinding, helps: nodeAdded | nodeLabels | volumesChanged},
-		{
-			name:  PodTopologySpread,
-			helps: nodeAdded | nodeRemoved | nodeLabels | nodeTaints | podRemoved | podPlaced,
-			hint:  hintSpread,
-		},
-		{
-			name:  InterPodAffinity,
-			helps: nodeAdded | nodeRemoved | nodeLabels | podRemoved | podPlaced | namespacesLabelled,
-			hint:  hintAffinity,
-		},
-	}
-}
-
-func reject(plugin string, unresolvable bool, reasons ...string) *Rejection {
-	return &Rejection{Plugin: plugin, Reasons: reasons, Unresolvable: unresolvable}
-}
+// normalizeToLeast makes a raw score of 0 maxScore, and the highest 0.
+func normalizeToLeast(_ view, standings []standing, at int) { normalize(standings, at, true) }
 
 func normalize(standings []standing, at int, reverse bool) {
 	var most int64

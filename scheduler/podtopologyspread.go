@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"encoding/binary"
 	"math"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,10 +10,54 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// PodTopologySpread cannot judge a node by itself, and nor can InterPodAffinity: a node is as good as its domain,
-// which is all nodes with the same value of a label, compared with the other domains. So it works in two steps. Each
-// node states its facts (factsOf); then all facts together give the verdicts (filterSpread) and the scores
-// (scoreSpread).
+// PodTopologySpread cannot judge a node by itself: a node is as good as its domain, which is all nodes with the same value
+// of a label, compared with the other domains.
+var podTopologySpreadRow = plugin{
+	name: PodTopologySpread,
+	reads: []string{
+		"metadata.namespace", "metadata.labels", "metadata.ownerReferences.uid", "metadata.ownerReferences.controller",
+		"spec.topologySpreadConstraints",
+		"spec.nodeSelector", "spec.affinity.nodeAffinity", "spec.tolerations", // nodes that they exclude may not count
+	},
+	key:     appendConstraints,
+	prepare: prepareSpread,
+	compares: &comparison{
+		place: podTopologySpreadFacts, keys: (*shape).spreadKeys, facts: spreadFacts, filter: filterSpread,
+	},
+	helps:     nodeAdded | nodeRemoved | nodeLabels | nodeTaints | podRemoved | podPlaced,
+	hint:      hintSpread,
+	weight:    2,
+	normalize: scoreSpread,
+}
+
+func appendConstraints(b []byte, _ *Profile, pod *corev1.Pod) []byte {
+	b = append(b, 'c')
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		b = appendWord(b, string(owner.UID))
+	}
+	if len(pod.Spec.TopologySpreadConstraints) > 0 {
+		b = appendJSON(b, pod.Spec.TopologySpreadConstraints)
+		b = appendJSON(b, pod.Labels)
+	}
+	return b
+}
+
+func prepareSpread(s *shape, p *Profile, _ *Snapshot, pod *corev1.Pod) {
+	var controller types.UID
+	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
+		controller = owner.UID
+	}
+	s.spread = newSpread(p, pod, controller)
+	s.compares = s.compares || len(s.spread.hard) > 0
+}
+
+func (s *shape) spreadKeys() []string {
+	keys := make([]string, s.spread.len())
+	for i := range keys {
+		keys[i] = s.spread.at(i).key
+	}
+	return keys
+}
 
 // spread is what a pod asks of the plugin.
 type spread struct {
@@ -33,15 +76,6 @@ type constraint struct {
 	matchesSelf bool // the pod itself will be counted
 	// Nodes that the pod could not go to are not counted in their domain.
 	honorAffinity, honorTaints bool
-}
-
-// fact is what one node states for one constraint.
-type fact struct {
-	has     bool   // the node has the label
-	domain  string // the label's value
-	alone   bool   // no other node has that value, so the domain is the node, and need not be named
-	counted bool   // the inclusion policies let the node count
-	count   int64  // matching pods on the node; 0 where it is not counted
 }
 
 func newSpread(p *Profile, pod *corev1.Pod, controller types.UID) spread {
@@ -83,9 +117,8 @@ func newConstraint(t *corev1.TopologySpreadConstraint, pod *corev1.Pod) constrai
 	return c
 }
 
-// factsOf are the node's facts, hard constraints first. alone says for which constraints no two nodes share a domain;
-// nil means for none.
-func factsOf(s *shape, n *NodeInfo, alone []bool) []fact {
+// spreadFacts are the node's, hard constraints first.
+func spreadFacts(s *shape, n *NodeInfo, alone []bool) []fact {
 	total := s.spread.len()
 	if total == 0 {
 		return nil
@@ -137,31 +170,6 @@ func (c *constraint) countPods(namespace string, n *NodeInfo) int64 {
 	return count
 }
 
-// factsKey tells facts apart.
-func factsKey(facts []fact) string {
-	if facts == nil {
-		return ""
-	}
-	b := make([]byte, 0, 64)
-	for _, f := range facts {
-		var bits byte
-		if f.has {
-			bits |= 1
-		}
-		if f.counted {
-			bits |= 2
-		}
-		if f.alone {
-			bits |= 4
-		}
-		b = append(b, bits)
-		b = binary.AppendVarint(b, f.count)
-		b = binary.AppendUvarint(b, uint64(len(f.domain)))
-		b = append(b, f.domain...)
-	}
-	return string(b)
-}
-
 // hintSpread reports whether a pod that came or went may help: it is one of those that are counted. What a pod was that
 // changed is not known, so that it may.
 func hintSpread(s *shape, happened Change, pod *corev1.Pod) bool {
@@ -188,25 +196,9 @@ func (c *constraint) counts(pod *corev1.Pod) bool {
 	return o != nil && o.UID == c.controller
 }
 
-// domains are the counts of one constraint, by domain. Nodes that stand for themselves have no entry: their own fact
-// is their domain's count.
-type domains struct {
-	counts map[string]int64
-	alone  int // domains that are one node each
-	least  int64
-}
-
-func (d *domains) size() int { return len(d.counts) + d.alone }
-
-func (d *domains) count(f fact) int64 {
-	if f.alone {
-		return f.count
-	}
-	return d.counts[f.domain]
-}
-
 // filterSpread rejects the groups that would make a domain hold more than maxSkew pods above the emptiest one.
-func filterSpread(s *spread, groups []*group, standings []standing) {
+func filterSpread(shape *shape, groups []*group, standings []standing) {
+	s := &shape.spread
 	if len(s.hard) == 0 {
 		return
 	}
@@ -216,7 +208,7 @@ func filterSpread(s *spread, groups []*group, standings []standing) {
 	}
 	for g, group := range groups {
 		if standings[g].rejection == nil {
-			standings[g].rejection = checkSpread(s, all, group.facts)
+			standings[g].rejection = checkSpread(s, all, group.facts[podTopologySpreadFacts])
 		}
 	}
 }
@@ -224,10 +216,11 @@ func filterSpread(s *spread, groups []*group, standings []standing) {
 func hardDomains(s *spread, i int, groups []*group) domains {
 	d := domains{counts: map[string]int64{}, least: math.MaxInt64}
 	for _, g := range groups {
-		if g.size == 0 || !hasAll(g.facts[:len(s.hard)]) || !g.facts[i].counted {
+		facts := g.facts[podTopologySpreadFacts]
+		if g.size == 0 || !hasAll(facts[:len(s.hard)]) || !facts[i].counted {
 			continue
 		}
-		f := g.facts[i]
+		f := facts[i]
 		if f.alone {
 			d.alone += g.size
 			d.least = min(d.least, f.count)
@@ -262,29 +255,21 @@ func checkSpread(s *spread, all []domains, facts []fact) *Rejection {
 	return nil
 }
 
-func hasAll(facts []fact) bool {
-	for _, f := range facts {
-		if !f.has {
-			return false
-		}
-	}
-	return true
-}
-
 // scoreSpread sets the raw scores and the scores of the groups that are left: the fewer matching pods a node's
 // domains hold, the better. Each constraint weighs the more, the more domains it has.
-func scoreSpread(s *spread, groups []*group, standings []standing, at int) {
+func scoreSpread(v view, standings []standing, at int) {
+	s, groups := &v.shape.spread, v.groups
 	if len(s.soft) == 0 {
 		return
 	}
 	all, weights := softDomains(s, groups, standings)
 	least, most := int64(math.MaxInt64), int64(math.MinInt64)
 	for g, group := range groups {
-		if standings[g].rejection != nil || s.ignores(group.facts) {
+		if standings[g].rejection != nil || s.ignores(group.facts[podTopologySpreadFacts]) {
 			continue
 		}
 		var sum float64
-		for i, f := range group.facts[len(s.hard):] {
+		for i, f := range group.facts[podTopologySpreadFacts][len(s.hard):] {
 			if f.has {
 				sum += float64(all[i].count(f))*weights[i] + float64(s.soft[i].maxSkew-1)
 			}
@@ -294,7 +279,7 @@ func scoreSpread(s *spread, groups []*group, standings []standing, at int) {
 		least, most = min(least, raw), max(most, raw)
 	}
 	for g, group := range groups {
-		if standings[g].rejection != nil || s.ignores(group.facts) {
+		if standings[g].rejection != nil || s.ignores(group.facts[podTopologySpreadFacts]) {
 			continue
 		}
 		if most == 0 {
@@ -313,11 +298,11 @@ func softDomains(s *spread, groups []*group, standings []standing) ([]domains, [
 	}
 	left := 0
 	for g, group := range groups {
-		if standings[g].rejection != nil || s.ignores(group.facts) {
+		if standings[g].rejection != nil || s.ignores(group.facts[podTopologySpreadFacts]) {
 			continue
 		}
 		left += group.size
-		for i, f := range group.facts[len(s.hard):] {
+		for i, f := range group.facts[podTopologySpreadFacts][len(s.hard):] {
 			switch {
 			case f.alone:
 				all[i].alone += group.size
@@ -327,10 +312,10 @@ func softDomains(s *spread, groups []*group, standings []standing) ([]domains, [
 		}
 	}
 	for _, group := range groups {
-		if s.ignores(group.facts) {
+		if s.ignores(group.facts[podTopologySpreadFacts]) {
 			continue
 		}
-		for i, f := range group.facts[len(s.hard):] {
+		for i, f := range group.facts[podTopologySpreadFacts][len(s.hard):] {
 			if _, ok := all[i].counts[f.domain]; ok && f.has && !f.alone {
 				all[i].counts[f.domain] += f.count * int64(group.size)
 			}

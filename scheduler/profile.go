@@ -27,7 +27,7 @@ const (
 type Profile struct {
 	// Name is the schedulerName of the pods it is for.
 	Name string
-	// Filters are the plugins that may reject a node, in the order of filters.
+	// Filters are the plugins that may reject a node, in the order of the table.
 	Filters map[string]bool
 	// Weights multiply the scores of the plugins; a plugin without weight is not asked.
 	Weights map[string]int64
@@ -55,8 +55,11 @@ type Profile struct {
 	Preempts                                               bool
 	MinCandidateNodesPercentage, MinCandidateNodesAbsolute int32
 
-	filters []filter
-	scores  [scoreCount]score
+	plugins     []plugin // all of them, as each reads pods
+	filters     []plugin
+	comparisons []*comparison
+	scores      [scoreCount]plugin
+	postFilters []func(decider, Decision, []standing) Decision
 }
 
 // addedAffinity is node affinity that the configuration adds.
@@ -93,25 +96,37 @@ func DefaultProfile() *Profile {
 			{TopologyKey: corev1.LabelTopologyZone, MaxSkew: 5, WhenUnsatisfiable: corev1.ScheduleAnyway},
 		},
 	}
-	for _, f := range filters() {
-		p.Filters[f.name] = true
-	}
-	for _, s := range scores() {
-		p.Weights[s.name] = s.weight
+	for _, row := range plugins() {
+		if row.filters() {
+			p.Filters[row.name] = true
+		}
+		if row.weight > 0 {
+			p.Weights[row.name] = row.weight
+		}
 	}
 	return p.complete()
 }
 
-// complete picks the rows of the tables that the profile uses.
+// complete picks the rows of the table that the profile uses.
 func (p *Profile) complete() *Profile {
-	p.filters, p.scores = nil, scores()
-	for _, f := range filters() {
-		if p.Filters[f.name] {
-			p.filters = append(p.filters, f)
+	p.plugins, p.filters, p.comparisons, p.postFilters = plugins(), nil, nil, nil
+	scores := 0
+	for _, row := range p.plugins {
+		filters := row.filters() && p.Filters[row.name]
+		if filters {
+			p.filters = append(p.filters, row)
 		}
-	}
-	for i := range p.scores {
-		p.scores[i].weight = p.Weights[p.scores[i].name]
+		if row.compares != nil && (filters || p.Weights[row.name] > 0) {
+			p.comparisons = append(p.comparisons, row.compares)
+		}
+		if row.postFilter != nil && p.Preempts {
+			p.postFilters = append(p.postFilters, row.postFilter)
+		}
+		if row.weight > 0 {
+			p.scores[scores] = row
+			p.scores[scores].weight = p.Weights[row.name]
+			scores++
+		}
 	}
 	return p
 }

@@ -131,7 +131,7 @@ func (q *queue) pop(now time.Time) *queuedPod {
 func (q *queue) park(item *queuedPod, plugins []string, s *Snapshot, now time.Time) {
 	item.waitsFor, item.parked = item.profile.listens(plugins), now
 	item.shape = s.tables.shapeOf(item.profile, s, item.pod)
-	item.claims, item.claimsAt = string(appendVolumes(nil, item.profile, s, item.pod)), s.claimsAt
+	item.claims, item.claimsAt = claimsKey(item.profile, s, item.pod), s.claimsAt
 	item.until = now.Add(q.delay(item.attempts))
 	q.pods[item.pod.UID], q.parked[item.pod.UID] = item, item
 }

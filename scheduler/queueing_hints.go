@@ -66,7 +66,7 @@ func (p *Profile) listens(plugins []string) waitsFor {
 		f := &p.filters[i]
 		switch {
 		case !slices.Contains(plugins, f.name):
-		case f.compares():
+		case f.comparesAll():
 			w.global |= f.helps
 		default:
 			w.local |= f.helps
@@ -116,7 +116,7 @@ func (item *queuedPod) helpedElsewhere(e event) bool {
 	}
 	for i := range item.profile.filters {
 		f := &item.profile.filters[i]
-		if f.compares() && f.helps&e.change != 0 && slices.Contains(item.plugins, f.name) &&
+		if f.comparesAll() && f.helps&e.change != 0 && slices.Contains(item.plugins, f.name) &&
 			(f.hint == nil || e.pod == nil || f.hint(item.shape, e.change, e.pod)) {
 			return true
 		}
@@ -131,14 +131,20 @@ func (item *queuedPod) claimsChanged(s *Snapshot) bool {
 		return false
 	}
 	item.claimsAt = s.claimsAt
-	now := string(appendVolumes(nil, item.profile, s, item.pod))
+	now := claimsKey(item.profile, s, item.pod)
 	if now == item.claims {
 		return false
 	}
 	fresh := *item.shape
-	fresh.volumes = newVolumes(item.profile, s, item.pod)
+	volumeBindingRow.prepare(&fresh, item.profile, s, item.pod)
+	volumeRestrictionsRow.prepare(&fresh, item.profile, s, item.pod)
 	item.shape, item.claims = &fresh, now
 	return true
+}
+
+// claimsKey is what the pod's claims ask.
+func claimsKey(p *Profile, s *Snapshot, pod *corev1.Pod) string {
+	return string(appendVolumeRestrictions(appendVolumeBinding(nil, p, s, pod), p, s, pod))
 }
 
 // refuses is the node's no to pods of the shape, even without the pods that could be evicted from it; nil where the node

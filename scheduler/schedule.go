@@ -32,6 +32,8 @@ type Decision struct {
 
 	// evenSo are the plugins that reject a node even without the pods that could be evicted from it.
 	evenSo []string
+	// candidates are the preemptions that Preemption was chosen from.
+	candidates []*Preemption
 }
 
 // NodeScore is a node with its weighted sum of scores.
@@ -109,10 +111,8 @@ func Schedule(p *Profile, snapshot *Snapshot, pod *corev1.Pod) Decision {
 // verdict is what one node says to a pod's shape, looking at itself alone.
 type verdict struct {
 	rejection *Rejection
-	raws      raws    // zero where rejected
-	facts     []fact  // for each constraint of spreading
-	near      []fact  // for each tally of affinity
-	images    []int64 // the sizes of the pod's images that the node has
+	raws      raws // zero where rejected
+	facts     facts
 	// crowd is what the node would say with the pods on it that are nominated for it, where filters compare nodes; nil
 	// where none is. Filters that look at one node have been asked for it.
 	crowd *verdict
@@ -147,11 +147,11 @@ type standing struct {
 // judge asks the node everything that it can answer alone: the filters in order until one says no, then the raw
 // scores. Pods nominated for the node, other than uid, take their room there if they do not come after the pod.
 func judge(p *Profile, s *shape, n *NodeInfo, alone alone, uid types.UID) verdict {
-	v := verdict{facts: factsOf(s, n, alone.spread), near: nearOf(s, n, alone.near)}
+	v := verdict{facts: p.factsOf(s, n, alone)}
 	if crowd := n.crowded(s.priority, uid); crowd != nil {
 		v.rejection = firstRejection(p, s, crowd)
-		if s.compares() {
-			v.crowd = &verdict{facts: factsOf(s, crowd, alone.spread), near: nearOf(s, crowd, alone.near)}
+		if s.compares {
+			v.crowd = &verdict{facts: p.factsOf(s, crowd, alone)}
 		}
 	}
 	if v.rejection == nil {
@@ -160,12 +160,14 @@ func judge(p *Profile, s *shape, n *NodeInfo, alone alone, uid types.UID) verdic
 	if v.rejection != nil {
 		return v
 	}
-	if p.Weights[ImageLocality] > 0 {
-		v.images = imagesOf(s, n)
+	for _, c := range p.comparisons {
+		if c.feasibleOnly {
+			v.facts[c.place] = c.facts(s, n, alone[c.place])
+		}
 	}
 	for i := range p.scores {
-		if row := &p.scores[i]; row.weight > 0 && row.raw != nil {
-			v.raws[i] = row.raw(p, s, n)
+		if row := &p.scores[i]; row.weight > 0 && row.score != nil {
+			v.raws[i] = row.score(p, s, n)
 		}
 	}
 	return v
@@ -175,7 +177,7 @@ func firstRejection(p *Profile, s *shape, n *NodeInfo) *Rejection {
 	if s.volumes.refused != nil {
 		return s.volumes.refused
 	}
-	if p.Filters[NodeAffinity] && s.pins != nil && !s.pins.Has(n.Node.Name) {
+	if s.pins != nil && !s.pins.Has(n.Node.Name) {
 		return notPinned()
 	}
 	for i := range p.filters {
@@ -189,7 +191,7 @@ func firstRejection(p *Profile, s *shape, n *NodeInfo) *Rejection {
 	return nil
 }
 
-// rank compares the groups: last of the filters, PodTopologySpread and InterPodAffinity; then the scores, normalized
+// rank compares the groups: last of the filters, those that compare nodes; then the scores, normalized
 // over all that are left.
 func rank(p *Profile, v view) []standing {
 	s, groups := v.shape, v.groups
@@ -210,15 +212,8 @@ func rank(p *Profile, v view) []standing {
 		if p.scores[i].weight == 0 {
 			continue
 		}
-		switch p.scores[i].normalize {
-		case toMost, toLeast:
-			normalize(standings, i, p.scores[i].normalize == toLeast)
-		case bySpread:
-			scoreSpread(&s.spread, groups, standings, i)
-		case byAffinity:
-			scoreAffinity(&s.affinity, groups, standings, i)
-		case byImages:
-			scoreImages(v, standings, i)
+		if p.scores[i].normalize != nil {
+			p.scores[i].normalize(v, standings, i)
 		}
 		for g := range standings {
 			standings[g].total += p.scores[i].weight * standings[g].scores[i]
@@ -229,10 +224,11 @@ func rank(p *Profile, v view) []standing {
 
 // compare asks the filters that compare nodes.
 func compare(p *Profile, s *shape, groups []*group, standings []standing) {
-	if p.Filters[PodTopologySpread] {
-		filterSpread(&s.spread, groups, standings)
+	for i := range p.filters {
+		if p.filters[i].comparesAll() {
+			p.filters[i].compares.filter(s, groups, standings)
+		}
 	}
-	filterAffinity(&s.affinity, groups, standings)
 }
 
 // decider is all that a decision is made from.
@@ -241,8 +237,6 @@ type decider struct {
 	profile *Profile
 	nodes   []*NodeInfo
 	pod     *corev1.Pod
-	// found are the preemptions that the decision chose from; nil where it made no room.
-	found []*Preemption
 }
 
 // decide picks the winner among the best, and counts. A pod that was nominated for a node goes there if it can.

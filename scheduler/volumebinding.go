@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,18 +11,31 @@ import (
 	volumehelpers "k8s.io/component-helpers/storage/volume"
 )
 
-// VolumeBinding and VolumeRestrictions, as far as bound claims need them: the pod's claims exist and are bound, their
-// volumes can be reached from the node, and one that is for a single pod has no other. Claims that wait for their
-// first consumer are bound by nobody here, and the pod waits with upstream's words for that.
+// VolumeBinding, as far as bound claims need it: the pod's claims exist and are bound, and their volumes can be reached from
+// the node. Claims that wait for their first consumer are bound by nobody here, and the pod waits with upstream's words for
+// that.
+var volumeBindingRow = plugin{
+	name:       VolumeBinding,
+	reads:      podClaimFields,
+	clusterKey: appendVolumeBinding,
+	prepare: func(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod) {
+		s.volumes = newVolumes(p, snapshot, pod)
+	},
+	check: checkVolumeBinding,
+	helps: nodeAdded | nodeLabels | volumesChanged,
+}
+
+// podClaimFields are the fields that name a pod's claims. That of an ephemeral volume is made of two names.
+var podClaimFields = []string{
+	"metadata.name", "spec.volumes.name", "spec.volumes.ephemeral", "spec.volumes.persistentVolumeClaim.claimName",
+}
 
 // volumes is what the pod's claims ask of nodes.
 type volumes struct {
-	refused  *Rejection // by the pod's claims themselves, whatever the node
-	unbound  bool       // some claim waits for its first consumer
-	missing  bool       // some claim's volume does not exist
-	reach    []*nodeaffinity.NodeSelector
-	users    []string // nodes of pods that have a claim which is for a single pod
-	unshared []types.NamespacedName
+	refused *Rejection // by the pod's claims themselves, whatever the node
+	unbound bool       // some claim waits for its first consumer
+	missing bool       // some claim's volume does not exist
+	reach   []*nodeaffinity.NodeSelector
 }
 
 // podClaims are the names of the claims that the pod uses. That of an ephemeral volume is made for the pod.
@@ -45,22 +57,16 @@ func podClaims(pod *corev1.Pod) (claims []string, made map[string]bool) {
 
 func newVolumes(p *Profile, snapshot *Snapshot, pod *corev1.Pod) volumes {
 	var v volumes
+	if !p.Filters[VolumeBinding] {
+		return v
+	}
 	names, made := podClaims(pod)
 	for _, name := range names {
-		key := types.NamespacedName{Namespace: pod.Namespace, Name: name}
-		claim := snapshot.claims[key]
-		if p.Filters[VolumeRestrictions] && claim != nil &&
-			slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteOncePod) {
-			v.unshared = append(v.unshared, key)
-			for node := range snapshot.claimUsers[key] {
-				v.users = append(v.users, node)
-			}
-		}
-		if p.Filters[VolumeBinding] && v.refused == nil {
-			v.addClaim(snapshot, name, claim, made[name])
+		if v.refused == nil {
+			key := types.NamespacedName{Namespace: pod.Namespace, Name: name}
+			v.addClaim(snapshot, name, snapshot.claims[key], made[name])
 		}
 	}
-	slices.Sort(v.users)
 	return v
 }
 
@@ -102,8 +108,8 @@ func (s *Snapshot) waits(claim *corev1.PersistentVolumeClaim) bool {
 		*class.VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer
 }
 
-// appendVolumes adds to a shape's key what the pod's claims ask: claims by other names that ask the same are one shape.
-func appendVolumes(b []byte, p *Profile, s *Snapshot, pod *corev1.Pod) []byte {
+// appendVolumeBinding adds what the pod's claims ask: claims by other names that ask the same are one shape.
+func appendVolumeBinding(b []byte, p *Profile, s *Snapshot, pod *corev1.Pod) []byte {
 	names, _ := podClaims(pod)
 	if len(names) == 0 {
 		return b
@@ -117,12 +123,6 @@ func appendVolumes(b []byte, p *Profile, s *Snapshot, pod *corev1.Pod) []byte {
 				b = appendJSON(b, volume.Spec.NodeAffinity)
 			}
 		}
-	}
-	for _, node := range v.users {
-		b = append(append(b, ' '), node...)
-	}
-	if len(v.users) > 0 {
-		b = appendJSON(b, v.unshared)
 	}
 	return b
 }
