@@ -312,9 +312,8 @@ func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Obse
 // startReason is the waiting reason of a container that could not be started: whether its own configuration or the runtime
 // is why.
 func startReason(err error) string {
-	var unresolved configError
-	var refused *ConfigError
-	if errors.As(err, &unresolved) || errors.As(err, &refused) {
+	var config *ConfigError
+	if errors.As(err, &config) {
 		return "CreateContainerConfigError"
 	}
 	return "CreateContainerError"

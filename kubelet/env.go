@@ -20,11 +20,6 @@ type references struct {
 	services []corev1.Service
 }
 
-// configError is a container's configuration that cannot be made: CreateContainerConfigError.
-type configError struct{ error }
-
-func (e configError) Unwrap() error { return e.error }
-
 // resolveEnv is the container's environment: envFrom in order, then env in order; a later value replaces an earlier one
 // of the same name, and $(NAME) stands for a value defined before. A missing ConfigMap, Secret or key is an error in
 // upstream's words, unless it is optional. The variables of services come last, and give way to any of the same name.
@@ -34,7 +29,7 @@ func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, h
 	env := &environment{values: maps.Clone(services)}
 	for _, from := range c.EnvFrom {
 		if err := env.addAll(from, refs); err != nil {
-			return nil, configError{err}
+			return nil, &ConfigError{err}
 		}
 	}
 	for _, v := range c.Env {
@@ -44,7 +39,7 @@ func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, h
 		}
 		value, ok, err := valueFrom(pod, c, v.ValueFrom, refs, podIPs, hostIPs, allocatable)
 		if err != nil {
-			return nil, configError{err}
+			return nil, &ConfigError{err}
 		}
 		if ok {
 			env.set(v.Name, value)

@@ -65,7 +65,7 @@ func sharesWith(pod *corev1.Pod, name string, running RuntimePod) (string, error
 			}
 		}
 		if newest == nil {
-			return "", configError{fmt.Errorf("unable to find target container %v", e.TargetContainerName)}
+			return "", &ConfigError{fmt.Errorf("unable to find target container %v", e.TargetContainerName)}
 		}
 		return newest.ID, nil
 	}

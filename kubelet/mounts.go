@@ -70,12 +70,12 @@ func terminationFile(dir, container string, attempt int32) string {
 func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, env []EnvVar) (Mount, error) {
 	at := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
 	if at < 0 {
-		return Mount{}, configError{fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)}
+		return Mount{}, &ConfigError{fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)}
 	}
 	volume := pod.Spec.Volumes[at]
 	part, err := subPathOf(m, env)
 	if err != nil {
-		return Mount{}, configError{err}
+		return Mount{}, &ConfigError{err}
 	}
 	out := Mount{ContainerPath: path.Join("/", m.MountPath), ReadOnly: m.ReadOnly}
 	if m.MountPropagation != nil {
@@ -97,7 +97,7 @@ func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir
 		return out, nil
 	}
 	if out.HostPath, err = within(out.HostPath, part); err != nil {
-		return Mount{}, configError{fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q: %w",
+		return Mount{}, &ConfigError{fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q: %w",
 			m.Name, c.Name, err)}
 	}
 	return out, nil

@@ -120,9 +120,12 @@ type PullRequest struct {
 }
 
 // ConfigError is a start that failed for what the container itself asks for: CreateContainerConfigError.
-type ConfigError struct{ Message string }
+type ConfigError struct{ Err error }
 
-func (e *ConfigError) Error() string { return e.Message }
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap is what is wrong with the configuration.
+func (e *ConfigError) Unwrap() error { return e.Err }
 
 // PullError is a failed pull with the waiting reason to report, in upstream's words (ErrImageNeverPull,
 // InvalidImageName).

@@ -42,9 +42,9 @@ func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, err
 	case dir == "" || privileged || profile == nil || profile.Type != corev1.SeccompProfileTypeLocalhost:
 		return "", nil
 	case profile.LocalhostProfile == nil || *profile.LocalhostProfile == "":
-		return "", configError{errors.New("localhostProfile must be set if seccompProfile type is Localhost")}
+		return "", &ConfigError{errors.New("localhostProfile must be set if seccompProfile type is Localhost")}
 	case !filepath.IsLocal(*profile.LocalhostProfile):
-		return "", configError{fmt.Errorf("localhostProfile %q must be a path below the node's directory %s", *profile.LocalhostProfile,
+		return "", &ConfigError{fmt.Errorf("localhostProfile %q must be a path below the node's directory %s", *profile.LocalhostProfile,
 			filepath.Join(dir, seccompDir))}
 	}
 	text, err := readSeccomp(dir, *profile.LocalhostProfile)

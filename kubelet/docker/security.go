@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -68,13 +69,13 @@ func verifyNonRoot(pod *corev1.Pod, c *corev1.Container, image string) error {
 	number, err := strconv.ParseInt(user, 10, 64)
 	switch {
 	case security.RunAsUser != nil && *security.RunAsUser == 0:
-		return &kubelet.ConfigError{Message: "container's runAsUser breaks non-root policy " + where}
+		return &kubelet.ConfigError{Err: errors.New("container's runAsUser breaks non-root policy " + where)}
 	case security.RunAsUser != nil:
 		return nil
 	case user == "", user == "root", err == nil && number == 0:
-		return &kubelet.ConfigError{Message: "container has runAsNonRoot and image will run as root " + where}
+		return &kubelet.ConfigError{Err: errors.New("container has runAsNonRoot and image will run as root " + where)}
 	case err != nil:
-		return &kubelet.ConfigError{Message: fmt.Sprintf("container has runAsNonRoot and image has non-numeric user (%s), "+
+		return &kubelet.ConfigError{Err: fmt.Errorf("container has runAsNonRoot and image has non-numeric user (%s), "+
 			"cannot verify user is non-root %s", user, where)}
 	}
 	return nil
@@ -113,7 +114,7 @@ func verifyAppArmor(pod *corev1.Pod, c *corev1.Container, supported bool) error 
 	if supported || profile == nil || profile.Type == corev1.AppArmorProfileTypeUnconfined {
 		return nil
 	}
-	return &kubelet.ConfigError{Message: "Cannot enforce AppArmor: AppArmor is not enabled on the host"}
+	return &kubelet.ConfigError{Err: errors.New("Cannot enforce AppArmor: AppArmor is not enabled on the host")}
 }
 
 // secure sets what the container's process may do.

@@ -69,7 +69,7 @@ func cannotOpen(config kubelet.ContainerConfig, m kubelet.Mount, err error) erro
 	if m.SubPath == "" {
 		what = "hostPath"
 	}
-	return &kubelet.ConfigError{Message: fmt.Sprintf("failed to prepare %s for volumeMount %q of container %q: %v", what, m.Volume,
+	return &kubelet.ConfigError{Err: fmt.Errorf("failed to prepare %s for volumeMount %q of container %q: %v", what, m.Volume,
 		config.Container.Name, err)}
 }
 
