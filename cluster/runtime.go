@@ -10,8 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -114,7 +114,7 @@ func (c *Cluster) joinRuntime(ctx context.Context) (string, error) {
 }
 
 // newRuntime makes the runtime of the i-th node.
-func (c *Cluster) newRuntime(name string, i int) kubelet.Runtime {
+func (c *Cluster) newRuntime(name string, i int) runtime.Runtime {
 	ip, pods := c.network.Node(i)
 	if c.runtime.kind == runtimeDocker {
 		return docker.NewRuntime(c.engine, docker.Options{

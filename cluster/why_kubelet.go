@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // NodeStep is what the kubelet of a pod's node does next, as far as the pod's status tells.
@@ -65,19 +66,19 @@ func reported(pod *corev1.Pod) kubelet.Observed {
 	o := kubelet.Observed{Last: pod.Status, Probes: map[string]kubelet.ProbeResults{}}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue {
-			o.Runtime.Sandbox = kubelet.Sandbox{ID: "reported", Ready: true}
+			o.Runtime.Sandbox = runtime.Sandbox{ID: "reported", Ready: true}
 			o.Volumes.Done = true
 		}
 	}
 	for _, c := range statusesOf(pod) {
-		container := kubelet.Container{ID: c.ContainerID, Name: c.Name, Attempt: c.RestartCount, Image: c.Image, ImageID: c.ImageID}
+		container := runtime.Container{ID: c.ContainerID, Name: c.Name, Attempt: c.RestartCount, Image: c.Image, ImageID: c.ImageID}
 		switch running, ended := c.State.Running, c.State.Terminated; {
 		case running != nil:
-			container.State, container.StartedAt = kubelet.Running, running.StartedAt.Time
+			container.State, container.StartedAt = runtime.Running, running.StartedAt.Time
 			o.Probes[c.Name] = kubelet.ProbeResults{ID: c.ContainerID, Startup: kubelet.ProbeResult{Success: c.Started != nil && *c.Started},
 				Readiness: kubelet.ProbeResult{Success: c.Ready}}
 		case ended != nil:
-			container.State, container.StartedAt, container.FinishedAt = kubelet.Exited, ended.StartedAt.Time, ended.FinishedAt.Time
+			container.State, container.StartedAt, container.FinishedAt = runtime.Exited, ended.StartedAt.Time, ended.FinishedAt.Time
 			container.ExitCode = ended.ExitCode
 		default:
 			continue // it was never started

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // longestOutput bounds what is kept of a command's output, in bytes, as upstream does for probes.
@@ -30,14 +32,14 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 // runCommand runs a command in the container and returns what it printed, in part, and its exit code.
-func runCommand(ctx context.Context, executor Executor, id string, command []string) (string, int32, error) {
+func runCommand(ctx context.Context, executor runtime.Executor, id string, command []string) (string, int32, error) {
 	var out bounded
-	code, err := executor.Exec(ctx, id, command, Streams{Stdout: &out, Stderr: &out})
+	code, err := executor.Exec(ctx, id, command, runtime.Streams{Stdout: &out, Stderr: &out})
 	return out.kept.String(), code, err
 }
 
 // probeCommand asks by a command: exit code 0 is a success.
-func probeCommand(ctx context.Context, executor Executor, id string, probe *corev1.Probe) error {
+func probeCommand(ctx context.Context, executor runtime.Executor, id string, probe *corev1.Probe) error {
 	timeout := time.Duration(atLeast(probe.TimeoutSeconds, 1)) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -14,12 +14,14 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // commands is an Executor whose commands do what their first word says.
 type commands struct{}
 
-func (commands) Exec(ctx context.Context, _ string, command []string, s Streams) (int32, error) {
+func (commands) Exec(ctx context.Context, _ string, command []string, s runtime.Streams) (int32, error) {
 	switch command[0] {
 	case "hangs":
 		<-ctx.Done()
@@ -36,7 +38,9 @@ func (commands) Exec(ctx context.Context, _ string, command []string, s Streams)
 	return 0, nil
 }
 
-func (commands) Attach(context.Context, string, Streams) error { return errors.New("not asked for") }
+func (commands) Attach(context.Context, string, runtime.Streams) error {
+	return errors.New("not asked for")
+}
 
 func TestProbeByCommand(t *testing.T) {
 	probe := func(command ...string) error {

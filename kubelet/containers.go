@@ -5,12 +5,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // Observed is everything about one pod that next and podStatus need and that the pod's spec does not say.
 type Observed struct {
 	// Runtime is what the runtime lists; its Sandbox.ID is empty where there is nothing.
-	Runtime RuntimePod
+	Runtime runtime.Pod
 	// Last is the newest status reported, by this kubelet or an earlier one.
 	Last corev1.PodStatus
 	// Gone says that the API object is no more while containers may still run.
@@ -73,7 +75,7 @@ type view struct {
 	// ephemeral says that it is an ephemeral container.
 	ephemeral bool
 	// current is the newest attempt that the runtime has, previous the one before; nil where there is none.
-	current, previous *Container
+	current, previous *runtime.Container
 	last              corev1.ContainerStatus
 }
 
@@ -128,10 +130,10 @@ func newView(spec *corev1.Container, o Observed, last []corev1.ContainerStatus) 
 }
 
 // alive says that the container runs or is about to.
-func (v view) alive() bool { return v.current != nil && v.current.State != Exited }
+func (v view) alive() bool { return v.current != nil && v.current.State != runtime.Exited }
 
 // running says that the container runs.
-func (v view) running() bool { return v.current != nil && v.current.State == Running }
+func (v view) running() bool { return v.current != nil && v.current.State == runtime.Running }
 
 // lost says that the container was started once and that the runtime has nothing of it any more.
 func (v view) lost() bool { return v.current == nil && v.last.ContainerID != "" }
@@ -148,7 +150,7 @@ func (v view) outdated(pod *corev1.Pod) bool {
 // and is lost has ended as upstream says it of one that it cannot find: with 137 and ContainerStatusUnknown.
 func (v view) end() *ended {
 	switch {
-	case v.current != nil && v.current.State == Exited:
+	case v.current != nil && v.current.State == runtime.Exited:
 		c := v.current
 		return &ended{code: c.ExitCode, at: c.FinishedAt, reason: c.Reason, message: c.Message}
 	case v.current != nil || !v.lost():

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // do carries one step out. What fails and is tried again by itself is remembered in the entry and is no error.
@@ -152,7 +154,7 @@ func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Contai
 	if err := CheckImageName(c.Image); err != nil {
 		return "", err
 	}
-	return s.options.Runtime.PullImage(ctx, PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c),
+	return s.options.Runtime.PullImage(ctx, runtime.PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c),
 		Secrets: s.pullSecrets(ctx, pod)}, pulling)
 }
 
@@ -295,7 +297,7 @@ func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Obse
 	if err != nil {
 		return "", err
 	}
-	config := ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: env,
+	config := runtime.ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: env,
 		Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)}
 	if config.Target, err = sharesWith(pod, c.Name, o.Runtime); err != nil {
 		return "", err
@@ -312,7 +314,7 @@ func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Obse
 // startReason is the waiting reason of a container that could not be started: whether its own configuration or the runtime
 // is why.
 func startReason(err error) string {
-	var config *ConfigError
+	var config *runtime.ConfigError
 	if errors.As(err, &config) {
 		return "CreateContainerConfigError"
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // entry is what a session remembers of one pod between two looks at it.
@@ -73,7 +75,7 @@ func older(a, b *corev1.Pod) bool {
 }
 
 // observe is the pod and what next and podStatus need to know of it. The maps are copies.
-func (e *entry) observe(running RuntimePod) (*corev1.Pod, Observed) {
+func (e *entry) observe(running runtime.Pod) (*corev1.Pod, Observed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	o := Observed{
@@ -96,7 +98,7 @@ func (e *entry) observe(running RuntimePod) (*corev1.Pod, Observed) {
 }
 
 // remember keeps the status as the newest computed one and forgets what is about containers that are no more.
-func (e *entry) remember(status corev1.PodStatus, running RuntimePod) {
+func (e *entry) remember(status corev1.PodStatus, running runtime.Pod) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.last = &status
@@ -105,7 +107,7 @@ func (e *entry) remember(status corev1.PodStatus, running RuntimePod) {
 	clear(e.probed)
 	for _, c := range running.Containers {
 		ids[c.ID] = true
-		if c.State == Running {
+		if c.State == runtime.Running {
 			e.probed[c.Name] = probed{id: c.ID, started: c.StartedAt}
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // references finds the objects of a pod's namespace that its spec names. A missing one is a NotFound error.
@@ -24,12 +26,12 @@ type references struct {
 // of the same name, and $(NAME) stands for a value defined before. A missing ConfigMap, Secret or key is an error in
 // upstream's words, unless it is optional. The variables of services come last, and give way to any of the same name.
 func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, hostIPs []string,
-	allocatable corev1.ResourceList) ([]EnvVar, error) {
+	allocatable corev1.ResourceList) ([]runtime.EnvVar, error) {
 	services := serviceEnv(pod, refs.services)
 	env := &environment{values: maps.Clone(services)}
 	for _, from := range c.EnvFrom {
 		if err := env.addAll(from, refs); err != nil {
-			return nil, &ConfigError{err}
+			return nil, &runtime.ConfigError{Err: err}
 		}
 	}
 	for _, v := range c.Env {
@@ -39,7 +41,7 @@ func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, h
 		}
 		value, ok, err := valueFrom(pod, c, v.ValueFrom, refs, podIPs, hostIPs, allocatable)
 		if err != nil {
-			return nil, &ConfigError{err}
+			return nil, &runtime.ConfigError{Err: err}
 		}
 		if ok {
 			env.set(v.Name, value)
@@ -50,9 +52,9 @@ func resolveEnv(pod *corev1.Pod, c *corev1.Container, refs references, podIPs, h
 			env.order = append(env.order, name)
 		}
 	}
-	var out []EnvVar
+	var out []runtime.EnvVar
 	for _, name := range env.order {
-		out = append(out, EnvVar{Name: name, Value: env.values[name]})
+		out = append(out, runtime.EnvVar{Name: name, Value: env.values[name]})
 	}
 	return out, nil
 }
@@ -257,7 +259,7 @@ func expandBy(s string, lookup func(name string) (string, bool)) string {
 }
 
 // expandAll is expand for a command's words.
-func expandAll(words []string, env []EnvVar) []string {
+func expandAll(words []string, env []runtime.EnvVar) []string {
 	values := map[string]string{}
 	for _, v := range env {
 		values[v.Name] = v.Value

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // Ephemeral containers are added to a pod that runs, by `kubectl debug` above all. Each is started once, as soon as there is
@@ -53,19 +55,19 @@ func ephemeralStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 
 // sharesWith is the ID of the container whose processes the container sees, as its targetContainerName asks; "" where it
 // asks for none.
-func sharesWith(pod *corev1.Pod, name string, running RuntimePod) (string, error) {
+func sharesWith(pod *corev1.Pod, name string, running runtime.Pod) (string, error) {
 	for _, e := range pod.Spec.EphemeralContainers {
 		if e.Name != name || e.TargetContainerName == "" {
 			continue
 		}
-		var newest *Container
+		var newest *runtime.Container
 		for i, c := range running.Containers {
 			if c.Name == e.TargetContainerName && (newest == nil || c.Attempt > newest.Attempt) {
 				newest = &running.Containers[i]
 			}
 		}
 		if newest == nil {
-			return "", &ConfigError{fmt.Errorf("unable to find target container %v", e.TargetContainerName)}
+			return "", &runtime.ConfigError{Err: fmt.Errorf("unable to find target container %v", e.TargetContainerName)}
 		}
 		return newest.ID, nil
 	}

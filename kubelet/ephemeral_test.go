@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 func debugged() *corev1.Pod {
@@ -21,7 +23,7 @@ func debugged() *corev1.Pod {
 // The newest attempt at the target is meant; without any the container waits with CreateContainerConfigError, as upstream.
 func TestATargetIsTheNewestAttempt(t *testing.T) {
 	pod := debugged()
-	running := RuntimePod{Containers: []Container{{Name: "web", ID: "new", Attempt: 1}, {Name: "web", ID: "old"},
+	running := runtime.Pod{Containers: []runtime.Container{{Name: "web", ID: "new", Attempt: 1}, {Name: "web", ID: "old"},
 		{Name: "init", ID: "init", Attempt: 7}}}
 	id, err := sharesWith(pod, "debugger", running)
 	require.NoError(t, err)
@@ -31,7 +33,7 @@ func TestATargetIsTheNewestAttempt(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, id, name)
 	}
-	_, err = sharesWith(pod, "debugger", RuntimePod{})
+	_, err = sharesWith(pod, "debugger", runtime.Pod{})
 	require.EqualError(t, err, "unable to find target container web")
 	require.Equal(t, "CreateContainerConfigError", startReason(err))
 }

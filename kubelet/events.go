@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/reference"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // event records an Event about the pod, or about one of its containers where c is not nil.
@@ -28,15 +30,15 @@ func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, mess
 }
 
 // announce tells of containers that are seen running for the first time since this kubelet started them.
-func (s *session) announce(e *entry, pod *corev1.Pod, running RuntimePod) {
-	var seen, killed []Container
+func (s *session) announce(e *entry, pod *corev1.Pod, running runtime.Pod) {
+	var seen, killed []runtime.Container
 	e.mu.Lock()
 	for _, c := range running.Containers {
-		if c.State != Starting && e.unannounced[c.ID] {
+		if c.State != runtime.Starting && e.unannounced[c.ID] {
 			delete(e.unannounced, c.ID)
 			seen = append(seen, c)
 		}
-		if c.State == Exited && c.Reason == "OOMKilled" && !e.told[c.ID] {
+		if c.State == runtime.Exited && c.Reason == "OOMKilled" && !e.told[c.ID] {
 			e.told[c.ID] = true
 			killed = append(killed, c)
 		}

@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // This file carries out what is decided about a pod's files on the node. A kubelet without a directory of its own, whose
@@ -86,8 +88,8 @@ func (in contents) write(v corev1.Volume, home *os.Root) error {
 }
 
 // prepareMounts writes the files that every container has, and says what the container mounts.
-func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt int32, env []EnvVar, ips []string) (
-	[]Mount, error) {
+func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt int32, env []runtime.EnvVar, ips []string) (
+	[]runtime.Mount, error) {
 	dir := s.podDir(pod.UID)
 	if dir == "" {
 		return nil, nil
@@ -163,7 +165,7 @@ func nodeResolver(loopback bool) resolver {
 // removeVolumes removes the pod's emptyDirs and its directory.
 func (s *session) removeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
 	s.watched.forget(pod.UID)
-	if keeper, ok := s.options.Runtime.(VolumeKeeper); ok {
+	if keeper, ok := s.options.Runtime.(runtime.VolumeKeeper); ok {
 		if err := keeper.RemoveVolumes(ctx, pod.UID); err != nil {
 			return fmt.Errorf("removing the volumes of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -27,13 +27,13 @@ type recorder struct {
 	put   func(path string) error
 
 	mu      sync.Mutex
-	started []kubelet.ContainerConfig
-	pulls   []kubelet.PullRequest
+	started []runtime.ContainerConfig
+	pulls   []runtime.PullRequest
 	kept    map[types.UID][]string
 	removed []types.UID
 }
 
-func (r *recorder) StartContainer(ctx context.Context, config kubelet.ContainerConfig) (string, error) {
+func (r *recorder) StartContainer(ctx context.Context, config runtime.ContainerConfig) (string, error) {
 	for _, m := range config.Mounts {
 		if m.ContainerPath == corev1.TerminationMessagePathDefault {
 			if err := os.WriteFile(m.HostPath, []byte(r.words), 0o600); err != nil {
@@ -52,7 +52,7 @@ func (r *recorder) StartContainer(ctx context.Context, config kubelet.ContainerC
 	return r.Runtime.StartContainer(ctx, config)
 }
 
-func (r *recorder) PullImage(ctx context.Context, request kubelet.PullRequest, pulling func()) (string, error) {
+func (r *recorder) PullImage(ctx context.Context, request runtime.PullRequest, pulling func()) (string, error) {
 	r.mu.Lock()
 	r.pulls = append(r.pulls, request)
 	r.mu.Unlock()
@@ -70,17 +70,17 @@ func (r *recorder) StartSandbox(ctx context.Context, pod *corev1.Pod, attempt in
 	return r.Runtime.StartSandbox(ctx, pod, attempt)
 }
 
-func (r *recorder) Pods(ctx context.Context, uids ...types.UID) ([]kubelet.RuntimePod, error) {
+func (r *recorder) Pods(ctx context.Context, uids ...types.UID) ([]runtime.Pod, error) {
 	pods, err := r.Runtime.Pods(ctx, uids...)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for uid, names := range r.kept {
-		at := slices.IndexFunc(pods, func(p kubelet.RuntimePod) bool { return p.UID == uid })
+		at := slices.IndexFunc(pods, func(p runtime.Pod) bool { return p.UID == uid })
 		switch {
 		case at >= 0:
 			pods[at].Volumes = slices.Clone(names)
 		case len(uids) == 0 || slices.Contains(uids, uid):
-			pods = append(pods, kubelet.RuntimePod{UID: uid, Volumes: slices.Clone(names)})
+			pods = append(pods, runtime.Pod{UID: uid, Volumes: slices.Clone(names)})
 		}
 	}
 	return pods, err
@@ -95,16 +95,16 @@ func (r *recorder) RemoveVolumes(_ context.Context, uid types.UID) error {
 }
 
 // starts are the attempts at a container, by pod.
-func (r *recorder) starts(uid types.UID) []kubelet.ContainerConfig {
+func (r *recorder) starts(uid types.UID) []runtime.ContainerConfig {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.started), func(c kubelet.ContainerConfig) bool { return c.Pod.UID != uid })
+	return slices.DeleteFunc(slices.Clone(r.started), func(c runtime.ContainerConfig) bool { return c.Pod.UID != uid })
 }
 
 // withFiles gives the machine a directory and a recorder.
 func withFiles(t *testing.T, m *machine) (*recorder, string) {
 	r := &recorder{kept: map[types.UID][]string{}}
-	m.wrap = func(inner *sim.Runtime) kubelet.Runtime { r.Runtime = inner; return r }
+	m.wrap = func(inner *sim.Runtime) runtime.Runtime { r.Runtime = inner; return r }
 	m.options.Dir = t.TempDir()
 	m.options.ClusterDNS = []netip.Addr{netip.MustParseAddr("10.96.0.10")}
 	return r, m.options.Dir
@@ -167,8 +167,8 @@ func TestFilesFollowWhatTheyAreMadeOf(t *testing.T) {
 	mounts := r.starts(pod.UID)[0].Mounts
 	require.Len(t, mounts, 7)
 	home := filepath.Join(dir, "pods", "uid-web")
-	require.Equal(t, kubelet.Mount{ContainerPath: "/settings", HostPath: filepath.Join(home, "volumes/settings"), ReadOnly: true}, mounts[0])
-	require.Equal(t, kubelet.Mount{ContainerPath: "/tmp", Volume: "scratch"}, mounts[3])
+	require.Equal(t, runtime.Mount{ContainerPath: "/settings", HostPath: filepath.Join(home, "volumes/settings"), ReadOnly: true}, mounts[0])
+	require.Equal(t, runtime.Mount{ContainerPath: "/tmp", Volume: "scratch"}, mounts[3])
 	hosts, err := os.ReadFile(mounts[4].HostPath)
 	require.NoError(t, err)
 	require.Contains(t, string(hosts), pod.Status.PodIP+"\tweb\n")
@@ -293,7 +293,7 @@ func TestServicesAndPullSecrets(t *testing.T) {
 		&corev1.Service{ObjectMeta: meta("db"), Spec: corev1.ServiceSpec{ClusterIP: "10.96.0.7", Ports: []corev1.ServicePort{{Port: 5432}}}})
 	m.start(t)
 	pod := m.until(t, "web", ready)
-	require.Contains(t, r.starts(pod.UID)[0].Env, kubelet.EnvVar{Name: "DB_PORT", Value: "tcp://10.96.0.7:5432"})
+	require.Contains(t, r.starts(pod.UID)[0].Env, runtime.EnvVar{Name: "DB_PORT", Value: "tcp://10.96.0.7:5432"})
 	require.Len(t, r.pulls[0].Secrets, 1)
 	require.Equal(t, "registry", r.pulls[0].Secrets[0].Name)
 	m.sees(t, "web FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets (none); "+

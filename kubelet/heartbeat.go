@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
+	goruntime "runtime"
 	"strings"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/journal"
+	"minik.dev/kubelet/runtime"
 )
 
 // The heartbeat of a node: its Lease says that it lives, its status what it is. Real kubelets renew every 10 s a Lease
@@ -180,7 +181,7 @@ func (h *heart) report(ctx context.Context) error {
 // lookAtRuntime asks the runtime whether it is there, and which images it has.
 func (h *heart) lookAtRuntime(ctx context.Context) {
 	h.lookAtImages(ctx)
-	versioned, ok := h.options.Runtime.(Versioned)
+	versioned, ok := h.options.Runtime.(runtime.Versioned)
 	if !ok {
 		return
 	}
@@ -194,7 +195,7 @@ func (h *heart) lookAtRuntime(ctx context.Context) {
 
 // lookAtImages asks the runtime for its images. What it said last stands while it does not answer.
 func (h *heart) lookAtImages(ctx context.Context) {
-	lister, ok := h.options.Runtime.(ImageLister)
+	lister, ok := h.options.Runtime.(runtime.ImageLister)
 	if !ok {
 		return
 	}
@@ -272,13 +273,13 @@ func (k *Kubelet) endBoot(ctx context.Context) error {
 func (k *Kubelet) systemInfo(ctx context.Context) corev1.NodeSystemInfo {
 	info := corev1.NodeSystemInfo{
 		MachineID: k.options.Node, SystemUUID: k.options.Node, KubeletVersion: k.options.Version,
-		OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH, OSImage: "minik",
-		ContainerRuntimeVersion: "unknown://0", KernelVersion: runtime.GOOS,
+		OperatingSystem: goruntime.GOOS, Architecture: goruntime.GOARCH, OSImage: "minik",
+		ContainerRuntimeVersion: "unknown://0", KernelVersion: goruntime.GOOS,
 	}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		info.KernelVersion = strings.TrimSpace(string(release))
 	}
-	if versioned, ok := k.options.Runtime.(Versioned); ok {
+	if versioned, ok := k.options.Runtime.(runtime.Versioned); ok {
 		if version, err := versioned.Version(ctx); err == nil {
 			info.ContainerRuntimeVersion = version
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // Hook is how far the postStart hook of a container has come. Only a container that this kubelet has started has one: a
@@ -113,7 +115,7 @@ func (s *session) stopAfterHook(ctx context.Context, e *entry, pod *corev1.Pod, 
 func (s *session) runHook(ctx context.Context, ip string, c *corev1.Container, id string, h *corev1.LifecycleHandler) error {
 	switch {
 	case h.Exec != nil:
-		executor, ok := s.options.Runtime.(Executor)
+		executor, ok := s.options.Runtime.(runtime.Executor)
 		if !ok {
 			return nil // a simulated container has simulated its hook
 		}

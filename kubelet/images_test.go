@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -31,7 +31,7 @@ func TestTheNodeReportsItsLargestImages(t *testing.T) {
 	images[58].Names = nil
 	images[57].SizeBytes = 56
 	m := newMachine()
-	m.wrap = func(r *sim.Runtime) kubelet.Runtime { return stocked{r, images} }
+	m.wrap = func(r *sim.Runtime) runtime.Runtime { return stocked{r, images} }
 	m.start(t)
 	var node *corev1.Node
 	require.Eventually(t, func() bool {

@@ -25,6 +25,7 @@ import (
 	"minik.dev/api"
 	"minik.dev/control"
 	"minik.dev/journal"
+	"minik.dev/kubelet/runtime"
 )
 
 // component is how the kubelet names itself: User-Agent, source of Events, actor in the journal.
@@ -37,7 +38,7 @@ const killTimeout = 2 * time.Second
 type Options struct {
 	// Node is the node's name, Runtime what runs its containers; both are required.
 	Node    string
-	Runtime Runtime
+	Runtime runtime.Runtime
 
 	// Capacity replaces the defaults of the resources it names: 4 cpu, 8Gi memory, 110 pods, 100Gi ephemeral-storage.
 	Capacity corev1.ResourceList

@@ -21,6 +21,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -38,7 +39,7 @@ type machine struct {
 	runtime  *sim.Runtime
 	options  kubelet.Options
 	// wrap makes of the simulated runtime the one that the kubelet is given.
-	wrap func(*sim.Runtime) kubelet.Runtime
+	wrap func(*sim.Runtime) runtime.Runtime
 	// switchOff ends the power switch's own goroutine.
 	switchOff func()
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // serveLogs streams a container's log, with upstream's parameters and error texts.
@@ -45,7 +47,7 @@ func (s *session) serveLogs(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		status := http.StatusInternalServerError
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, runtime.ErrNotFound) {
 			status = http.StatusBadRequest
 			err = fmt.Errorf("unable to retrieve container logs for %s", id)
 		}
@@ -90,8 +92,8 @@ type logRequest struct {
 	sinceSeconds                 int64
 }
 
-func (r logRequest) options(now time.Time) LogOptions {
-	o := LogOptions{Follow: r.follow, Timestamps: r.timestamps, Tail: r.tail, Since: r.since}
+func (r logRequest) options(now time.Time) runtime.LogOptions {
+	o := runtime.LogOptions{Follow: r.follow, Timestamps: r.timestamps, Tail: r.tail, Since: r.since}
 	if r.sinceSeconds > 0 {
 		o.Since = now.Add(-time.Duration(r.sinceSeconds) * time.Second)
 	}

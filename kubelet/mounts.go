@@ -13,6 +13,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // The files that a pod has on the node, below Options.Dir.
@@ -34,8 +36,8 @@ func (k *Kubelet) podDir(uid types.UID) string {
 }
 
 // mountsOf are what the container sees of the node: its volumeMounts, and what every container has. dir is the pod's.
-func mountsOf(pod *corev1.Pod, c *corev1.Container, dir string, attempt int32, env []EnvVar) ([]Mount, error) {
-	var out []Mount
+func mountsOf(pod *corev1.Pod, c *corev1.Container, dir string, attempt int32, env []runtime.EnvVar) ([]runtime.Mount, error) {
+	var out []runtime.Mount
 	for _, m := range c.VolumeMounts {
 		mount, err := volumeMount(pod, c, m, dir, env)
 		if err != nil {
@@ -44,8 +46,8 @@ func mountsOf(pod *corev1.Pod, c *corev1.Container, dir string, attempt int32, e
 		out = append(out, mount)
 	}
 	add := func(containerPath, hostPath string) {
-		if !slices.ContainsFunc(out, func(m Mount) bool { return m.ContainerPath == containerPath }) {
-			out = append(out, Mount{ContainerPath: containerPath, HostPath: hostPath})
+		if !slices.ContainsFunc(out, func(m runtime.Mount) bool { return m.ContainerPath == containerPath }) {
+			out = append(out, runtime.Mount{ContainerPath: containerPath, HostPath: hostPath})
 		}
 	}
 	add("/etc/hosts", filepath.Join(dir, hostsFile))
@@ -67,17 +69,17 @@ func terminationFile(dir, container string, attempt int32) string {
 }
 
 // volumeMount is one of the container's volumeMounts.
-func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, env []EnvVar) (Mount, error) {
+func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, env []runtime.EnvVar) (runtime.Mount, error) {
 	at := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
 	if at < 0 {
-		return Mount{}, &ConfigError{fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)}
+		return runtime.Mount{}, &runtime.ConfigError{Err: fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)}
 	}
 	volume := pod.Spec.Volumes[at]
 	part, err := subPathOf(m, env)
 	if err != nil {
-		return Mount{}, &ConfigError{err}
+		return runtime.Mount{}, &runtime.ConfigError{Err: err}
 	}
-	out := Mount{ContainerPath: path.Join("/", m.MountPath), ReadOnly: m.ReadOnly}
+	out := runtime.Mount{ContainerPath: path.Join("/", m.MountPath), ReadOnly: m.ReadOnly}
 	if m.MountPropagation != nil {
 		out.Propagation = *m.MountPropagation
 	}
@@ -97,19 +99,19 @@ func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir
 		return out, nil
 	}
 	if out.HostPath, err = within(out.HostPath, part); err != nil {
-		return Mount{}, &ConfigError{fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q: %w",
+		return runtime.Mount{}, &runtime.ConfigError{Err: fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q: %w",
 			m.Name, c.Name, err)}
 	}
 	return out, nil
 }
 
 // subPathOf is the part of the volume to mount, with variables expanded; "" is all of it.
-func subPathOf(m corev1.VolumeMount, env []EnvVar) (string, error) {
+func subPathOf(m corev1.VolumeMount, env []runtime.EnvVar) (string, error) {
 	part := m.SubPath
 	if m.SubPathExpr != "" {
 		missing := ""
 		part = expandBy(m.SubPathExpr, func(name string) (string, bool) {
-			at := slices.IndexFunc(env, func(v EnvVar) bool { return v.Name == name })
+			at := slices.IndexFunc(env, func(v runtime.EnvVar) bool { return v.Name == name })
 			if at < 0 {
 				missing = name
 				return "", false

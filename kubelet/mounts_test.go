@@ -10,10 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // A pod's directory with the written volume "settings", which holds a link out of itself, and a hostPath "host" beside it.
-func mountsIn(t *testing.T, mounts ...corev1.VolumeMount) (dir string, out []Mount, err error) {
+func mountsIn(t *testing.T, mounts ...corev1.VolumeMount) (dir string, out []runtime.Mount, err error) {
 	dir = t.TempDir()
 	host := t.TempDir()
 	require.NoError(t, writeInto(filepath.Join(dir, volumesDir, "settings"), []volumeFile{{path: "colour", mode: 0o644}}, -1))
@@ -24,7 +26,7 @@ func mountsIn(t *testing.T, mounts ...corev1.VolumeMount) (dir string, out []Mou
 		{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: host}}},
 	}}}
 	c := &corev1.Container{Name: "a", VolumeMounts: mounts}
-	out, err = mountsOf(pod, c, dir, 3, []EnvVar{{Name: "NAME", Value: "web"}, {Name: "UP", Value: "../up"}})
+	out, err = mountsOf(pod, c, dir, 3, []runtime.EnvVar{{Name: "NAME", Value: "web"}, {Name: "UP", Value: "../up"}})
 	for i := range out {
 		out[i].HostPath = strings.Replace(strings.Replace(out[i].HostPath, dir, "POD", 1), host, "HOST", 1)
 	}
@@ -41,7 +43,7 @@ func TestMounts(t *testing.T) {
 		corev1.VolumeMount{Name: "host", MountPath: "/made", SubPath: "new/deep"},
 		corev1.VolumeMount{Name: "host", MountPath: "/etc/hosts"})
 	require.NoError(t, err)
-	require.Equal(t, []Mount{
+	require.Equal(t, []runtime.Mount{
 		{ContainerPath: "/etc/shop", HostPath: "POD/volumes/settings", ReadOnly: true},
 		{ContainerPath: "/tmp", Volume: "scratch", SubPath: "web/x"},
 		{ContainerPath: "/host", HostPath: "HOST", Volume: "host", SubPath: "inner", Type: any, ReadOnly: true, Propagation: both},
@@ -123,9 +125,9 @@ func TestServiceVariables(t *testing.T) {
 	refs.services = services
 	env, err := resolveEnv(pod, c, refs, nil, nil, nil)
 	require.NoError(t, err)
-	require.Contains(t, env, EnvVar{Name: "KUBERNETES_PORT", Value: "mine"})
-	require.Contains(t, env, EnvVar{Name: "URL", Value: "redis://10.0.0.11"})
-	require.Contains(t, env, EnvVar{Name: "KUBERNETES_SERVICE_HOST", Value: "10.96.0.1"})
+	require.Contains(t, env, runtime.EnvVar{Name: "KUBERNETES_PORT", Value: "mine"})
+	require.Contains(t, env, runtime.EnvVar{Name: "URL", Value: "redis://10.0.0.11"})
+	require.Contains(t, env, runtime.EnvVar{Name: "KUBERNETES_SERVICE_HOST", Value: "10.96.0.1"})
 }
 
 // However a log comes, its last 2048 bytes are kept.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // ActionKind is what a step does.
@@ -245,7 +247,7 @@ func (o Observed) stopping(v view, now time.Time) *Action {
 		return nil
 	}
 	by, asked := o.Stopping[v.current.ID]
-	if !asked || v.current.State == Exited {
+	if !asked || v.current.State == runtime.Exited {
 		return nil
 	}
 	return &Action{Kind: Wait, Reason: fmt.Sprintf("container %s is stopping, %s left",
@@ -261,8 +263,8 @@ func (t Try) waits(now time.Time, what string) *Action {
 		what, t.Message, t.RetryAt.Sub(now).Round(time.Second))}
 }
 
-func (o Observed) oldest(name string) *Container {
-	var out *Container
+func (o Observed) oldest(name string) *runtime.Container {
+	var out *runtime.Container
 	for i, c := range o.Runtime.Containers {
 		if c.Name == name && (out == nil || c.Attempt < out.Attempt) {
 			out = &o.Runtime.Containers[i]

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // A pod is looked at again when the first of its back-offs is over, also where another container's turn comes later: its status
@@ -24,11 +26,11 @@ func TestAWaitEndsWithTheFirstBackOff(t *testing.T) {
 			Containers: []corev1.Container{{Name: "web", Image: "i"}},
 		},
 	}
-	failed := func(name string) Container {
-		return Container{ID: "id-of-" + name, Name: name, Image: "i", State: Exited, ExitCode: 1, StartedAt: now, FinishedAt: now}
+	failed := func(name string) runtime.Container {
+		return runtime.Container{ID: "id-of-" + name, Name: name, Image: "i", State: runtime.Exited, ExitCode: 1, StartedAt: now, FinishedAt: now}
 	}
 	o := Observed{
-		Runtime: RuntimePod{Sandbox: Sandbox{ID: "s", Ready: true}, Containers: []Container{failed("proxy"), failed("migrate")}},
+		Runtime: runtime.Pod{Sandbox: runtime.Sandbox{ID: "s", Ready: true}, Containers: []runtime.Container{failed("proxy"), failed("migrate")}},
 		Volumes: Try{Done: true},
 		BackOffs: map[string]BackOff{
 			"proxy": {Delay: 20 * time.Second, Updated: now}, "migrate": {Delay: 10 * time.Second, Updated: now}},
@@ -55,8 +57,8 @@ func TestAWaitForASidecarEndsWithWhatAContainerShows(t *testing.T) {
 	}
 	failed := Pull{Image: "nobody-has-it"}.Failed(errors.New("not found"), now)
 	o := Observed{
-		Runtime: RuntimePod{Sandbox: Sandbox{ID: "s", Ready: true}, Containers: []Container{
-			{ID: "p", Name: "proxy", Image: "i", State: Exited, ExitCode: 1, StartedAt: now, FinishedAt: now.Add(time.Second)}}},
+		Runtime: runtime.Pod{Sandbox: runtime.Sandbox{ID: "s", Ready: true}, Containers: []runtime.Container{
+			{ID: "p", Name: "proxy", Image: "i", State: runtime.Exited, ExitCode: 1, StartedAt: now, FinishedAt: now.Add(time.Second)}}},
 		Volumes:  Try{Done: true},
 		Pulls:    map[string]Pull{"web": failed},
 		BackOffs: map[string]BackOff{"proxy": {Delay: 20 * time.Second, Updated: now}},

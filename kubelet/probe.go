@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -147,4 +148,9 @@ func atLeast(n, otherwise int32) int32 {
 		return otherwise
 	}
 	return n
+}
+
+// Prober is a Runtime that answers some probes itself. Where handled is false the kubelet dials.
+type Prober interface {
+	Probe(ctx context.Context, id string, kind ProbeKind, probe *corev1.Probe) (err error, handled bool)
 }

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // probeKey is one probe of one attempt at a container.
@@ -119,7 +121,7 @@ func (s *session) ask(ctx context.Context, podIP string, c *corev1.Container, ke
 			return err
 		}
 	}
-	if executor, ok := s.options.Runtime.(Executor); ok && probe.Exec != nil {
+	if executor, ok := s.options.Runtime.(runtime.Executor); ok && probe.Exec != nil {
 		return probeCommand(ctx, executor, key.id, probe)
 	}
 	return dialer{address: s.options.Address}.probe(ctx, podIP, c, probe)

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // drawPod draws a pod of up to two init containers, one of them perhaps a sidecar, up to three containers, and up to two
@@ -59,13 +61,13 @@ func (m *model) disturb(t *rapid.T) {
 	switch rapid.SampledFrom([]string{"runs", "runs", "exits", "unhealthy", "hook", "passes", "passes", "pull", "sandbox",
 		"kubelet", "power", "changes", "delete", "vanish", "lost", "resize", "resizes", "others"}).Draw(t, "what") {
 	case "runs":
-		if c != nil && c.State == Starting {
-			c.State, c.StartedAt = Running, m.now
+		if c != nil && c.State == runtime.Starting {
+			c.State, c.StartedAt = runtime.Running, m.now
 		}
 	case "exits":
 		m.exit(c, rapid.SampledFrom([]int32{0, 1}).Draw(t, "code"))
 	case "unhealthy":
-		if c != nil && c.State == Running && containerOf(m.pod, name).LivenessProbe != nil {
+		if c != nil && c.State == runtime.Running && containerOf(m.pod, name).LivenessProbe != nil {
 			m.o.Probes[name] = ProbeResults{ID: c.ID, Liveness: ProbeResult{Failure: true, Failures: 1, Message: "refused"}}
 		}
 	case "hook":
@@ -84,7 +86,7 @@ func (m *model) disturb(t *rapid.T) {
 	case "kubelet":
 		m.forget()
 	case "power":
-		m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
+		m.o.Runtime = runtime.Pod{Volumes: m.o.Runtime.Volumes}
 		m.forget()
 	case "resize":
 		m.pod.Generation++
@@ -101,7 +103,7 @@ func (m *model) disturb(t *rapid.T) {
 		m.o.Stale = m.o.Files
 	case "lost": // someone removes a container behind the kubelet's back
 		if c != nil {
-			m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(o Container) bool { return o.ID == c.ID })
+			m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(o runtime.Container) bool { return o.ID == c.ID })
 		}
 	case "delete":
 		if rapid.IntRange(0, 9).Draw(t, "deleted") == 0 {
@@ -119,9 +121,9 @@ func (m *model) deleteNow(period int64) {
 	m.pod.DeletionGracePeriodSeconds, m.pod.DeletionTimestamp = &period, at
 }
 
-func (m *model) exit(c *Container, code int32) {
-	if c != nil && c.State != Exited {
-		c.State, c.ExitCode, c.FinishedAt = Exited, code, m.now
+func (m *model) exit(c *runtime.Container, code int32) {
+	if c != nil && c.State != runtime.Exited {
+		c.State, c.ExitCode, c.FinishedAt = runtime.Exited, code, m.now
 	}
 }
 
@@ -129,7 +131,7 @@ func (m *model) exit(c *Container, code int32) {
 func (m *model) pass(d time.Duration) {
 	m.now = m.now.Add(d)
 	for i := range m.o.Runtime.Containers {
-		if c := &m.o.Runtime.Containers[i]; c.State != Exited {
+		if c := &m.o.Runtime.Containers[i]; c.State != runtime.Exited {
 			if by, asked := m.o.Stopping[c.ID]; asked && !by.After(m.now) {
 				m.exit(c, 137)
 			}
@@ -184,9 +186,9 @@ func (m *model) rest(t *rapid.T) {
 			if m.o.Hooks[c.ID].Active {
 				m.o.Hooks[c.ID] = Hook{}
 			}
-			if c.State == Starting {
-				c.State, c.StartedAt = Running, m.now
-			} else if spec := containerOf(m.pod, c.Name); c.State == Running && spec.RestartPolicy == nil && m.isInit(c.Name) {
+			if c.State == runtime.Starting {
+				c.State, c.StartedAt = runtime.Running, m.now
+			} else if spec := containerOf(m.pod, c.Name); c.State == runtime.Running && spec.RestartPolicy == nil && m.isInit(c.Name) {
 				m.exit(c, 0)
 			}
 		}
@@ -228,7 +230,7 @@ func TestGraceIsKept(t *testing.T) {
 		m.settle()
 		for _, name := range m.names() {
 			c := m.current(name)
-			c.State, c.StartedAt = Running, m.now
+			c.State, c.StartedAt = runtime.Running, m.now
 		}
 		grace := rapid.Int64Range(2, 60).Draw(t, "grace")
 		m.deleteNow(grace)
@@ -240,7 +242,7 @@ func TestGraceIsKept(t *testing.T) {
 			}
 			m.settle()
 			for _, c := range m.o.Runtime.Containers {
-				if c.State == Exited {
+				if c.State == runtime.Exited {
 					require.GreaterOrEqual(t, c.FinishedAt.Sub(begin), time.Duration(grace)*time.Second)
 				}
 			}

@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	resourcehelpers "k8s.io/component-helpers/resource"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // The in-place resize of pods, decided by pure functions. A container has three sets of cpu and memory: what its spec asks
@@ -240,7 +242,7 @@ func restartsFor(c *corev1.Container, changed []corev1.ResourceName) corev1.Reso
 // endedForResize says that the container was asked to end so that it starts again with other resources. That holds
 // whatever the pod's restartPolicy says of its exit code.
 func (o Observed) endedForResize(v view) bool {
-	if o.Resize == nil || v.current == nil || v.current.State != Exited {
+	if o.Resize == nil || v.current == nil || v.current.State != runtime.Exited {
 		return false
 	}
 	_, asked := o.Stopping[v.current.ID]

@@ -6,6 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	resourcehelpers "k8s.io/component-helpers/resource"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // room completes what is observed of a pod that asks for a resize by what its node has, and remembers whether it has to
@@ -41,7 +43,7 @@ func (s *session) used(except *corev1.Pod) corev1.ResourceList {
 	s.mu.Unlock()
 	sum := corev1.ResourceList{}
 	for _, e := range others {
-		pod, o := e.observe(RuntimePod{})
+		pod, o := e.observe(runtime.Pod{})
 		if terminal(o.Last.Phase) {
 			continue
 		}
@@ -110,7 +112,7 @@ func (s *session) grantResources(e *entry, pod *corev1.Pod, o Observed) {
 
 // resizeContainer brings into force what the container was granted.
 func (s *session) resizeContainer(ctx context.Context, e *entry, pod *corev1.Pod, a Action) error {
-	resizer, ok := s.options.Runtime.(Resizer)
+	resizer, ok := s.options.Runtime.(runtime.Resizer)
 	if !ok {
 		return fmt.Errorf("the runtime of pod %s/%s cannot resize containers", pod.Namespace, pod.Name)
 	}

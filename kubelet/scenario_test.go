@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"minik.dev/kubelet/runtime"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata show now")
@@ -147,7 +149,7 @@ func (m *model) carryOut(a Action) {
 		m.o.Volumes.Done, m.o.Stale = true, false
 		m.o.Files = len(m.pod.Spec.Volumes) > 0
 	case StartSandbox:
-		m.o.Runtime.Sandbox = Sandbox{ID: "box@" + m.at(), Ready: true, IPs: []string{"10.244.1.2"}}
+		m.o.Runtime.Sandbox = runtime.Sandbox{ID: "box@" + m.at(), Ready: true, IPs: []string{"10.244.1.2"}}
 		m.keepVolumes()
 	case PullImage:
 		pull := m.o.pull(a.Container)
@@ -173,12 +175,12 @@ func (m *model) carryOut(a Action) {
 		m.o.Runtime.Sandbox.Ready = false
 	case Remove:
 		if a.Container == nil {
-			m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
+			m.o.Runtime = runtime.Pod{Volumes: m.o.Runtime.Volumes}
 			m.o.Volumes = Try{}
 			m.o.Pulls, m.o.Starts, m.o.BackOffs = map[string]Pull{}, map[string]Try{}, map[string]BackOff{}
 			return
 		}
-		m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(c Container) bool { return c.ID == a.ID })
+		m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(c runtime.Container) bool { return c.ID == a.ID })
 	case RemoveVolumes:
 		if m.o.Runtime.Sandbox.ID != "" {
 			m.broken = append(m.broken, "volumes are removed under a sandbox")
@@ -217,7 +219,7 @@ func (m *model) keepVolumes() {
 func (m *model) start(a Action) {
 	name := a.Container.Name
 	for _, c := range m.o.Runtime.Containers {
-		if c.Name == name && c.State != Exited {
+		if c.Name == name && c.State != runtime.Exited {
 			m.broken = append(m.broken, fmt.Sprintf("attempt %d at %s starts beside attempt %d", a.Attempt, name, c.Attempt))
 		}
 		if c.Name == name && c.Attempt == a.Attempt-1 {
@@ -228,14 +230,14 @@ func (m *model) start(a Action) {
 	if l := a.Container.Lifecycle; l != nil && l.PostStart != nil {
 		m.o.Hooks[id] = Hook{Pending: true}
 	}
-	m.o.Runtime.Containers = append(m.o.Runtime.Containers, Container{ID: id, Name: name,
-		Attempt: a.Attempt, State: Starting, CreatedAt: m.now, Image: a.Container.Image, ImageID: "sim://image"})
+	m.o.Runtime.Containers = append(m.o.Runtime.Containers, runtime.Container{ID: id, Name: name,
+		Attempt: a.Attempt, State: runtime.Starting, CreatedAt: m.now, Image: a.Container.Image, ImageID: "sim://image"})
 	m.o.Resize.InForce[id] = a.Container.Resources
 	delete(m.o.Pulls, name)
 }
 
-func (m *model) current(name string) *Container {
-	var out *Container
+func (m *model) current(name string) *runtime.Container {
+	var out *runtime.Container
 	for i := range m.o.Runtime.Containers {
 		if c := &m.o.Runtime.Containers[i]; c.Name == name && (out == nil || c.Attempt > out.Attempt) {
 			out = c
@@ -260,13 +262,13 @@ func (m *model) command(t *testing.T, line string) string {
 	case "runs":
 		c := m.current(word(1))
 		require.NotNil(t, c, line)
-		c.State, c.StartedAt = Running, m.now
+		c.State, c.StartedAt = runtime.Running, m.now
 	case "exits":
 		code, err := strconv.Atoi(word(2))
 		require.NoError(t, err)
 		c := m.current(word(1))
 		require.NotNil(t, c, line)
-		c.State, c.ExitCode, c.FinishedAt = Exited, int32(code), m.now
+		c.State, c.ExitCode, c.FinishedAt = runtime.Exited, int32(code), m.now
 	case "probe":
 		m.probe(t, word(1), ProbeKind(word(2)), strings.Join(words[3:], " "))
 	case "hook":
@@ -289,14 +291,14 @@ func (m *model) command(t *testing.T, line string) string {
 	case "sandbox":
 		m.o.Runtime.Sandbox.Ready = false
 		for i := range m.o.Runtime.Containers {
-			if c := &m.o.Runtime.Containers[i]; c.State != Exited {
-				c.State, c.ExitCode, c.FinishedAt = Exited, 137, m.now
+			if c := &m.o.Runtime.Containers[i]; c.State != runtime.Exited {
+				c.State, c.ExitCode, c.FinishedAt = runtime.Exited, 137, m.now
 			}
 		}
 	case "kubelet":
 		m.forget()
 	case "power":
-		m.o.Runtime = RuntimePod{Volumes: m.o.Runtime.Volumes}
+		m.o.Runtime = runtime.Pod{Volumes: m.o.Runtime.Volumes}
 		m.forget()
 	case "volumes":
 		m.o.Stale = true

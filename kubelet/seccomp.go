@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // seccompDir is where a node keeps the profiles that pods name by localhostProfile, below Options.Dir, as upstream's
@@ -42,9 +44,9 @@ func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, err
 	case dir == "" || privileged || profile == nil || profile.Type != corev1.SeccompProfileTypeLocalhost:
 		return "", nil
 	case profile.LocalhostProfile == nil || *profile.LocalhostProfile == "":
-		return "", &ConfigError{errors.New("localhostProfile must be set if seccompProfile type is Localhost")}
+		return "", &runtime.ConfigError{Err: errors.New("localhostProfile must be set if seccompProfile type is Localhost")}
 	case !filepath.IsLocal(*profile.LocalhostProfile):
-		return "", &ConfigError{fmt.Errorf("localhostProfile %q must be a path below the node's directory %s", *profile.LocalhostProfile,
+		return "", &runtime.ConfigError{Err: fmt.Errorf("localhostProfile %q must be a path below the node's directory %s", *profile.LocalhostProfile,
 			filepath.Join(dir, seccompDir))}
 	}
 	text, err := readSeccomp(dir, *profile.LocalhostProfile)

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"minik.dev/journal"
+	"minik.dev/kubelet/runtime"
 )
 
 // session is the kubelet's work from one power-on to the next cut. Nothing of it outlives Kubelet.session.
@@ -105,7 +106,7 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 // adopt hands the pods to a runtime that lost its containers with its process, and enqueues what runs of pods that are
 // no longer in the API, so that it is removed.
 func (s *session) adopt(ctx context.Context, adopts bool, store cache.Store) error {
-	if adopter, ok := s.options.Runtime.(Adopter); ok && adopts {
+	if adopter, ok := s.options.Runtime.(runtime.Adopter); ok && adopts {
 		var pods []*corev1.Pod
 		for _, obj := range store.List() {
 			if pod, ok := obj.(*corev1.Pod); ok {
@@ -198,7 +199,7 @@ func (s *session) entry(pod *corev1.Pod) *entry {
 	e := s.entries[pod.UID]
 	if e == nil {
 		e = newEntry(pod)
-		if _, ok := s.options.Runtime.(Resizer); ok {
+		if _, ok := s.options.Runtime.(runtime.Resizer); ok {
 			e.granted = map[string]corev1.ResourceRequirements{}
 		}
 		s.entries[pod.UID] = e

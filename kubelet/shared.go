@@ -7,6 +7,8 @@ import (
 
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // What an agent of many nodes shares with the kubelet of one, so that its pods and nodes look and end the same way:
@@ -42,7 +44,7 @@ func NodeDiffers(old, now corev1.NodeStatus) bool { return nodeDiffers(old, now)
 // CheckImageName is a *PullError for an image whose name is none.
 func CheckImageName(image string) error {
 	if _, err := reference.ParseNormalizedNamed(image); err != nil {
-		return &PullError{Reason: "InvalidImageName", Message: fmt.Sprintf(
+		return &runtime.PullError{Reason: "InvalidImageName", Message: fmt.Sprintf(
 			"Failed to apply default image tag %q: couldn't parse image name %q: %v", image, image, err)}
 	}
 	return nil
@@ -53,7 +55,7 @@ func (p Pull) Failed(err error, now time.Time) Pull {
 	delay := doubled(p.Delay, initialBackOff, maxBackOff)
 	out := Pull{FailedAt: now, Image: p.Image,
 		Try: Try{Reason: "ErrImagePull", Message: err.Error(), Delay: delay, RetryAt: now.Add(delay)}}
-	var refused *PullError
+	var refused *runtime.PullError
 	if errors.As(err, &refused) && refused.Reason != "" {
 		out.Reason = refused.Reason
 	}

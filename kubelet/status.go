@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // podStatus is what to report of the pod: computed from the spec, what is observed and now, and nothing else. What
@@ -163,7 +165,7 @@ func (v view) termination() *corev1.ContainerStateTerminated {
 	return v.unknown()
 }
 
-func terminated(c *Container) *corev1.ContainerStateTerminated {
+func terminated(c *runtime.Container) *corev1.ContainerStateTerminated {
 	out := &corev1.ContainerStateTerminated{ExitCode: c.ExitCode, Reason: c.Reason, Message: c.Message,
 		StartedAt: *seconds(c.StartedAt), FinishedAt: *seconds(c.FinishedAt), ContainerID: c.ID}
 	if out.Reason == "" && c.ExitCode == 0 {

@@ -16,6 +16,8 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 	utilexec "k8s.io/utils/exec"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // How long a connection may be silent, and how long a client may take to open its streams, as upstream's.
@@ -28,7 +30,7 @@ const (
 type target struct {
 	pod     *corev1.Pod
 	id      string
-	running RuntimePod
+	running runtime.Pod
 }
 
 // targetOf finds what the request is for: the running container that it names, or the pod's sandbox. Otherwise it answers.
@@ -53,7 +55,7 @@ func (s *session) targetOf(w http.ResponseWriter, r *http.Request) (target, bool
 		return out, true
 	}
 	for _, c := range running.Containers {
-		if c.Name == name && c.State == Running {
+		if c.Name == name && c.State == runtime.Running {
 			out.id = c.ID
 		}
 	}
@@ -79,7 +81,7 @@ func refuse(w http.ResponseWriter, code int, message string) {
 
 // access is one client's way into one container.
 type access struct {
-	executor Executor
+	executor runtime.Executor
 	id       string
 	options  *remotecommand.Options
 }
@@ -90,7 +92,7 @@ func (s *session) accessOf(w http.ResponseWriter, r *http.Request) (access, bool
 	if !ok {
 		return access{}, false
 	}
-	executor, ok := s.options.Runtime.(Executor)
+	executor, ok := s.options.Runtime.(runtime.Executor)
 	if !ok {
 		refuse(w, http.StatusNotImplemented, fmt.Sprintf("the containers of node %s are simulated: there is no process to "+
 			"connect to; `minik up --runtime docker` runs real ones", s.options.Node))
@@ -112,7 +114,7 @@ func (s *session) serveExec(w http.ResponseWriter, r *http.Request) {
 	}
 	command := r.URL.Query()["command"]
 	if wsstream.IsWebSocketRequestWithStreamCloseProtocol(r) {
-		serveSocket(w, r, a.options, func(ctx context.Context, streams Streams) error { return a.run(ctx, command, streams) })
+		serveSocket(w, r, a.options, func(ctx context.Context, streams runtime.Streams) error { return a.run(ctx, command, streams) })
 		return
 	}
 	remotecommand.ServeExec(w, r, a, "", "", "", command, a.options, streamIdle, streamCreation,
@@ -126,7 +128,7 @@ func (s *session) serveAttach(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if wsstream.IsWebSocketRequestWithStreamCloseProtocol(r) {
-		serveSocket(w, r, a.options, func(ctx context.Context, streams Streams) error {
+		serveSocket(w, r, a.options, func(ctx context.Context, streams runtime.Streams) error {
 			return a.executor.Attach(ctx, a.id, streams)
 		})
 		return
@@ -136,7 +138,7 @@ func (s *session) serveAttach(w http.ResponseWriter, r *http.Request) {
 }
 
 // run runs the command; an exit code that is not zero is an error that tells it.
-func (a access) run(ctx context.Context, command []string, streams Streams) error {
+func (a access) run(ctx context.Context, command []string, streams runtime.Streams) error {
 	code, err := a.executor.Exec(ctx, a.id, command, streams)
 	if err == nil && code != 0 {
 		return utilexec.CodeExitError{Err: fmt.Errorf("command terminated with exit code %d", code), Code: int(code)}
@@ -162,8 +164,8 @@ func (a access) AttachContainer(ctx context.Context, _, _, _ string, in io.Reade
 
 // streams are those that the client asked for; the others are nil.
 func (a access) streams(ctx context.Context, in io.Reader, out, errs io.Writer,
-	resize <-chan remotecommand.TerminalSize) Streams {
-	streams := Streams{TTY: a.options.TTY}
+	resize <-chan remotecommand.TerminalSize) runtime.Streams {
+	streams := runtime.Streams{TTY: a.options.TTY}
 	if a.options.Stdin {
 		streams.Stdin = in
 	}
@@ -174,7 +176,7 @@ func (a access) streams(ctx context.Context, in io.Reader, out, errs io.Writer,
 		streams.Stderr = errs
 	}
 	if resize != nil {
-		sizes := make(chan TerminalSize)
+		sizes := make(chan runtime.TerminalSize)
 		streams.Resize = sizes
 		go func() {
 			for {
@@ -184,7 +186,7 @@ func (a access) streams(ctx context.Context, in io.Reader, out, errs io.Writer,
 						return
 					}
 					select {
-					case sizes <- TerminalSize{Width: size.Width, Height: size.Height}:
+					case sizes <- runtime.TerminalSize{Width: size.Width, Height: size.Height}:
 					case <-ctx.Done():
 						return
 					}
@@ -244,7 +246,7 @@ func (f forwarder) PortForward(ctx context.Context, _, _ string, port int32, str
 
 // dial connects to the port as one of the pod's own containers would, where the runtime can; else at the pod's address.
 func (f forwarder) dial(ctx context.Context, port int32) (net.Conn, error) {
-	if dialer, ok := f.s.options.Runtime.(PodDialer); ok {
+	if dialer, ok := f.s.options.Runtime.(runtime.PodDialer); ok {
 		return dialer.DialPod(ctx, f.at.id, port)
 	}
 	ip := firstOf(f.at.running.Sandbox.IPs)

@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // How much of a container's last words is reported, as upstream does.
@@ -19,13 +21,13 @@ const (
 
 // lastWords gives the containers that have ended the message that they left in their termination log, or where they ask
 // for it and have failed, the end of their log.
-func (s *session) lastWords(ctx context.Context, e *entry, running RuntimePod) {
+func (s *session) lastWords(ctx context.Context, e *entry, running runtime.Pod) {
 	if s.options.Dir == "" {
 		return
 	}
 	for i := range running.Containers {
 		c := &running.Containers[i]
-		if c.State != Exited || c.Message != "" {
+		if c.State != runtime.Exited || c.Message != "" {
 			continue
 		}
 		e.mu.Lock()
@@ -42,7 +44,7 @@ func (s *session) lastWords(ctx context.Context, e *entry, running RuntimePod) {
 	}
 }
 
-func (s *session) readWords(ctx context.Context, uid types.UID, spec *corev1.Container, c Container) string {
+func (s *session) readWords(ctx context.Context, uid types.UID, spec *corev1.Container, c runtime.Container) string {
 	if words := s.leftWords(uid, c); len(words) > 0 {
 		return text(words)
 	}
@@ -50,7 +52,7 @@ func (s *session) readWords(ctx context.Context, uid types.UID, spec *corev1.Con
 		return ""
 	}
 	var log newest
-	if err := s.options.Runtime.Logs(ctx, c.ID, LogOptions{Tail: fallbackLines}, &log); err != nil {
+	if err := s.options.Runtime.Logs(ctx, c.ID, runtime.LogOptions{Tail: fallbackLines}, &log); err != nil {
 		s.log.Debug("a log was not read for the termination message", "container", c.ID, "error", err)
 	}
 	return text(log)
@@ -58,7 +60,7 @@ func (s *session) readWords(ctx context.Context, uid types.UID, spec *corev1.Con
 
 // leftWords is the beginning of what the container has written to its termination log. What is there instead of the file that
 // it was given says nothing.
-func (s *session) leftWords(uid types.UID, c Container) []byte {
+func (s *session) leftWords(uid types.UID, c runtime.Container) []byte {
 	home, err := os.OpenRoot(s.podDir(uid))
 	if err != nil {
 		return nil

@@ -13,6 +13,8 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	"k8s.io/streaming/pkg/httpstream/wsstream"
 	utilexec "k8s.io/utils/exec"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // The channels of a WebSocket, by number.
@@ -32,7 +34,7 @@ const socketProtocol = "v5.channel.k8s.io"
 // serveSocket serves a command or a process over a WebSocket: it runs it with the client's streams, and says at the end how
 // it ended.
 func serveSocket(w http.ResponseWriter, r *http.Request, options *remotecommand.Options,
-	run func(context.Context, Streams) error) {
+	run func(context.Context, runtime.Streams) error) {
 	kinds := make([]wsstream.ChannelType, channels)
 	for channel, kind := range map[int]struct {
 		asked bool
@@ -56,7 +58,7 @@ func serveSocket(w http.ResponseWriter, r *http.Request, options *remotecommand.
 	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	streams := Streams{TTY: options.TTY}
+	streams := runtime.Streams{TTY: options.TTY}
 	if options.Stdin {
 		streams.Stdin = opened[stdinChannel]
 	}
@@ -78,12 +80,12 @@ func serveSocket(w http.ResponseWriter, r *http.Request, options *remotecommand.
 }
 
 // sizes are the terminal's, as the client tells them.
-func sizes(ctx context.Context, from io.Reader) <-chan TerminalSize {
-	out := make(chan TerminalSize)
+func sizes(ctx context.Context, from io.Reader) <-chan runtime.TerminalSize {
+	out := make(chan runtime.TerminalSize)
 	go func() {
 		defer close(out)
 		for decoder := json.NewDecoder(from); ; {
-			var size TerminalSize
+			var size runtime.TerminalSize
 			if decoder.Decode(&size) != nil {
 				return
 			}

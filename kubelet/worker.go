@@ -14,6 +14,7 @@ import (
 
 	"minik.dev/control"
 	"minik.dev/journal"
+	"minik.dev/kubelet/runtime"
 )
 
 // maxSteps bounds how long one pod is worked on before others get their turn.
@@ -117,13 +118,13 @@ func outcome(decision string, err error) string {
 }
 
 // running is what the runtime has of the pod.
-func (s *session) running(ctx context.Context, uid types.UID) (RuntimePod, error) {
+func (s *session) running(ctx context.Context, uid types.UID) (runtime.Pod, error) {
 	pods, err := s.options.Runtime.Pods(ctx, uid)
 	if err != nil {
-		return RuntimePod{}, fmt.Errorf("listing the containers of pod %s: %w", uid, err)
+		return runtime.Pod{}, fmt.Errorf("listing the containers of pod %s: %w", uid, err)
 	}
 	if len(pods) == 0 {
-		return RuntimePod{UID: uid}, nil
+		return runtime.Pod{UID: uid}, nil
 	}
 	return pods[0], nil
 }

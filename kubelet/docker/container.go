@@ -12,7 +12,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // How much is kept of a container's log, as upstream's containerLogMaxSize and containerLogMaxFiles.
@@ -38,9 +38,9 @@ type mounts struct {
 	binds  []string
 }
 
-// StartContainer is kubelet.Runtime's. A container whose process cannot be started is there all the same, has ended, and
+// StartContainer is runtime.Runtime's. A container whose process cannot be started is there all the same, has ended, and
 // says why.
-func (r *Runtime) StartContainer(ctx context.Context, config kubelet.ContainerConfig) (string, error) {
+func (r *Runtime) StartContainer(ctx context.Context, config runtime.ContainerConfig) (string, error) {
 	if err := r.await(ctx); err != nil {
 		return "", err
 	}
@@ -110,7 +110,7 @@ func (r *Runtime) notStarted(ctx context.Context, id string, err error) (string,
 }
 
 // runsAlready is an error where an earlier attempt at the container has not ended.
-func (r *Runtime) runsAlready(config kubelet.ContainerConfig) error {
+func (r *Runtime) runsAlready(config runtime.ContainerConfig) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.pods[config.Pod.UID] {
@@ -154,7 +154,7 @@ func (r *Runtime) begun(name string) {
 }
 
 // containerRequest is what the engine is asked to create for a container.
-func containerRequest(config kubelet.ContainerConfig, around surroundings) createRequest {
+func containerRequest(config runtime.ContainerConfig, around surroundings) createRequest {
 	pod, c := config.Pod, config.Container
 	labels := maps.Clone(around.labels)
 	labels[labelContainer] = c.Name

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 func request(pod *corev1.Pod, change func(*surroundings)) createRequest {
@@ -18,8 +18,8 @@ func request(pod *corev1.Pod, change func(*surroundings)) createRequest {
 	if change != nil {
 		change(&around)
 	}
-	return containerRequest(kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Attempt: 2,
-		ImageID: "docker://sha256:1", Env: []kubelet.EnvVar{{Name: "A", Value: "b"}}, Command: []string{"run"},
+	return containerRequest(runtime.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Attempt: 2,
+		ImageID: "docker://sha256:1", Env: []runtime.EnvVar{{Name: "A", Value: "b"}}, Command: []string{"run"},
 		Args: []string{"fast"}}, around)
 }
 
@@ -122,7 +122,7 @@ func TestSeccomp(t *testing.T) {
 		pod := podOf(corev1.Container{SecurityContext: &corev1.SecurityContext{SeccompProfile: c.container,
 			Privileged: &c.privileged}})
 		pod.Spec.SecurityContext = &corev1.PodSecurityContext{SeccompProfile: c.pod}
-		got := containerRequest(kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Seccomp: "{}"},
+		got := containerRequest(runtime.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Seccomp: "{}"},
 			surroundings{labels: map[string]string{}})
 		require.Equal(t, c.want, got.host.SecurityOpt)
 	}
@@ -155,7 +155,7 @@ func TestAppArmor(t *testing.T) {
 			require.NoError(t, err)
 			continue
 		}
-		var config *kubelet.ConfigError
+		var config *runtime.ConfigError
 		require.ErrorAs(t, err, &config)
 		require.EqualError(t, err, c.without)
 	}
@@ -177,7 +177,7 @@ func TestWhoMustNotBeRoot(t *testing.T) {
 			require.NoError(t, err, c.image)
 			continue
 		}
-		var refused *kubelet.ConfigError
+		var refused *runtime.ConfigError
 		require.ErrorAs(t, err, &refused)
 		require.ErrorContains(t, err, c.want)
 	}
@@ -197,10 +197,10 @@ func TestGPUs(t *testing.T) {
 	_, _, err = r.takeGPUs(one)
 	require.ErrorContains(t, err, "needs 1 of nvidia.com/gpu, and 0 of the node's 2 are free")
 	give()
-	r.containers["x"] = &record{name: "b", gpus: []string{"5"}, container: kubelet.Container{State: kubelet.Running}}
+	r.containers["x"] = &record{name: "b", gpus: []string{"5"}, container: runtime.Container{State: runtime.Running}}
 	_, _, err = r.takeGPUs(one)
 	require.Error(t, err, "a running container has it by now")
-	r.containers["x"].container.State = kubelet.Exited
+	r.containers["x"].container.State = runtime.Exited
 	again, _, err := r.takeGPUs(one)
 	require.NoError(t, err)
 	require.Equal(t, []string{"5"}, again)

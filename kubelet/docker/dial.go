@@ -7,15 +7,15 @@ import (
 	"strconv"
 	"strings"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
-// DialPod is kubelet.PodDialer's. Where this process may enter the pod's network namespace, it connects to the pod's
+// DialPod is runtime.PodDialer's. Where this process may enter the pod's network namespace, it connects to the pod's
 // localhost; elsewhere to the pod's address, which a server that listens on localhost only does not have.
 func (r *Runtime) DialPod(ctx context.Context, sandboxID string, port int32) (net.Conn, error) {
 	c, ok := r.lookup(sandboxID)
 	if !ok || !c.isSandbox() || !c.sandbox.Ready {
-		return nil, fmt.Errorf("connecting to port %d of %s: %w", port, sandboxID, kubelet.ErrNotFound)
+		return nil, fmt.Errorf("connecting to port %d of %s: %w", port, sandboxID, runtime.ErrNotFound)
 	}
 	text := strconv.Itoa(int(port))
 	if strings.HasPrefix(r.engine.host, "unix://") { // the engine's processes are this machine's

@@ -1,6 +1,6 @@
 // Package docker runs the containers of one node's pods on a Docker engine. It is the only package that imports Docker.
 //
-//		kubelet ──kubelet.Runtime──▶ HERE ──HTTP──▶ engine
+//		kubelet ──runtime.Runtime──▶ HERE ──HTTP──▶ engine
 //		   ▲                          │ ▲              │
 //		   └── "this pod changed" ────┘ └── events ────┘
 //

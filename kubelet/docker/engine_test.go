@@ -17,8 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 func TestFindHost(t *testing.T) {
@@ -154,9 +154,9 @@ func TestAnEngineThatGoesAndComesBack(t *testing.T) {
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: image, Args: []string{"say", "x", "wait"}}}}}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
 	c := &pod.Spec.Containers[0]
-	imageID, err := node.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	imageID, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
 	require.NoError(t, err)
-	id, err := node.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: pod, Container: c, ImageID: imageID, Args: c.Args})
+	id, err := node.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: imageID, Args: c.Args})
 	require.NoError(t, err)
 
 	r.down()
@@ -171,7 +171,7 @@ func TestAnEngineThatGoesAndComesBack(t *testing.T) {
 	r.up(t)
 	require.Eventually(t, func() bool {
 		pods, err := node.Pods(t.Context(), pod.UID)
-		return err == nil && len(pods) == 1 && pods[0].Containers[0].State == kubelet.Exited &&
+		return err == nil && len(pods) == 1 && pods[0].Containers[0].State == runtime.Exited &&
 			pods[0].Containers[0].ExitCode == 137
 	}, time.Minute, 5*time.Millisecond)
 }

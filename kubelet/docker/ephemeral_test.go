@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 // A container with a target sees the target's processes, and one without sees its own only; both are on the pod's network.
@@ -20,9 +20,9 @@ func TestATargetsProcessesAreSeen(t *testing.T) {
 		pod.Spec.Containers[0].Name = name
 		pod.Spec.Containers[0].Command = []string{"sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline; echo; hostname; sleep 1000"}
 		c := &pod.Spec.Containers[0]
-		image, err := node.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+		image, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
 		require.NoError(t, err)
-		id, err := node.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: pod, Container: c, ImageID: image,
+		id, err := node.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: image,
 			Target: target, Command: c.Command})
 		require.NoError(t, err)
 		node.awaitLog(id, "\nweb\n")

@@ -12,7 +12,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // How often the engine is asked whether a command has ended whose output is complete: it notes that a moment later.
@@ -25,19 +25,19 @@ const (
 // would swallow Ctrl-P.
 const noKeys = "ctrl-^,ctrl-@,ctrl-^,ctrl-@,ctrl-^,ctrl-@"
 
-// Exec is kubelet.Executor's. Of a command that cannot be started the engine writes why where its output would be, and notes
+// Exec is runtime.Executor's. Of a command that cannot be started the engine writes why where its output would be, and notes
 // 126 or 127 as its exit code: that is passed on.
-func (r *Runtime) Exec(ctx context.Context, id string, command []string, streams kubelet.Streams) (int32, error) {
+func (r *Runtime) Exec(ctx context.Context, id string, command []string, streams runtime.Streams) (int32, error) {
 	c, ok := r.lookup(id)
-	if !ok || c.isSandbox() || c.container.State != kubelet.Running {
-		return 0, fmt.Errorf("running %q in %s: %w", command, id, kubelet.ErrNotFound)
+	if !ok || c.isSandbox() || c.container.State != runtime.Running {
+		return 0, fmt.Errorf("running %q in %s: %w", command, id, runtime.ErrNotFound)
 	}
 	made, err := r.engine.client.ContainerExecCreate(ctx, c.id, container.ExecOptions{
 		Cmd: command, Tty: streams.TTY, AttachStdin: streams.Stdin != nil, AttachStdout: streams.Stdout != nil,
 		AttachStderr: streams.Stderr != nil, DetachKeys: noKeys,
 	})
 	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) { // a conflict says that it does not run
-		return 0, fmt.Errorf("running %q in %s: %w", command, id, kubelet.ErrNotFound)
+		return 0, fmt.Errorf("running %q in %s: %w", command, id, runtime.ErrNotFound)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("preparing %q in container %s: %w", command, c.name, err)
@@ -46,7 +46,7 @@ func (r *Runtime) Exec(ctx context.Context, id string, command []string, streams
 	if err != nil {
 		return 0, fmt.Errorf("running %q in container %s: %w", command, c.name, err)
 	}
-	resize := func(size kubelet.TerminalSize) error {
+	resize := func(size runtime.TerminalSize) error {
 		return r.engine.client.ContainerExecResize(ctx, made.ID,
 			container.ResizeOptions{Width: uint(size.Width), Height: uint(size.Height)})
 	}
@@ -75,11 +75,11 @@ func (r *Runtime) exitCode(ctx context.Context, exec string) (int32, error) {
 	return 0, errors.New("the command has closed its output and runs on")
 }
 
-// Attach is kubelet.Executor's.
-func (r *Runtime) Attach(ctx context.Context, id string, streams kubelet.Streams) error {
+// Attach is runtime.Executor's.
+func (r *Runtime) Attach(ctx context.Context, id string, streams runtime.Streams) error {
 	c, ok := r.lookup(id)
-	if !ok || c.isSandbox() || c.container.State != kubelet.Running {
-		return fmt.Errorf("attaching to %s: %w", id, kubelet.ErrNotFound)
+	if !ok || c.isSandbox() || c.container.State != runtime.Running {
+		return fmt.Errorf("attaching to %s: %w", id, runtime.ErrNotFound)
 	}
 	connection, err := r.engine.client.ContainerAttach(ctx, c.id, container.AttachOptions{
 		Stream: true, Stdin: streams.Stdin != nil, Stdout: streams.Stdout != nil, Stderr: streams.Stderr != nil,
@@ -91,13 +91,13 @@ func (r *Runtime) Attach(ctx context.Context, id string, streams kubelet.Streams
 	// Asked now: to a container that ended before, the engine attaches all the same, and waits for its next start.
 	seen, err := r.engine.client.ContainerInspect(ctx, c.id)
 	if err == nil && !seen.State.Running {
-		err = kubelet.ErrNotFound
+		err = runtime.ErrNotFound
 	}
 	if err != nil {
 		connection.Close()
 		return fmt.Errorf("attaching to container %s: %w", c.name, err)
 	}
-	resize := func(size kubelet.TerminalSize) error {
+	resize := func(size runtime.TerminalSize) error {
 		return r.engine.client.ContainerResize(ctx, c.id,
 			container.ResizeOptions{Width: uint(size.Width), Height: uint(size.Height)})
 	}
@@ -109,8 +109,8 @@ func (r *Runtime) Attach(ctx context.Context, id string, streams kubelet.Streams
 
 // stream copies both ways until the process has closed its output or ctx is done. That the client closes its input closes
 // the process's, and its output goes on.
-func (r *Runtime) stream(ctx context.Context, connection types.HijackedResponse, streams kubelet.Streams, tty bool,
-	resize func(kubelet.TerminalSize) error) error {
+func (r *Runtime) stream(ctx context.Context, connection types.HijackedResponse, streams runtime.Streams, tty bool,
+	resize func(runtime.TerminalSize) error) error {
 	defer connection.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

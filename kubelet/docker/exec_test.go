@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 // shell is a running container with a shell, and the node that runs it.
@@ -68,7 +68,7 @@ func TestExec(t *testing.T) {
 		"a shell that finds nothing": {script: "nothing", errors: "sh: nothing: not found\n", code: 127},
 	} {
 		var out, errs bytes.Buffer
-		streams := kubelet.Streams{Stdout: &out, Stderr: &errs}
+		streams := runtime.Streams{Stdout: &out, Stderr: &errs}
 		if c.in != "" {
 			streams.Stdin = strings.NewReader(c.in)
 		}
@@ -85,17 +85,17 @@ func TestExecOfNothing(t *testing.T) {
 	node, id := shell(t, nil)
 	for _, tty := range []bool{false, true} {
 		var out bytes.Buffer
-		code, err := node.Exec(t.Context(), id, []string{"no-such-program"}, kubelet.Streams{Stdout: &out, TTY: tty})
+		code, err := node.Exec(t.Context(), id, []string{"no-such-program"}, runtime.Streams{Stdout: &out, TTY: tty})
 		require.NoError(t, err)
 		require.Contains(t, []int32{126, 127}, code)
 		require.Contains(t, out.String(), `exec: "no-such-program": executable file not found in $PATH`)
 	}
-	_, err := node.Exec(t.Context(), "docker://none", []string{"true"}, kubelet.Streams{})
-	require.ErrorIs(t, err, kubelet.ErrNotFound)
+	_, err := node.Exec(t.Context(), "docker://none", []string{"true"}, runtime.Streams{})
+	require.ErrorIs(t, err, runtime.ErrNotFound)
 	require.NoError(t, node.Stop(t.Context(), id, 0))
-	_, err = node.Exec(t.Context(), id, []string{"true"}, kubelet.Streams{})
-	require.ErrorIs(t, err, kubelet.ErrNotFound)
-	require.ErrorIs(t, node.Attach(t.Context(), id, kubelet.Streams{}), kubelet.ErrNotFound)
+	_, err = node.Exec(t.Context(), id, []string{"true"}, runtime.Streams{})
+	require.ErrorIs(t, err, runtime.ErrNotFound)
+	require.ErrorIs(t, node.Attach(t.Context(), id, runtime.Streams{}), runtime.ErrNotFound)
 }
 
 // A terminal has a size that follows the client's, and no key of it means anything to the engine: by default it would
@@ -104,11 +104,11 @@ func TestExecWithATerminal(t *testing.T) {
 	node, id := shell(t, nil)
 	in, keys := io.Pipe()
 	var out screen
-	sizes := make(chan kubelet.TerminalSize)
+	sizes := make(chan runtime.TerminalSize)
 	ended := make(chan int32, 1)
 	go func() {
 		code, err := node.Exec(t.Context(), id, []string{"sh"},
-			kubelet.Streams{Stdin: in, Stdout: &out, TTY: true, Resize: sizes})
+			runtime.Streams{Stdin: in, Stdout: &out, TTY: true, Resize: sizes})
 		if err != nil {
 			t.Error(err)
 		}
@@ -119,7 +119,7 @@ func TestExecWithATerminal(t *testing.T) {
 		require.NoError(t, err)
 	}
 	out.await(t, "# ")
-	sizes <- kubelet.TerminalSize{Width: 123, Height: 45}
+	sizes <- runtime.TerminalSize{Width: 123, Height: 45}
 	eventually(t, func() bool {
 		typed("stty size\n")
 		return strings.Contains(out.String(), "45 123")
@@ -140,7 +140,7 @@ func TestExecEndsWithItsContext(t *testing.T) {
 	var out screen
 	ended := make(chan error, 1)
 	go func() {
-		_, err := node.Exec(ctx, id, []string{"sh", "-c", "echo begun; sleep 1000"}, kubelet.Streams{Stdout: &out})
+		_, err := node.Exec(ctx, id, []string{"sh", "-c", "echo begun; sleep 1000"}, runtime.Streams{Stdout: &out})
 		ended <- err
 	}()
 	out.await(t, "begun")
@@ -154,7 +154,7 @@ func TestAttach(t *testing.T) {
 		in, out := io.Pipe()
 		var shown screen
 		ended = make(chan error, 1)
-		go func() { ended <- node.Attach(ctx, id, kubelet.Streams{Stdin: in, Stdout: &shown, Stderr: &shown}) }()
+		go func() { ended <- node.Attach(ctx, id, runtime.Streams{Stdin: in, Stdout: &shown, Stderr: &shown}) }()
 		eventually(t, func() bool {
 			_, err := io.WriteString(out, "word\n")
 			require.NoError(t, err)
@@ -172,5 +172,5 @@ func TestAttach(t *testing.T) {
 	require.NoError(t, node.Stop(t.Context(), id, 0))
 	require.NoError(t, <-ended, "it ends with the process")
 	require.NoError(t, keys.Close())
-	require.ErrorIs(t, node.Attach(t.Context(), id, kubelet.Streams{}), kubelet.ErrNotFound)
+	require.ErrorIs(t, node.Attach(t.Context(), id, runtime.Streams{}), runtime.ErrNotFound)
 }

@@ -14,16 +14,16 @@ import (
 	"github.com/docker/docker/api/types/image"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
-// PullImage is kubelet.Runtime's. An image that was built on the engine needs no registry: with the policy Always, which
+// PullImage is runtime.Runtime's. An image that was built on the engine needs no registry: with the policy Always, which
 // is the default for the tag latest, a registry that does not know the name, or that cannot be asked, is no obstacle where
 // the engine has the image. (Upstream's kubelet fails there.)
-func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pulling func()) (string, error) {
+func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pulling func()) (string, error) {
 	name, err := fullName(request.Container.Image)
 	if err != nil {
-		return "", &kubelet.PullError{Reason: "InvalidImageName", Message: err.Error()}
+		return "", &runtime.PullError{Reason: "InvalidImageName", Message: err.Error()}
 	}
 	id, err := r.local(ctx, name)
 	if err != nil {
@@ -31,7 +31,7 @@ func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pu
 	}
 	switch {
 	case request.Policy == corev1.PullNever && id == "":
-		return "", &kubelet.PullError{Reason: "ErrImageNeverPull", Message: fmt.Sprintf(
+		return "", &runtime.PullError{Reason: "ErrImageNeverPull", Message: fmt.Sprintf(
 			"Container image %q is not present with pull policy of Never", request.Container.Image)}
 	case id != "" && (request.Policy == corev1.PullNever || request.Policy == corev1.PullIfNotPresent):
 		return id, nil
@@ -71,13 +71,13 @@ func (r *Runtime) local(ctx context.Context, name string) (string, error) {
 		return "", fmt.Errorf("looking for image %q: %w", name, err)
 	}
 	if seen.Architecture != "" && seen.Architecture != r.engine.arch || seen.Os != "" && seen.Os != "linux" {
-		return "", &kubelet.PullError{Reason: "ErrImagePull", Message: fmt.Sprintf("image %q is for %s/%s, and this node is "+
+		return "", &runtime.PullError{Reason: "ErrImagePull", Message: fmt.Sprintf("image %q is for %s/%s, and this node is "+
 			"linux/%s: build it for this platform, or pull one that has it", name, seen.Os, seen.Architecture, r.engine.arch)}
 	}
 	return imageID(seen.ID), nil
 }
 
-// Images is kubelet.ImageLister's: all that the engine has, digests first, as upstream's kubelet reports them.
+// Images is runtime.ImageLister's: all that the engine has, digests first, as upstream's kubelet reports them.
 func (r *Runtime) Images(ctx context.Context) ([]corev1.ContainerImage, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -138,6 +138,6 @@ func (r *Runtime) pullWith(ctx context.Context, name, auth string) error {
 
 // explain words a failed pull as upstream does, and adds what helps those who have no registry.
 func explain(name string, err error) error {
-	return &kubelet.PullError{Message: fmt.Sprintf("%v (the engine has no image %q and its registry gave none: "+
+	return &runtime.PullError{Message: fmt.Sprintf("%v (the engine has no image %q and its registry gave none: "+
 		"build it with `docker build -t %s .`, or pull it by hand to see why)", err, name, name)}
 }

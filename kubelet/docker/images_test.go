@@ -3,7 +3,7 @@ package docker
 import (
 	"context"
 	"io"
-	"runtime"
+	goruntime "runtime"
 	"testing"
 
 	"github.com/docker/docker/api/types/build"
@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 // An image that the engine has, and that is made for another machine, is refused by name before a container of it fails
@@ -20,7 +20,7 @@ import (
 func TestImageForAnotherMachine(t *testing.T) {
 	node := newCluster(t).node("node-1", 1)
 	const name = "minik.dev/elsewhere:1"
-	other := map[bool]string{true: "amd64", false: "arm64"}[runtime.GOARCH == "arm64"]
+	other := map[bool]string{true: "amd64", false: "arm64"}[goruntime.GOARCH == "arm64"]
 	archive, err := tarOf(tarEntry{name: "Dockerfile", mode: 0o644, data: []byte("FROM scratch\nCOPY Dockerfile /main\n")})
 	require.NoError(t, err)
 	cli := dockertest.Engine(t)
@@ -36,11 +36,11 @@ func TestImageForAnotherMachine(t *testing.T) {
 	})
 
 	for _, policy := range []corev1.PullPolicy{corev1.PullNever, corev1.PullIfNotPresent} {
-		_, err = node.PullImage(t.Context(), kubelet.PullRequest{Pod: podNamed("a", name), Policy: policy,
+		_, err = node.PullImage(t.Context(), runtime.PullRequest{Pod: podNamed("a", name), Policy: policy,
 			Container: &corev1.Container{Name: "a", Image: name}}, func() {})
-		var refused *kubelet.PullError
+		var refused *runtime.PullError
 		require.ErrorAs(t, err, &refused, "policy %s", policy)
 		require.Equal(t, "ErrImagePull", refused.Reason)
-		require.ErrorContains(t, err, `is for linux/`+other+`, and this node is linux/`+runtime.GOARCH)
+		require.ErrorContains(t, err, `is for linux/`+other+`, and this node is linux/`+goruntime.GOARCH)
 	}
 }

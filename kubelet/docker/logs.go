@@ -11,15 +11,15 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
-// Logs is kubelet.Runtime's. Standard output and standard error come as one log, as the lines were written.
-func (r *Runtime) Logs(ctx context.Context, id string, options kubelet.LogOptions, w io.Writer) error {
+// Logs is runtime.Runtime's. Standard output and standard error come as one log, as the lines were written.
+func (r *Runtime) Logs(ctx context.Context, id string, options runtime.LogOptions, w io.Writer) error {
 	name := engineID(id)
 	seen, err := r.engine.client.ContainerInspect(ctx, name)
 	if name == "" || errdefs.IsNotFound(err) {
-		return fmt.Errorf("reading the log of %s: %w", id, kubelet.ErrNotFound)
+		return fmt.Errorf("reading the log of %s: %w", id, runtime.ErrNotFound)
 	}
 	if err != nil {
 		return fmt.Errorf("looking at container %.12s: %w", name, err)
@@ -33,7 +33,7 @@ func (r *Runtime) Logs(ctx context.Context, id string, options kubelet.LogOption
 	}
 	log, err := r.engine.client.ContainerLogs(ctx, name, ask)
 	if errdefs.IsNotFound(err) {
-		return fmt.Errorf("reading the log of %s: %w", id, kubelet.ErrNotFound)
+		return fmt.Errorf("reading the log of %s: %w", id, runtime.ErrNotFound)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log of container %.12s: %w", name, err)

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // patience bounds how long anything may take.
@@ -46,24 +46,24 @@ func podNamed(name, image string, args ...string) *corev1.Pod {
 }
 
 // start starts an attempt at the pod's first container.
-func (n *testNode) start(pod *corev1.Pod, attempt int32, mounts ...kubelet.Mount) string {
+func (n *testNode) start(pod *corev1.Pod, attempt int32, mounts ...runtime.Mount) string {
 	n.t.Helper()
 	id, err := n.tryStart(pod, attempt, mounts...)
 	require.NoError(n.t, err)
 	return id
 }
 
-func (n *testNode) tryStart(pod *corev1.Pod, attempt int32, mounts ...kubelet.Mount) (string, error) {
+func (n *testNode) tryStart(pod *corev1.Pod, attempt int32, mounts ...runtime.Mount) (string, error) {
 	n.t.Helper()
 	c := &pod.Spec.Containers[0]
-	image, err := n.PullImage(n.t.Context(), kubelet.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	image, err := n.PullImage(n.t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
 	require.NoError(n.t, err)
-	return n.StartContainer(n.t.Context(), kubelet.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image,
+	return n.StartContainer(n.t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image,
 		Command: c.Command, Args: c.Args, Mounts: mounts})
 }
 
 // pod is what the node lists of a pod; nil where there is nothing.
-func (n *testNode) pod(uid types.UID) *kubelet.RuntimePod {
+func (n *testNode) pod(uid types.UID) *runtime.Pod {
 	n.t.Helper()
 	pods, err := n.Pods(n.t.Context(), uid)
 	require.NoError(n.t, err)
@@ -74,9 +74,9 @@ func (n *testNode) pod(uid types.UID) *kubelet.RuntimePod {
 }
 
 // ended waits until the container has ended.
-func (n *testNode) ended(pod *corev1.Pod, id string) kubelet.Container {
+func (n *testNode) ended(pod *corev1.Pod, id string) runtime.Container {
 	n.t.Helper()
-	var found kubelet.Container
+	var found runtime.Container
 	require.Eventually(n.t, func() bool {
 		if listed := n.pod(pod.UID); listed != nil {
 			for _, c := range listed.Containers {
@@ -85,7 +85,7 @@ func (n *testNode) ended(pod *corev1.Pod, id string) kubelet.Container {
 				}
 			}
 		}
-		return found.State == kubelet.Exited
+		return found.State == runtime.Exited
 	}, patience, 5*time.Millisecond)
 	return found
 }
@@ -93,7 +93,7 @@ func (n *testNode) ended(pod *corev1.Pod, id string) kubelet.Container {
 func (n *testNode) log(id string) string {
 	n.t.Helper()
 	var log bytes.Buffer
-	require.NoError(n.t, n.Logs(n.t.Context(), id, kubelet.LogOptions{Tail: -1}, &log))
+	require.NoError(n.t, n.Logs(n.t.Context(), id, runtime.LogOptions{Tail: -1}, &log))
 	return log.String()
 }
 
@@ -104,7 +104,7 @@ func (n *testNode) awaitLog(id, text string) {
 }
 
 // output is what a container of the pod prints until it ends.
-func (n *testNode) output(pod *corev1.Pod, mounts ...kubelet.Mount) string {
+func (n *testNode) output(pod *corev1.Pod, mounts ...runtime.Mount) string {
 	n.t.Helper()
 	id := n.start(pod, 0, mounts...)
 	n.ended(pod, id)

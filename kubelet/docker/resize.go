@@ -8,18 +8,18 @@ import (
 	"github.com/docker/docker/api/types/container"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
-// Resize is kubelet.Resizer's. The engine would kill the container for a memory limit that is below what it uses by now, so
+// Resize is runtime.Resizer's. The engine would kill the container for a memory limit that is below what it uses by now, so
 // that is refused, as far as one look before can tell (as upstream). Who the kernel kills first stays as it was.
 func (r *Runtime) Resize(ctx context.Context, id string, spec *corev1.Container) error {
 	if err := r.await(ctx); err != nil {
 		return err
 	}
 	c, ok := r.lookup(id)
-	if !ok || c.isSandbox() || c.container.State != kubelet.Running {
-		return fmt.Errorf("resizing %s, which does not run: %w", id, kubelet.ErrNotFound)
+	if !ok || c.isSandbox() || c.container.State != runtime.Running {
+		return fmt.Errorf("resizing %s, which does not run: %w", id, runtime.ErrNotFound)
 	}
 	wanted := resourcesOf(spec)
 	if wanted.Memory > 0 {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // Options are the settings of one node's runtime.
@@ -63,13 +63,13 @@ type Runtime struct {
 }
 
 var (
-	_ kubelet.Runtime      = (*Runtime)(nil)
-	_ kubelet.VolumeKeeper = (*Runtime)(nil)
-	_ kubelet.Executor     = (*Runtime)(nil)
-	_ kubelet.Resizer      = (*Runtime)(nil)
-	_ kubelet.PodDialer    = (*Runtime)(nil)
-	_ kubelet.Versioned    = (*Runtime)(nil)
-	_ kubelet.ImageLister  = (*Runtime)(nil)
+	_ runtime.Runtime      = (*Runtime)(nil)
+	_ runtime.VolumeKeeper = (*Runtime)(nil)
+	_ runtime.Executor     = (*Runtime)(nil)
+	_ runtime.Resizer      = (*Runtime)(nil)
+	_ runtime.PodDialer    = (*Runtime)(nil)
+	_ runtime.Versioned    = (*Runtime)(nil)
+	_ runtime.ImageLister  = (*Runtime)(nil)
 )
 
 // record is one container as it was seen last. The kubelet's view of it is in sandbox or in container.
@@ -84,8 +84,8 @@ type record struct {
 	deadline time.Time
 	killing  bool
 
-	sandbox   kubelet.Sandbox
-	container kubelet.Container
+	sandbox   runtime.Sandbox
+	container runtime.Container
 }
 
 func (c *record) isSandbox() bool { return c.name == sandboxName }
@@ -95,7 +95,7 @@ func (c *record) alive() bool {
 	if c.isSandbox() {
 		return c.sandbox.Ready
 	}
-	return c.container.State != kubelet.Exited
+	return c.container.State != runtime.Exited
 }
 
 // NewRuntime makes the runtime of a node. It starts nothing; before Run has listed the node's containers, every method
@@ -118,7 +118,7 @@ func NewRuntime(engine *Engine, options Options) *Runtime {
 	}
 }
 
-// Version is kubelet.Versioned's. It asks the engine, so that a node notices when that is gone.
+// Version is runtime.Versioned's. It asks the engine, so that a node notices when that is gone.
 func (r *Runtime) Version(ctx context.Context) (string, error) {
 	if err := r.engine.ping(ctx); err != nil {
 		return "", err
@@ -126,8 +126,8 @@ func (r *Runtime) Version(ctx context.Context) (string, error) {
 	return "docker://" + r.engine.version, nil
 }
 
-// Pods is kubelet.Runtime's. It is answered from what the engine's events have told.
-func (r *Runtime) Pods(ctx context.Context, uids ...types.UID) ([]kubelet.RuntimePod, error) {
+// Pods is runtime.Runtime's. It is answered from what the engine's events have told.
+func (r *Runtime) Pods(ctx context.Context, uids ...types.UID) ([]runtime.Pod, error) {
 	if err := r.await(ctx); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (r *Runtime) Pods(ctx context.Context, uids ...types.UID) ([]kubelet.Runtim
 			}
 		}
 	}
-	var out []kubelet.RuntimePod
+	var out []runtime.Pod
 	for _, uid := range uids {
 		if pod, ok := r.podLocked(uid); ok {
 			out = append(out, pod)
@@ -154,8 +154,8 @@ func (r *Runtime) Pods(ctx context.Context, uids ...types.UID) ([]kubelet.Runtim
 
 // podLocked is all that there is of a pod. Containers without a sandbox, which somebody else removed, count as one that is
 // dead: its removal takes them with it.
-func (r *Runtime) podLocked(uid types.UID) (kubelet.RuntimePod, bool) {
-	pod := kubelet.RuntimePod{UID: uid}
+func (r *Runtime) podLocked(uid types.UID) (runtime.Pod, bool) {
+	pod := runtime.Pod{UID: uid}
 	for _, c := range r.pods[uid] {
 		pod.Namespace, pod.Name = c.pod[0], c.pod[1]
 		if !c.isSandbox() {

@@ -16,13 +16,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // addressTries bounds how many addresses a sandbox is tried with that the engine turns out to have given away.
 const addressTries = 8
 
-// StartSandbox is kubelet.Runtime's.
+// StartSandbox is runtime.Runtime's.
 func (r *Runtime) StartSandbox(ctx context.Context, pod *corev1.Pod, attempt int32) error {
 	if err := r.await(ctx); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (r *Runtime) StartSandbox(ctx context.Context, pod *corev1.Pod, attempt int
 	if has, _ := r.sandboxOf(pod.UID); has != nil {
 		return fmt.Errorf("pod %s/%s has the sandbox %.12s already", pod.Namespace, pod.Name, has.id)
 	}
-	if err := kubelet.CheckHostPorts(pod, r.options.NodeIP); err != nil {
+	if err := runtime.CheckHostPorts(pod, r.options.NodeIP); err != nil {
 		return err
 	}
 	image, err := r.engine.pauseImage(ctx)
@@ -170,7 +170,7 @@ func hostPorts(pod *corev1.Pod, node netip.Addr) (nat.PortSet, nat.PortMap) {
 			if p.HostPort == 0 {
 				continue
 			}
-			ip, err := kubelet.HostPortAddress(p, node)
+			ip, err := runtime.HostPortAddress(p, node)
 			if err != nil {
 				continue // it was refused before
 			}
@@ -222,12 +222,12 @@ func (r *Runtime) takeAddress(pod *corev1.Pod) (address netip.Addr, give func(),
 }
 
 // sandboxOf is the pod's newest sandbox, ready or not; nil where there is none.
-func (r *Runtime) sandboxOf(uid types.UID) (*record, kubelet.Sandbox) {
+func (r *Runtime) sandboxOf(uid types.UID) (*record, runtime.Sandbox) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.sandboxLocked(uid)
 	if c == nil {
-		return nil, kubelet.Sandbox{}
+		return nil, runtime.Sandbox{}
 	}
 	return c, c.sandbox
 }

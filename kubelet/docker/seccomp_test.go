@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 func profile(kind corev1.SeccompProfileType) *corev1.SeccompProfile {
@@ -72,9 +72,9 @@ func TestAProfileOfTheNode(t *testing.T) {
 	c.SecurityContext = &corev1.SecurityContext{SeccompProfile: &corev1.SeccompProfile{
 		Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr.To("no-mkdir.json")}}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
-	imageID, err := node.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	imageID, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
 	require.NoError(t, err)
-	id, err := node.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: pod, Container: c, ImageID: imageID,
+	id, err := node.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: imageID,
 		Command: c.Command, Seccomp: `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 			{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}`})
 	require.NoError(t, err)

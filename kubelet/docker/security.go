@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // effective is the container's security context over the pod's, as upstream merges them.
@@ -69,13 +70,13 @@ func verifyNonRoot(pod *corev1.Pod, c *corev1.Container, image string) error {
 	number, err := strconv.ParseInt(user, 10, 64)
 	switch {
 	case security.RunAsUser != nil && *security.RunAsUser == 0:
-		return &kubelet.ConfigError{Err: errors.New("container's runAsUser breaks non-root policy " + where)}
+		return &runtime.ConfigError{Err: errors.New("container's runAsUser breaks non-root policy " + where)}
 	case security.RunAsUser != nil:
 		return nil
 	case user == "", user == "root", err == nil && number == 0:
-		return &kubelet.ConfigError{Err: errors.New("container has runAsNonRoot and image will run as root " + where)}
+		return &runtime.ConfigError{Err: errors.New("container has runAsNonRoot and image will run as root " + where)}
 	case err != nil:
-		return &kubelet.ConfigError{Err: fmt.Errorf("container has runAsNonRoot and image has non-numeric user (%s), "+
+		return &runtime.ConfigError{Err: fmt.Errorf("container has runAsNonRoot and image has non-numeric user (%s), "+
 			"cannot verify user is non-root %s", user, where)}
 	}
 	return nil
@@ -114,11 +115,11 @@ func verifyAppArmor(pod *corev1.Pod, c *corev1.Container, supported bool) error 
 	if supported || profile == nil || profile.Type == corev1.AppArmorProfileTypeUnconfined {
 		return nil
 	}
-	return &kubelet.ConfigError{Err: errors.New("Cannot enforce AppArmor: AppArmor is not enabled on the host")}
+	return &runtime.ConfigError{Err: errors.New("Cannot enforce AppArmor: AppArmor is not enabled on the host")}
 }
 
 // secure sets what the container's process may do.
-func secure(host *container.HostConfig, config kubelet.ContainerConfig) {
+func secure(host *container.HostConfig, config runtime.ContainerConfig) {
 	pod, c := config.Pod, config.Container
 	security := effective(pod, c)
 	host.Privileged = isTrue(security.Privileged)
@@ -152,7 +153,7 @@ func secure(host *container.HostConfig, config kubelet.ContainerConfig) {
 func isTrue(b *bool) bool { return b != nil && *b }
 
 // imageUser is the user that the container's image names.
-func (r *Runtime) imageUser(ctx context.Context, config kubelet.ContainerConfig) (string, error) {
+func (r *Runtime) imageUser(ctx context.Context, config runtime.ContainerConfig) (string, error) {
 	seen, err := r.engine.client.ImageInspect(ctx, strings.TrimPrefix(config.ImageID, scheme))
 	if err != nil {
 		return "", fmt.Errorf("looking at image %q: %w", config.Container.Image, err)

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 // running is a runtime that runs until it is stopped, or the test ends.
@@ -40,16 +40,16 @@ func startPod(t *testing.T, r *Runtime, name, image string) (pod *corev1.Pod, id
 		}}
 	require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
 	c := &pod.Spec.Containers[0]
-	imageID, err := r.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	imageID, err := r.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
 	require.NoError(t, err)
-	id, err = r.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: pod, Container: c, ImageID: imageID,
+	id, err = r.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: imageID,
 		Args:   []string{"stat", "/scratch", "sleep", "1h"},
-		Mounts: []kubelet.Mount{{ContainerPath: "/scratch", Volume: "scratch"}}})
+		Mounts: []runtime.Mount{{ContainerPath: "/scratch", Volume: "scratch"}}})
 	require.NoError(t, err)
 	return pod, id
 }
 
-func podsOf(t *testing.T, r *Runtime) []kubelet.RuntimePod {
+func podsOf(t *testing.T, r *Runtime) []runtime.Pod {
 	pods, err := r.Pods(t.Context())
 	require.NoError(t, err)
 	return pods
@@ -112,7 +112,7 @@ func TestNodesAndClustersShareAnEngine(t *testing.T) {
 	require.Zero(t, count)
 }
 
-func address(t *testing.T, pod kubelet.RuntimePod) netip.Addr {
+func address(t *testing.T, pod runtime.Pod) netip.Addr {
 	require.Len(t, pod.Sandbox.IPs, 1)
 	return netip.MustParseAddr(pod.Sandbox.IPs[0])
 }

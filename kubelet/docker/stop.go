@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Stop is kubelet.Runtime's.
+// Stop is runtime.Runtime's.
 func (r *Runtime) Stop(ctx context.Context, id string, grace time.Duration) error {
 	if err := r.await(ctx); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (r *Runtime) ofPod(uid types.UID) []record {
 	return out
 }
 
-// Remove is kubelet.Runtime's.
+// Remove is runtime.Runtime's.
 func (r *Runtime) Remove(ctx context.Context, id string) error {
 	if err := r.await(ctx); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/subpath"
 )
 
@@ -30,7 +31,7 @@ import (
 const subpathAPI = "1.45"
 
 // open mounts what m names right now.
-func (r *Runtime) open(ctx context.Context, config kubelet.ContainerConfig, m kubelet.Mount, taken *binds) (mount.Mount, error) {
+func (r *Runtime) open(ctx context.Context, config runtime.ContainerConfig, m runtime.Mount, taken *binds) (mount.Mount, error) {
 	base := m.HostPath
 	if base == "" {
 		var err error
@@ -64,12 +65,12 @@ func checkType(kind corev1.HostPathType, path string, file *os.File) error {
 }
 
 // cannotOpen refuses a volumeMount as upstream words it.
-func cannotOpen(config kubelet.ContainerConfig, m kubelet.Mount, err error) error {
+func cannotOpen(config runtime.ContainerConfig, m runtime.Mount, err error) error {
 	what := "subPath"
 	if m.SubPath == "" {
 		what = "hostPath"
 	}
-	return &kubelet.ConfigError{Err: fmt.Errorf("failed to prepare %s for volumeMount %q of container %q: %v", what, m.Volume,
+	return &runtime.ConfigError{Err: fmt.Errorf("failed to prepare %s for volumeMount %q of container %q: %v", what, m.Volume,
 		config.Container.Name, err)}
 }
 
@@ -100,7 +101,7 @@ func inMemory(pod *corev1.Pod, name string) bool {
 }
 
 // leave mounts m without a private mount: why says what is in the way of one.
-func (r *Runtime) leave(ctx context.Context, config kubelet.ContainerConfig, m kubelet.Mount, sandbox string, why error,
+func (r *Runtime) leave(ctx context.Context, config runtime.ContainerConfig, m runtime.Mount, sandbox string, why error,
 	out *mounts) error {
 	switch {
 	case m.SubPath == "":
@@ -132,7 +133,7 @@ func (r *Runtime) leave(ctx context.Context, config kubelet.ContainerConfig, m k
 }
 
 // volumeMount mounts an emptyDir, or leaves it to the engine to open a part of it.
-func volumeMount(volume string, m kubelet.Mount) mount.Mount {
+func volumeMount(volume string, m runtime.Mount) mount.Mount {
 	return mount.Mount{Type: mount.TypeVolume, Source: volume, Target: m.ContainerPath, ReadOnly: m.ReadOnly,
 		VolumeOptions: &mount.VolumeOptions{NoCopy: true, Subpath: m.SubPath}}
 }
@@ -175,7 +176,7 @@ func othersWrite(pod *corev1.Pod, container, volume string) string {
 
 // makeParts makes the directories of a part of an emptyDir that are missing, through the sandbox: so no right on the engine's
 // machine is needed. It refuses links where the engine would follow them by their path.
-func (r *Runtime) makeParts(ctx context.Context, config kubelet.ContainerConfig, m kubelet.Mount, sandbox string,
+func (r *Runtime) makeParts(ctx context.Context, config runtime.ContainerConfig, m runtime.Mount, sandbox string,
 	refuse bool) error {
 	root := path.Join(volumesDir, m.Volume)
 	mode, gid := openTo(config.Pod)
@@ -201,7 +202,7 @@ func (r *Runtime) makeParts(ctx context.Context, config kubelet.ContainerConfig,
 }
 
 // byPath is how engines before subpathAPI mount a part of a volume.
-func (r *Runtime) byPath(ctx context.Context, pod *corev1.Pod, m kubelet.Mount) (string, error) {
+func (r *Runtime) byPath(ctx context.Context, pod *corev1.Pod, m runtime.Mount) (string, error) {
 	seen, err := r.engine.client.VolumeInspect(ctx, r.volumeName(pod.UID, m.Volume))
 	if err != nil {
 		return "", fmt.Errorf("looking at volume %s: %w", m.Volume, err)

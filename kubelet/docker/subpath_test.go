@@ -14,14 +14,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/subpath"
 )
 
 // attacked is a volume with the directory "dir", which has one file "inside", and a container that exchanges it for a link to
 // outside, over and over.
-func attacked(t *testing.T, node *testNode, pod *corev1.Pod, whole kubelet.Mount, outside string) {
+func attacked(t *testing.T, node *testNode, pod *corev1.Pod, whole runtime.Mount, outside string) {
 	c := &pod.Spec.Containers[0]
 	c.Name, c.Image = "prepare", dockertest.Busybox(t)
 	c.Command = []string{"sh", "-c", "mkdir /v/dir && echo > /v/dir/inside && ln -s " + outside + " /v/out && echo prepared"}
@@ -37,7 +37,7 @@ func TestSubPathAgainstASwap(t *testing.T) {
 	node := run(t, newCluster(t).node("node-1", 1))
 	shared, outside := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), nil, 0o600))
-	for name, v := range map[string]kubelet.Mount{
+	for name, v := range map[string]runtime.Mount{
 		"emptydir": {Volume: "v", ContainerPath: "/v"},
 		"memory":   {Volume: "m", ContainerPath: "/v"},
 		"hostpath": {Volume: "h", HostPath: shared, Type: ptr.To(corev1.HostPathDirectory), ContainerPath: "/v"},
@@ -57,7 +57,7 @@ func TestSubPathAgainstASwap(t *testing.T) {
 				require.True(t, time.Now().Before(end), "started %d times, refused %d times", started, refused)
 				id, err := node.tryStart(pod, attempt, part)
 				if err != nil {
-					var config *kubelet.ConfigError
+					var config *runtime.ConfigError
 					require.ErrorAs(t, err, &config)
 					require.ErrorContains(t, err, "failed to prepare subPath for volumeMount")
 					refused++
@@ -81,7 +81,7 @@ func TestAHostPathIsWhatWasChecked(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(shared, "dir"), 0o755))
 	attacker := podNamed("attacker", dockertest.Tool(t), "say", "swaps", "swap", "/v/file", "/v/dir")
 	require.NoError(t, node.StartSandbox(t.Context(), attacker, 0))
-	node.awaitLog(node.start(attacker, 0, kubelet.Mount{ContainerPath: "/v", Volume: "v", HostPath: shared,
+	node.awaitLog(node.start(attacker, 0, runtime.Mount{ContainerPath: "/v", Volume: "v", HostPath: shared,
 		Type: ptr.To(corev1.HostPathDirectory)}), "swaps")
 	pod := podNamed("web", image)
 	pod.Spec.Containers[0].Command = []string{"cat", "/p"}
@@ -91,7 +91,7 @@ func TestAHostPathIsWhatWasChecked(t *testing.T) {
 	end := time.Now().Add(patience)
 	for attempt := int32(0); started < 3 || refused < 1; attempt++ {
 		require.True(t, time.Now().Before(end), "started %d times, refused %d times", started, refused)
-		id, err := node.tryStart(pod, attempt, kubelet.Mount{ContainerPath: "/p", Volume: "v", HostPath: path,
+		id, err := node.tryStart(pod, attempt, runtime.Mount{ContainerPath: "/p", Volume: "v", HostPath: path,
 			Type: ptr.To(corev1.HostPathFile)})
 		if err != nil {
 			require.ErrorContains(t, err, `failed to prepare hostPath for volumeMount "v" of container "main": hostPath type check `+
@@ -131,7 +131,7 @@ func TestPrivateMountsAreTakenAway(t *testing.T) {
 	}
 	shared := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(shared, "file"), []byte("kept"), 0o600))
-	whole := kubelet.Mount{ContainerPath: "/v", Volume: "v", HostPath: shared, Type: ptr.To(corev1.HostPathUnset)}
+	whole := runtime.Mount{ContainerPath: "/v", Volume: "v", HostPath: shared, Type: ptr.To(corev1.HostPathUnset)}
 	pod := podNamed("web", image)
 	pod.Spec.Containers[0].Command = []string{"sh", "-c", "while ! [ -e /v/go ]; do sleep 0.01; done; cat /v/file"}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
@@ -182,15 +182,15 @@ func TestPartsWithoutPrivateMounts(t *testing.T) {
 	node.binder.mu.Lock()
 	node.binder.checked, node.binder.why = true, errors.New("this process may not mount")
 	node.binder.mu.Unlock()
-	require.Empty(t, node.output(pod, kubelet.Mount{ContainerPath: "/v", Volume: "v"}))
-	part := kubelet.Mount{ContainerPath: "/p", Volume: "v", SubPath: "dir/file"}
+	require.Empty(t, node.output(pod, runtime.Mount{ContainerPath: "/v", Volume: "v"}))
+	part := runtime.Mount{ContainerPath: "/p", Volume: "v", SubPath: "dir/file"}
 	c.Command = []string{"cat", "/p"}
 	id := node.start(pod, 1, part)
 	node.ended(pod, id)
 	require.Equal(t, "text\n", node.log(id))
 	part.SubPath = "out/etc"
 	_, err := node.tryStart(pod, 2, part)
-	var refused *kubelet.ConfigError
+	var refused *runtime.ConfigError
 	if versions.LessThan(node.engine.client.ClientVersion(), subpathAPI) {
 		require.ErrorAs(t, err, &refused)
 		require.ErrorContains(t, err, `"out" is a symbolic link, which may leave the volume`)
@@ -200,7 +200,7 @@ func TestPartsWithoutPrivateMounts(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		require.ErrorContains(t, err, `failed to prepare subPath for volumeMount "v" of container "main": container "other" writes to the volume`)
 	}
-	_, err = node.tryStart(pod, 2, kubelet.Mount{ContainerPath: "/p", Volume: "h", HostPath: t.TempDir(), SubPath: "dir",
+	_, err = node.tryStart(pod, 2, runtime.Mount{ContainerPath: "/p", Volume: "h", HostPath: t.TempDir(), SubPath: "dir",
 		Type: ptr.To(corev1.HostPathUnset)})
 	require.ErrorAs(t, err, &refused)
 	require.ErrorContains(t, err, "and this process may not mount; let the hostPath itself name what is to be mounted")
@@ -229,7 +229,7 @@ func TestWhoElseWritesToAVolume(t *testing.T) {
 
 // https://docs.docker.com/reference/api/engine/version-history/#v145-api-changes
 func TestAPartThatTheEngineOpens(t *testing.T) {
-	got := volumeMount("engine-name", kubelet.Mount{ContainerPath: "/p", Volume: "v", SubPath: "dir/file", ReadOnly: true})
+	got := volumeMount("engine-name", runtime.Mount{ContainerPath: "/p", Volume: "v", SubPath: "dir/file", ReadOnly: true})
 	require.Equal(t, mount.Mount{Type: mount.TypeVolume, Source: "engine-name", Target: "/p", ReadOnly: true,
 		VolumeOptions: &mount.VolumeOptions{NoCopy: true, Subpath: "dir/file"}}, got)
 }

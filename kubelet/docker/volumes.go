@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // volumesDir is where a sandbox has the pod's emptyDirs: it keeps those in memory alive from container to container, and
@@ -96,7 +96,7 @@ func (r *Runtime) keepVolumeLocked(uid types.UID, volume, name string) {
 	r.volumes[uid][volume] = name
 }
 
-// RemoveVolumes is kubelet.VolumeKeeper's.
+// RemoveVolumes is runtime.VolumeKeeper's.
 func (r *Runtime) RemoveVolumes(ctx context.Context, uid types.UID) error {
 	if err := r.await(ctx); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (r *Runtime) RemoveVolumes(ctx context.Context, uid types.UID) error {
 }
 
 // mountsOf are the container's mounts in the engine's words. What is in taken is there until the caller releases it.
-func (r *Runtime) mountsOf(ctx context.Context, config kubelet.ContainerConfig, sandbox string, taken *binds) (mounts, error) {
+func (r *Runtime) mountsOf(ctx context.Context, config runtime.ContainerConfig, sandbox string, taken *binds) (mounts, error) {
 	var out mounts
 	for _, m := range config.Mounts {
 		switch {
@@ -149,7 +149,7 @@ func (r *Runtime) volumeName(uid types.UID, volume string) string {
 	return r.volumes[uid][volume]
 }
 
-func bindOf(m kubelet.Mount) mount.Mount {
+func bindOf(m runtime.Mount) mount.Mount {
 	out := mount.Mount{Type: mount.TypeBind, Source: m.HostPath, Target: m.ContainerPath, ReadOnly: m.ReadOnly,
 		BindOptions: &mount.BindOptions{Propagation: mount.PropagationRPrivate}}
 	switch m.Propagation {

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 func emptyDirs(pod *corev1.Pod, sources map[string]*corev1.EmptyDirVolumeSource) *corev1.Pod {
@@ -37,8 +37,8 @@ func TestWhoMayWriteToAnEmptyDir(t *testing.T) {
 				map[string]*corev1.EmptyDirVolumeSource{"v": {Medium: medium}})
 			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: ptr.To[int64](1234), FSGroup: group}
 			require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
-			out := node.output(pod, kubelet.Mount{ContainerPath: "/whole", Volume: "v"},
-				kubelet.Mount{ContainerPath: "/part", Volume: "v", SubPath: "deep/part"})
+			out := node.output(pod, runtime.Mount{ContainerPath: "/whole", Volume: "v"},
+				runtime.Mount{ContainerPath: "/part", Volume: "v", SubPath: "deep/part"})
 			require.Equal(t, mode+mode+"1234 0 [0"+owner+"]\n", out, name)
 		}
 	}
@@ -50,7 +50,7 @@ func TestAnEmptyDirIsThePods(t *testing.T) {
 	cluster := newCluster(t)
 	node := run(t, cluster.node("node-1", 1))
 	pod := emptyDirs(podNamed("web", image, "write", "/v/file", "kept"), map[string]*corev1.EmptyDirVolumeSource{"v": {}})
-	whole := kubelet.Mount{ContainerPath: "/v", Volume: "v"}
+	whole := runtime.Mount{ContainerPath: "/v", Volume: "v"}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
 	require.Empty(t, node.output(pod, whole))
 	require.NoError(t, node.Remove(t.Context(), node.pod(pod.UID).Sandbox.ID))
@@ -84,7 +84,7 @@ func TestAnEmptyDirInMemory(t *testing.T) {
 	node := run(t, newCluster(t).node("node-1", 1))
 	pod := emptyDirs(podNamed("web", image), map[string]*corev1.EmptyDirVolumeSource{
 		"v": {Medium: corev1.StorageMediumMemory, SizeLimit: ptr.To(resource.MustParse("64Ki"))}})
-	whole := kubelet.Mount{ContainerPath: "/v", Volume: "v"}
+	whole := runtime.Mount{ContainerPath: "/v", Volume: "v"}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
 	pod.Spec.Containers[0].Command = []string{"sh", "-c", "echo kept > /v/file"}
 	node.ended(pod, node.start(pod, 0, whole))
@@ -101,7 +101,7 @@ func TestASubPathStaysInItsVolume(t *testing.T) {
 	image := dockertest.Busybox(t)
 	node := run(t, newCluster(t).node("node-1", 1))
 	shared := t.TempDir()
-	for name, whole := range map[string]kubelet.Mount{
+	for name, whole := range map[string]runtime.Mount{
 		"emptydir": {ContainerPath: "/v", Volume: "v"},
 		"hostpath": {ContainerPath: "/v", Volume: "h", HostPath: shared, Type: ptr.To(corev1.HostPathDirectory)},
 	} {
@@ -114,7 +114,7 @@ func TestASubPathStaysInItsVolume(t *testing.T) {
 		part.ContainerPath = "/p"
 		for _, part.SubPath = range []string{"out", "out/etc", "up", "up/dir"} {
 			_, err := node.tryStart(pod, 1, part)
-			var refused *kubelet.ConfigError
+			var refused *runtime.ConfigError
 			require.ErrorAs(t, err, &refused, part.SubPath)
 			require.ErrorContains(t, err, `failed to prepare subPath for volumeMount "`+whole.Volume+`" of container "main": `)
 		}

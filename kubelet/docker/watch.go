@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // What is waited before an engine that is gone is asked again: doubled each time, up to the most.
@@ -30,7 +30,7 @@ const inspections = 8
 
 var errNotListed = errors.New("the node's containers are not listed yet")
 
-// Run is kubelet.Runtime's. It follows the engine's events, listing everything whenever it has to connect again, and kills
+// Run is runtime.Runtime's. It follows the engine's events, listing everything whenever it has to connect again, and kills
 // what has not ended in time.
 func (r *Runtime) Run(ctx context.Context, changed func(types.UID)) error {
 	r.unbind() // what a killed kubelet has left
@@ -281,7 +281,7 @@ func recordOf(seen container.InspectResponse) *record {
 	created, _ := time.Parse(time.RFC3339Nano, seen.Created) // the engine's own format
 	if c.isSandbox() {
 		c.address, _ = netip.ParseAddr(labels[labelIP]) // invalid on the host's network
-		c.sandbox = kubelet.Sandbox{ID: kubeletID(seen.ID), Attempt: attemptOf(labels), CreatedAt: created,
+		c.sandbox = runtime.Sandbox{ID: kubeletID(seen.ID), Attempt: attemptOf(labels), CreatedAt: created,
 			Ready: seen.State.Running}
 		if c.address.IsValid() && c.sandbox.Ready {
 			c.sandbox.IPs = []string{c.address.String()}
@@ -291,29 +291,29 @@ func recordOf(seen container.InspectResponse) *record {
 	if list := labels[labelGPUs]; list != "" {
 		c.gpus = strings.Split(list, ",")
 	}
-	c.container = kubelet.Container{ID: kubeletID(seen.ID), Name: c.name, Attempt: attemptOf(labels),
+	c.container = runtime.Container{ID: kubeletID(seen.ID), Name: c.name, Attempt: attemptOf(labels),
 		Image: labels[labelImage], ImageID: imageID(seen.Image), CreatedAt: created}
 	state(&c.container, seen.State)
 	return c
 }
 
 // state fills in where a container stands. One that could not be started has ended, as in upstream's status.
-func state(c *kubelet.Container, s *container.State) {
+func state(c *runtime.Container, s *container.State) {
 	started, _ := time.Parse(time.RFC3339Nano, s.StartedAt)
 	finished, _ := time.Parse(time.RFC3339Nano, s.FinishedAt)
 	switch {
 	case s.Running:
-		c.State, c.StartedAt = kubelet.Running, started
+		c.State, c.StartedAt = runtime.Running, started
 	case s.Status == "created" && s.Error == "":
-		c.State = kubelet.Starting
+		c.State = runtime.Starting
 	case s.Status == "created":
-		c.State, c.ExitCode, c.Reason, c.Message = kubelet.Exited, startErrorCode, "StartError", s.Error
+		c.State, c.ExitCode, c.Reason, c.Message = runtime.Exited, startErrorCode, "StartError", s.Error
 		c.StartedAt, c.FinishedAt = neverStarted, c.CreatedAt
 	default:
 		if finished.Before(started) { // the engine notes a start when it hears of it, and a short process has ended by then
 			started = finished
 		}
-		c.State, c.StartedAt, c.FinishedAt = kubelet.Exited, started, finished
+		c.State, c.StartedAt, c.FinishedAt = runtime.Exited, started, finished
 		c.ExitCode = int32(s.ExitCode)
 		if s.OOMKilled {
 			c.Reason = "OOMKilled"

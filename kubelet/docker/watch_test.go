@@ -14,8 +14,8 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/require"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/docker/dockertest"
+	"minik.dev/kubelet/runtime"
 )
 
 // played is a node on an engine that is played by answer.
@@ -76,7 +76,7 @@ func TestOnlyWhatNeverRanIsDropped(t *testing.T) {
 	})
 	require.NoError(t, r.dropUnstarted(t.Context(), "x"))
 	require.Zero(t, removed)
-	require.Equal(t, kubelet.Running, r.containers["x"].container.State)
+	require.Equal(t, runtime.Running, r.containers["x"].container.State)
 	state = container.State{Status: "created", Error: "no such program"}
 	require.NoError(t, r.dropUnstarted(t.Context(), "x"))
 	require.Zero(t, removed)
@@ -160,9 +160,9 @@ func eventually(t *testing.T, condition func() bool) {
 
 // The engine may note that a process began after it had ended.
 func TestNothingEndsBeforeItBegins(t *testing.T) {
-	var c kubelet.Container
+	var c runtime.Container
 	state(&c, &container.State{Status: "exited", ExitCode: 3, StartedAt: "2026-01-01T12:00:00.002Z", FinishedAt: "2026-01-01T12:00:00.001Z"})
-	require.Equal(t, kubelet.Exited, c.State)
+	require.Equal(t, runtime.Exited, c.State)
 	require.Equal(t, time.Date(2026, 1, 1, 12, 0, 0, 1e6, time.UTC), c.FinishedAt)
 	require.Equal(t, c.FinishedAt, c.StartedAt)
 }

@@ -5,7 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -31,7 +31,7 @@ func Adopt(pod *corev1.Pod) State {
 		return State{}
 	}
 	s.mounted = true
-	s.runtime.Sandbox = kubelet.Sandbox{ID: sim.Identify("sandbox", pod.UID, "adopted"), Ready: true}
+	s.runtime.Sandbox = runtime.Sandbox{ID: sim.Identify("sandbox", pod.UID, "adopted"), Ready: true}
 	if pod.Status.PodIP != "" {
 		s.runtime.Sandbox.IPs = []string{pod.Status.PodIP}
 	}
@@ -44,15 +44,15 @@ func (s *State) adopt(spec *corev1.Container, statuses []corev1.ContainerStatus)
 		if status.Name != spec.Name || status.ContainerID == "" {
 			continue
 		}
-		c := kubelet.Container{ID: status.ContainerID, Name: status.Name, Attempt: status.RestartCount, Image: status.Image,
-			ImageID: status.ImageID, State: kubelet.Exited}
+		c := runtime.Container{ID: status.ContainerID, Name: status.Name, Attempt: status.RestartCount, Image: status.Image,
+			ImageID: status.ImageID, State: runtime.Exited}
 		over := status.State.Terminated
 		if over == nil && status.State.Running == nil {
 			over = status.LastTerminationState.Terminated
 		}
 		switch {
 		case status.State.Running != nil:
-			c.State, c.StartedAt = kubelet.Running, status.State.Running.StartedAt.Time
+			c.State, c.StartedAt = runtime.Running, status.State.Running.StartedAt.Time
 		case over != nil:
 			c.StartedAt, c.FinishedAt = over.StartedAt.Time, over.FinishedAt.Time
 			c.ExitCode, c.Reason, c.Message = over.ExitCode, over.Reason, over.Message

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -43,7 +44,7 @@ func (w *walk) startSandbox() {
 		return
 	}
 	w.sandboxes++
-	box := kubelet.Sandbox{Ready: true, CreatedAt: w.now,
+	box := runtime.Sandbox{Ready: true, CreatedAt: w.now,
 		ID: sim.Identify("sandbox", w.pod.UID, w.sandboxes, w.now.UnixNano())}
 	if ip != "" {
 		box.IPs = []string{ip}
@@ -110,8 +111,8 @@ func (w *walk) start(o kubelet.Observed, a kubelet.Action) {
 		}
 	}
 	id := sim.Identify(w.pod.UID, c.Name, a.Attempt, w.runtime.Sandbox.ID)
-	w.runtime.Containers = append(w.runtime.Containers, kubelet.Container{ID: id, Name: c.Name, Attempt: a.Attempt,
-		Image: c.Image, ImageID: imageID, State: kubelet.Starting, CreatedAt: w.now})
+	w.runtime.Containers = append(w.runtime.Containers, runtime.Container{ID: id, Name: c.Name, Attempt: a.Attempt,
+		Image: c.Image, ImageID: imageID, State: runtime.Starting, CreatedAt: w.now})
 	if w.begins == nil {
 		w.begins = map[string]time.Time{}
 	}
@@ -124,7 +125,7 @@ func (w *walk) stop(a kubelet.Action) {
 		w.stopping = map[string]time.Time{}
 	}
 	w.stopping[a.ID] = w.now.Add(a.Grace)
-	i := slices.IndexFunc(w.runtime.Containers, func(c kubelet.Container) bool { return c.ID == a.ID })
+	i := slices.IndexFunc(w.runtime.Containers, func(c runtime.Container) bool { return c.ID == a.ID })
 	if i < 0 {
 		return
 	}
@@ -134,8 +135,8 @@ func (w *walk) stop(a kubelet.Action) {
 	if s.StopDelay > a.Grace {
 		e = end{w.now.Add(a.Grace), killed}
 	}
-	if c.State == kubelet.Starting {
-		c.State, c.StartedAt, c.FinishedAt, c.ExitCode = kubelet.Exited, w.now, w.now, killed
+	if c.State == runtime.Starting {
+		c.State, c.StartedAt, c.FinishedAt, c.ExitCode = runtime.Exited, w.now, w.now, killed
 		return
 	}
 	if w.ends == nil {
@@ -155,7 +156,7 @@ func (w *walk) remove(a kubelet.Action) {
 		w.State = State{last: w.last, sandboxes: w.sandboxes}
 		return
 	}
-	w.runtime.Containers = slices.DeleteFunc(w.runtime.Containers, func(c kubelet.Container) bool { return c.ID == a.ID })
+	w.runtime.Containers = slices.DeleteFunc(w.runtime.Containers, func(c runtime.Container) bool { return c.ID == a.ID })
 	delete(w.stopping, a.ID)
 	delete(w.begins, a.ID)
 	delete(w.ends, a.ID)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -35,7 +36,7 @@ type Place struct {
 // remember. The zero value is a pod of which nothing runs: what its status says of running containers is lost.
 type State struct {
 	last    *corev1.PodStatus // the newest computed; nil where that is what the API has
-	runtime kubelet.RuntimePod
+	runtime runtime.Pod
 	mounted bool
 	// sandboxes counts those that were made.
 	sandboxes int
@@ -186,13 +187,13 @@ func (w *walk) elapse() {
 	w.probes = nil
 	for i := range w.runtime.Containers {
 		c := &w.runtime.Containers[i]
-		if at, ok := w.begins[c.ID]; ok && c.State == kubelet.Starting && !at.After(w.now) {
-			c.State, c.StartedAt = kubelet.Running, at
+		if at, ok := w.begins[c.ID]; ok && c.State == runtime.Starting && !at.After(w.now) {
+			c.State, c.StartedAt = runtime.Running, at
 		}
-		if e := w.endOf(c); c.State == kubelet.Running && !e.at.IsZero() && !e.at.After(w.now) {
-			c.State, c.FinishedAt, c.ExitCode = kubelet.Exited, e.at, e.code
+		if e := w.endOf(c); c.State == runtime.Running && !e.at.IsZero() && !e.at.After(w.now) {
+			c.State, c.FinishedAt, c.ExitCode = runtime.Exited, e.at, e.code
 		}
-		if c.State == kubelet.Running {
+		if c.State == runtime.Running {
 			w.probe(c)
 		}
 	}
@@ -200,10 +201,10 @@ func (w *walk) elapse() {
 }
 
 // endOf is how a running container will end; the time is zero where it will not.
-func (w *walk) endOf(c *kubelet.Container) end {
+func (w *walk) endOf(c *runtime.Container) end {
 	out := w.ends[c.ID]
 	spec := container(w.pod, c.Name)
-	if spec == nil || c.State != kubelet.Running {
+	if spec == nil || c.State != runtime.Running {
 		return out
 	}
 	s, _ := w.script(spec, c.Attempt)
@@ -221,9 +222,9 @@ func (w *walk) next() time.Time {
 	}
 	for i := range w.runtime.Containers {
 		switch c := &w.runtime.Containers[i]; c.State {
-		case kubelet.Starting:
+		case runtime.Starting:
 			at = earlier(at, w.begins[c.ID])
-		case kubelet.Running:
+		case runtime.Running:
 			at = earlier(at, earlier(w.endOf(c).at, w.turnOf(c)))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -49,7 +50,7 @@ func verdicts(probe *corev1.Probe, begin time.Time, well bool, turns time.Time) 
 }
 
 // probe notes what the probes have shown of a running container by now, and tells of new failures.
-func (w *walk) probe(c *kubelet.Container) {
+func (w *walk) probe(c *runtime.Container) {
 	results, _ := w.results(c)
 	if results == nil {
 		return
@@ -61,13 +62,13 @@ func (w *walk) probe(c *kubelet.Container) {
 }
 
 // turnOf is when the verdict about a running container changes next.
-func (w *walk) turnOf(c *kubelet.Container) time.Time {
+func (w *walk) turnOf(c *runtime.Container) time.Time {
 	_, next := w.results(c)
 	return next
 }
 
 // results are what the probes have shown by now, nil for a container without probes, and when that changes.
-func (w *walk) results(c *kubelet.Container) (*kubelet.ProbeResults, time.Time) {
+func (w *walk) results(c *runtime.Container) (*kubelet.ProbeResults, time.Time) {
 	spec := container(w.pod, c.Name)
 	if spec == nil || spec.StartupProbe == nil && spec.ReadinessProbe == nil && spec.LivenessProbe == nil {
 		return nil, time.Time{}

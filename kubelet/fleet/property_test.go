@@ -11,7 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // drawPod draws a pod with annotations that make it fail, end, wait and change its mind.
@@ -82,7 +82,7 @@ func TestPodsConverge(t *testing.T) {
 			finished = ended(status.Phase)
 			alive := map[string]int{}
 			for _, c := range m.state.runtime.Containers {
-				if c.State != kubelet.Exited {
+				if c.State != runtime.Exited {
 					alive[c.Name]++
 				}
 			}

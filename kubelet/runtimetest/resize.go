@@ -7,11 +7,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 func resized(t *testing.T, b *bench) {
-	resizer, ok := b.Runtime.(kubelet.Resizer)
+	resizer, ok := b.Runtime.(runtime.Resizer)
 	if !ok {
 		t.Skip("the runtime resizes no containers")
 	}
@@ -24,12 +24,12 @@ func resized(t *testing.T, b *bench) {
 		},
 	}
 	id := b.start(t, pod, 0, 0)
-	before := b.await(t, pod, id, kubelet.Running)
+	before := b.await(t, pod, id, runtime.Running)
 	require.NoError(t, resizer.Resize(t.Context(), id, spec))
-	after := b.await(t, pod, id, kubelet.Running)
+	after := b.await(t, pod, id, runtime.Running)
 	require.Equal(t, before, after, "the same attempt runs on")
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, 0))
-	b.await(t, pod, id, kubelet.Exited)
-	require.ErrorIs(t, resizer.Resize(t.Context(), id, spec), kubelet.ErrNotFound, "it has ended")
-	require.ErrorIs(t, resizer.Resize(t.Context(), "none://such", spec), kubelet.ErrNotFound)
+	b.await(t, pod, id, runtime.Exited)
+	require.ErrorIs(t, resizer.Resize(t.Context(), id, spec), runtime.ErrNotFound, "it has ended")
+	require.ErrorIs(t, resizer.Resize(t.Context(), "none://such", spec), runtime.ErrNotFound)
 }

@@ -1,4 +1,4 @@
-// Package runtimetest is the contract of kubelet.Runtime as a test: every implementation passes it, and what a kubelet
+// Package runtimetest is the contract of runtime.Runtime as a test: every implementation passes it, and what a kubelet
 // relies on is written here and nowhere else.
 package runtimetest
 
@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // The containers that the suite asks for by name. A Subject gives each an image, a command or annotations to behave so.
@@ -34,7 +34,7 @@ const patience = 20 * time.Second
 
 // Subject is a runtime under test.
 type Subject struct {
-	Runtime kubelet.Runtime
+	Runtime runtime.Runtime
 	// Prepare completes a pod whose containers have the names above.
 	Prepare func(pod *corev1.Pod)
 }
@@ -108,16 +108,16 @@ func (b *bench) pod(t *testing.T, name string, containers ...string) *corev1.Pod
 
 func (b *bench) start(t *testing.T, pod *corev1.Pod, index int, attempt int32) string {
 	c := &pod.Spec.Containers[index]
-	image, err := b.Runtime.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: c,
+	image, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c,
 		Policy: corev1.PullIfNotPresent}, func() {})
 	require.NoError(t, err)
 	id, err := b.Runtime.StartContainer(t.Context(),
-		kubelet.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image, Command: c.Command, Args: c.Args})
+		runtime.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image, Command: c.Command, Args: c.Args})
 	require.NoError(t, err)
 	return id
 }
 
-func (b *bench) get(t *testing.T, pod *corev1.Pod) *kubelet.RuntimePod {
+func (b *bench) get(t *testing.T, pod *corev1.Pod) *runtime.Pod {
 	pods, err := b.Runtime.Pods(t.Context(), pod.UID)
 	require.NoError(t, err)
 	if len(pods) == 0 {
@@ -128,8 +128,8 @@ func (b *bench) get(t *testing.T, pod *corev1.Pod) *kubelet.RuntimePod {
 }
 
 // await waits until the container is in that state and returns it.
-func (b *bench) await(t *testing.T, pod *corev1.Pod, id string, state kubelet.ContainerState) kubelet.Container {
-	var found kubelet.Container
+func (b *bench) await(t *testing.T, pod *corev1.Pod, id string, state runtime.State) runtime.Container {
+	var found runtime.Container
 	require.Eventually(t, func() bool {
 		if listed := b.get(t, pod); listed != nil {
 			for _, c := range listed.Containers {
@@ -145,7 +145,7 @@ func (b *bench) await(t *testing.T, pod *corev1.Pod, id string, state kubelet.Co
 
 func (b *bench) log(t *testing.T, id string) string {
 	var log bytes.Buffer
-	require.NoError(t, b.Runtime.Logs(t.Context(), id, kubelet.LogOptions{Tail: -1}, &log))
+	require.NoError(t, b.Runtime.Logs(t.Context(), id, runtime.LogOptions{Tail: -1}, &log))
 	return log.String()
 }
 
@@ -188,7 +188,7 @@ func once(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	before := b.changes(pod.UID)
 	id := b.start(t, pod, 0, 0)
-	c := b.await(t, pod, id, kubelet.Running)
+	c := b.await(t, pod, id, runtime.Running)
 	require.Equal(t, Runs, c.Name)
 	require.EqualValues(t, 0, c.Attempt)
 	require.NotEmpty(t, c.ImageID)
@@ -196,19 +196,19 @@ func once(t *testing.T, b *bench) {
 	require.Contains(t, id, "://", "IDs carry the runtime's name")
 	require.Eventually(t, func() bool { return b.changes(pod.UID) > before }, patience, 5*time.Millisecond)
 	_, err := b.Runtime.StartContainer(t.Context(),
-		kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Attempt: 1, ImageID: c.ImageID})
+		runtime.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Attempt: 1, ImageID: c.ImageID})
 	require.Error(t, err, "a second copy of a running container was started")
 }
 
 func again(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Fails)
 	first := b.start(t, pod, 0, 0)
-	c := b.await(t, pod, first, kubelet.Exited)
+	c := b.await(t, pod, first, runtime.Exited)
 	require.EqualValues(t, 3, c.ExitCode)
 	require.False(t, c.FinishedAt.Before(c.StartedAt))
 	second := b.start(t, pod, 0, 1)
 	require.NotEqual(t, first, second)
-	b.await(t, pod, second, kubelet.Exited)
+	b.await(t, pod, second, runtime.Exited)
 	require.Len(t, b.get(t, pod).Containers, 2, "an earlier attempt is kept until it is removed")
 	require.NoError(t, b.Runtime.Remove(t.Context(), first))
 	require.Len(t, b.get(t, pod).Containers, 1)
@@ -217,11 +217,11 @@ func again(t *testing.T, b *bench) {
 func asked(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	id := b.start(t, pod, 0, 0)
-	b.await(t, pod, id, kubelet.Running)
+	b.await(t, pod, id, runtime.Running)
 	b.awaitLog(t, id) // a signal that comes before its program has begun is lost
 	begin := time.Now()
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Hour))
-	require.NotEqualValues(t, 137, b.await(t, pod, id, kubelet.Exited).ExitCode)
+	require.NotEqualValues(t, 137, b.await(t, pod, id, runtime.Exited).ExitCode)
 	require.Less(t, time.Since(begin), patience)
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Second), "stopping what has ended is no error")
 	require.NoError(t, b.Runtime.Stop(t.Context(), "none://such", time.Second))
@@ -231,14 +231,14 @@ func graceful(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Stubborn, Stubborn+"-too")
 	b.Prepare(pod)
 	id := b.start(t, pod, 0, 0)
-	b.await(t, pod, id, kubelet.Running)
+	b.await(t, pod, id, runtime.Running)
 	b.awaitLog(t, id)
 	begin := time.Now()
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Hour))
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Second), "the second call shortens the grace")
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Hour), "and the third does not lengthen it")
 	require.Less(t, time.Since(begin), time.Second, "Stop does not wait for the end")
-	c := b.await(t, pod, id, kubelet.Exited)
+	c := b.await(t, pod, id, runtime.Exited)
 	require.EqualValues(t, 137, c.ExitCode)
 	require.GreaterOrEqual(t, time.Since(begin), 900*time.Millisecond, "it was killed before its grace was over")
 }
@@ -246,10 +246,10 @@ func graceful(t *testing.T, b *bench) {
 func stopped(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	id := b.start(t, pod, 0, 0)
-	b.await(t, pod, id, kubelet.Running)
+	b.await(t, pod, id, runtime.Running)
 	b.awaitLog(t, id)
 	require.NoError(t, b.Runtime.Stop(t.Context(), b.get(t, pod).Sandbox.ID, 0))
-	b.await(t, pod, id, kubelet.Exited)
+	b.await(t, pod, id, runtime.Exited)
 	require.False(t, b.get(t, pod).Sandbox.Ready)
 	require.NotEmpty(t, b.log(t, id))
 }
@@ -257,32 +257,32 @@ func stopped(t *testing.T, b *bench) {
 func removed(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	id := b.start(t, pod, 0, 0)
-	b.await(t, pod, id, kubelet.Running)
+	b.await(t, pod, id, runtime.Running)
 	require.NoError(t, b.Runtime.Remove(t.Context(), b.get(t, pod).Sandbox.ID))
 	require.Nil(t, b.get(t, pod))
-	err := b.Runtime.Logs(t.Context(), id, kubelet.LogOptions{Tail: -1}, &bytes.Buffer{})
-	require.ErrorIs(t, err, kubelet.ErrNotFound)
+	err := b.Runtime.Logs(t.Context(), id, runtime.LogOptions{Tail: -1}, &bytes.Buffer{})
+	require.ErrorIs(t, err, runtime.ErrNotFound)
 }
 
 func logs(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	id := b.start(t, pod, 0, 0)
-	b.await(t, pod, id, kubelet.Running)
-	read := func(options kubelet.LogOptions) string {
+	b.await(t, pod, id, runtime.Running)
+	read := func(options runtime.LogOptions) string {
 		var log bytes.Buffer
 		require.NoError(t, b.Runtime.Logs(t.Context(), id, options, &log))
 		return log.String()
 	}
 	b.awaitLog(t, id)
-	require.Empty(t, read(kubelet.LogOptions{Tail: 0}))
-	require.Equal(t, 1, strings.Count(read(kubelet.LogOptions{Tail: 1}), "\n"))
-	require.Empty(t, read(kubelet.LogOptions{Tail: -1, Since: time.Now().Add(time.Hour)}))
-	stamp, _, _ := strings.Cut(read(kubelet.LogOptions{Tail: 1, Timestamps: true}), " ")
+	require.Empty(t, read(runtime.LogOptions{Tail: 0}))
+	require.Equal(t, 1, strings.Count(read(runtime.LogOptions{Tail: 1}), "\n"))
+	require.Empty(t, read(runtime.LogOptions{Tail: -1, Since: time.Now().Add(time.Hour)}))
+	stamp, _, _ := strings.Cut(read(runtime.LogOptions{Tail: 1, Timestamps: true}), " ")
 	_, err := time.Parse(time.RFC3339Nano, stamp)
 	require.NoError(t, err)
 	followed := make(chan error, 1)
 	go func() {
-		followed <- b.Runtime.Logs(t.Context(), id, kubelet.LogOptions{Tail: -1, Follow: true}, &bytes.Buffer{})
+		followed <- b.Runtime.Logs(t.Context(), id, runtime.LogOptions{Tail: -1, Follow: true}, &bytes.Buffer{})
 	}()
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, time.Second))
 	select {
@@ -297,7 +297,7 @@ func logs(t *testing.T, b *bench) {
 func target(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	first := b.start(t, pod, 0, 0)
-	b.await(t, pod, first, kubelet.Running)
+	b.await(t, pod, first, runtime.Running)
 	added := pod.DeepCopy()
 	added.Spec.Containers = []corev1.Container{{Name: Runs + "-too"}}
 	b.Prepare(added)
@@ -305,33 +305,33 @@ func target(t *testing.T, b *bench) {
 	added.Spec.Containers = pod.Spec.Containers
 	added.Spec.EphemeralContainers = []corev1.EphemeralContainer{
 		{EphemeralContainerCommon: corev1.EphemeralContainerCommon(c), TargetContainerName: Runs}}
-	image, err := b.Runtime.PullImage(t.Context(), kubelet.PullRequest{Pod: added, Container: &c,
+	image, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: added, Container: &c,
 		Policy: corev1.PullIfNotPresent}, func() {})
 	require.NoError(t, err)
-	id, err := b.Runtime.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: added, Container: &c, ImageID: image,
+	id, err := b.Runtime.StartContainer(t.Context(), runtime.ContainerConfig{Pod: added, Container: &c, ImageID: image,
 		Target: first, Command: c.Command, Args: c.Args})
 	require.NoError(t, err)
-	b.await(t, pod, id, kubelet.Running)
+	b.await(t, pod, id, runtime.Running)
 	b.awaitLog(t, id)
 	require.Len(t, b.get(t, pod).Containers, 2)
 	require.NoError(t, b.Runtime.Stop(t.Context(), id, patience))
-	require.Zero(t, b.await(t, pod, id, kubelet.Exited).ExitCode)
-	require.Equal(t, kubelet.Running, b.await(t, pod, first, kubelet.Running).State, "the target runs on")
+	require.Zero(t, b.await(t, pod, id, runtime.Exited).ExitCode)
+	require.Equal(t, runtime.Running, b.await(t, pod, first, runtime.Running).State, "the target runs on")
 }
 
 func images(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	c := pod.Spec.Containers[0]
 	pull := func(policy corev1.PullPolicy) error {
-		_, err := b.Runtime.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: &c, Policy: policy}, func() {})
+		_, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &c, Policy: policy}, func() {})
 		return err
 	}
 	require.NoError(t, pull(corev1.PullIfNotPresent))
-	_, err := b.Runtime.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: &c,
+	_, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &c,
 		Policy: corev1.PullIfNotPresent}, func() { t.Error("a registry was asked for an image that is there") })
 	require.NoError(t, err)
 	require.NoError(t, pull(corev1.PullNever), "an image that is there needs no registry")
-	if lister, ok := b.Runtime.(kubelet.ImageLister); ok {
+	if lister, ok := b.Runtime.(runtime.ImageLister); ok {
 		there, err := lister.Images(t.Context())
 		require.NoError(t, err)
 		require.Condition(t, func() bool {
@@ -341,7 +341,7 @@ func images(t *testing.T, b *bench) {
 		}, "%s is not among %v", c.Image, there)
 	}
 	c.Image = "minik.dev/no-such-image:never"
-	var refused *kubelet.PullError
+	var refused *runtime.PullError
 	require.ErrorAs(t, pull(corev1.PullNever), &refused)
 	require.Equal(t, "ErrImageNeverPull", refused.Reason)
 }

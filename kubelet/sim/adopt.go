@@ -7,10 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
-// Adopt is kubelet.Adopter's: it rebuilds from the pods' status what an earlier process simulated. Containers that were
+// Adopt is runtime.Adopter's: it rebuilds from the pods' status what an earlier process simulated. Containers that were
 // running are running, those that had ended have ended, with their IDs and restart counts; a pod whose address is taken
 // or no longer the node's is left to be made anew, and so is one none of whose containers had been started. Logs and
 // resolved environments are lost.
@@ -52,13 +52,13 @@ func (r *Runtime) adopt(object *corev1.Pod) {
 	default:
 		p.address = ip
 	}
-	p.sandbox = kubelet.Sandbox{ID: identify("sandbox", object.UID, "adopted"), Ready: true, IPs: []string{ip.String()},
+	p.sandbox = runtime.Sandbox{ID: identify("sandbox", object.UID, "adopted"), Ready: true, IPs: []string{ip.String()},
 		CreatedAt: r.options.Clock.Now()}
 	r.pods[object.UID] = p
 	for _, c := range p.containers {
 		r.containers[c.ID] = c
 		r.images[c.Image] = c.behaviour.size()
-		if c.State == kubelet.Running {
+		if c.State == runtime.Running {
 			r.begin(c, c.StartedAt)
 		}
 	}
@@ -75,15 +75,15 @@ func (p *pod) add(r *Runtime, spec *corev1.Container, statuses []corev1.Containe
 			return
 		}
 		c := &container{pod: p, spec: spec, behaviour: b, log: &log{},
-			Container: kubelet.Container{ID: s.ContainerID, Name: s.Name, Attempt: s.RestartCount, Image: spec.Image,
-				ImageID: s.ImageID, State: kubelet.Exited, CreatedAt: r.options.Clock.Now()}}
+			Container: runtime.Container{ID: s.ContainerID, Name: s.Name, Attempt: s.RestartCount, Image: spec.Image,
+				ImageID: s.ImageID, State: runtime.Exited, CreatedAt: r.options.Clock.Now()}}
 		ended := s.State.Terminated
 		if ended == nil && s.State.Running == nil {
 			ended = s.LastTerminationState.Terminated
 		}
 		switch {
 		case s.State.Running != nil:
-			c.State, c.StartedAt = kubelet.Running, s.State.Running.StartedAt.Time
+			c.State, c.StartedAt = runtime.Running, s.State.Running.StartedAt.Time
 		case ended != nil:
 			c.StartedAt, c.FinishedAt = ended.StartedAt.Time, ended.FinishedAt.Time
 			c.ExitCode, c.Reason, c.Message = ended.ExitCode, ended.Reason, ended.Message

@@ -1,4 +1,4 @@
-// Package sim runs containers that are not there: a kubelet.Runtime without an engine, for classes, tests and clusters
+// Package sim runs containers that are not there: a runtime.Runtime without an engine, for classes, tests and clusters
 // of thousands of nodes.
 //
 //  1. A simulated image is pulled after a moment. Refused are the images that could not be pulled anywhere: a path with

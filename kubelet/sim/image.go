@@ -12,11 +12,11 @@ import (
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
-// PullImage is kubelet.Runtime's: an image is there once it was pulled, or where Options.Images names it.
-func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pulling func()) (string, error) {
+// PullImage is runtime.Runtime's: an image is there once it was pulled, or where Options.Images names it.
+func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pulling func()) (string, error) {
 	image := request.Container.Image
 	b, err := behaviourOf(request.Pod, request.Container)
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *Runtime) PullImage(ctx context.Context, request kubelet.PullRequest, pu
 	return id, nil
 }
 
-// Images is kubelet.ImageLister's: what the node's pods have pulled, by the short name and by the full one.
+// Images is runtime.ImageLister's: what the node's pods have pulled, by the short name and by the full one.
 func (r *Runtime) Images(context.Context) ([]corev1.ContainerImage, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func ImageID(image string) string {
 }
 
 func neverPull(image string) error {
-	return &kubelet.PullError{Reason: "ErrImageNeverPull",
+	return &runtime.PullError{Reason: "ErrImageNeverPull",
 		Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image)}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
 
@@ -24,7 +24,7 @@ func TestImagesOfPods(t *testing.T) {
 	pull := func(image string, annotations map[string]string) {
 		pod := podOf("web", corev1.Container{Name: "a", Image: image})
 		pod.Annotations = annotations
-		_, err := r.PullImage(t.Context(), kubelet.PullRequest{
+		_, err := r.PullImage(t.Context(), runtime.PullRequest{
 			Pod: pod, Container: &pod.Spec.Containers[0], Policy: corev1.PullIfNotPresent}, func() {})
 		require.NoError(t, err)
 	}
@@ -39,6 +39,6 @@ func TestImagesOfPods(t *testing.T) {
 	pod := podOf("odd", corev1.Container{Name: "a", Image: "nginx"})
 	pod.Annotations = map[string]string{"sim.minik.dev/image-size": "big"}
 	require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
-	_, err := r.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0]})
+	_, err := r.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0]})
 	require.ErrorContains(t, err, "annotation sim.minik.dev/image-size: ")
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // listen opens the container's ports; one that cannot be had ends the container, with the reason in its log. mu is
@@ -79,7 +80,7 @@ func probePort(probe *corev1.Probe) intstr.IntOrString {
 func (r *Runtime) bindings(c *container, port corev1.ContainerPort) []string {
 	out := []string{r.options.Address(c.pod.sandbox.IPs[0], port.ContainerPort)}
 	if port.HostPort > 0 && !c.pod.object.Spec.HostNetwork {
-		if host, err := kubelet.HostPortAddress(port, r.addresses.node()); err == nil { // else it was refused before
+		if host, err := runtime.HostPortAddress(port, r.addresses.node()); err == nil { // else it was refused before
 			out = append(out, r.options.Address(host.String(), port.HostPort))
 		}
 	}
@@ -162,7 +163,7 @@ func (r *Runtime) Probe(_ context.Context, id string, kind kubelet.ProbeKind, pr
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.containers[id]
-	if c == nil || c.State != kubelet.Running {
+	if c == nil || c.State != runtime.Running {
 		return errors.New("container is not running"), true
 	}
 	ip := c.pod.sandbox.IPs[0]

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // maxLines bounds the log of one container; the oldest lines go first.
@@ -66,13 +66,13 @@ func (l *log) from(n int) ([]line, int, bool, <-chan struct{}) {
 	return lines, l.first + len(l.lines), l.closed, l.more
 }
 
-// Logs is kubelet.Runtime's.
-func (r *Runtime) Logs(ctx context.Context, id string, options kubelet.LogOptions, w io.Writer) error {
+// Logs is runtime.Runtime's.
+func (r *Runtime) Logs(ctx context.Context, id string, options runtime.LogOptions, w io.Writer) error {
 	r.mu.Lock()
 	c := r.containers[id]
 	r.mu.Unlock()
 	if c == nil {
-		return fmt.Errorf("log of %s: %w", id, kubelet.ErrNotFound)
+		return fmt.Errorf("log of %s: %w", id, runtime.ErrNotFound)
 	}
 	next, skip := 0, true
 	for {

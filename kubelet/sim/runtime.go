@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 )
 
 // Options are the settings of one node's simulated runtime.
@@ -41,8 +42,8 @@ type Options struct {
 	Clock  clock.WithTicker
 }
 
-// Runtime simulates the containers of one node. It is a kubelet.Runtime, a kubelet.Prober, a kubelet.Adopter
-// and a kubelet.ImageLister.
+// Runtime simulates the containers of one node. It is a runtime.Runtime, a kubelet.Prober, a runtime.Adopter
+// and a runtime.ImageLister.
 type Runtime struct {
 	options Options
 
@@ -59,18 +60,18 @@ type Runtime struct {
 }
 
 var (
-	_ kubelet.Runtime     = (*Runtime)(nil)
+	_ runtime.Runtime     = (*Runtime)(nil)
 	_ kubelet.Prober      = (*Runtime)(nil)
-	_ kubelet.Adopter     = (*Runtime)(nil)
-	_ kubelet.Resizer     = (*Runtime)(nil)
-	_ kubelet.Versioned   = (*Runtime)(nil)
-	_ kubelet.ImageLister = (*Runtime)(nil)
+	_ runtime.Adopter     = (*Runtime)(nil)
+	_ runtime.Resizer     = (*Runtime)(nil)
+	_ runtime.Versioned   = (*Runtime)(nil)
+	_ runtime.ImageLister = (*Runtime)(nil)
 )
 
 // pod is a sandbox and its containers.
 type pod struct {
 	object  *corev1.Pod
-	sandbox kubelet.Sandbox
+	sandbox runtime.Sandbox
 	// address is what the node gave the pod; zero for a pod on the host's network and for one that gave it back.
 	address    netip.Addr
 	containers []*container
@@ -78,10 +79,10 @@ type pod struct {
 
 // container is one attempt at a container.
 type container struct {
-	kubelet.Container
+	runtime.Container
 	pod       *pod
 	spec      *corev1.Container
-	env       []kubelet.EnvVar
+	env       []runtime.EnvVar
 	behaviour behaviour
 	log       *log
 	ports     []interface{ Close() error } // what it listens on
@@ -117,15 +118,15 @@ func New(options Options) *Runtime {
 // Version is what a simulated node says of its runtime.
 const Version = "sim://1.0.0"
 
-// Version is kubelet.Versioned's.
+// Version is runtime.Versioned's.
 func (r *Runtime) Version(context.Context) (string, error) { return Version, nil }
 
-// Run is kubelet.Runtime's. Between two runs no time passes for the containers, and none of them listens.
+// Run is runtime.Runtime's. Between two runs no time passes for the containers, and none of them listens.
 func (r *Runtime) Run(ctx context.Context, changed func(types.UID)) error {
 	r.mu.Lock()
 	r.driven, r.changed = true, changed
 	for _, c := range r.containers {
-		if c.State == kubelet.Running {
+		if c.State == runtime.Running {
 			r.listen(c)
 		}
 	}
@@ -169,7 +170,7 @@ func identify(parts ...any) string {
 	return fmt.Sprintf("sim://%x", sha256.Sum256(fmt.Appendln(nil, parts...)))
 }
 
-// StartSandbox is kubelet.Runtime's.
+// StartSandbox is runtime.Runtime's.
 func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt int32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,7 +178,7 @@ func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt in
 		return fmt.Errorf("pod %s/%s has a sandbox already", object.Namespace, object.Name)
 	}
 	ip := r.addresses.node()
-	if err := kubelet.CheckHostPorts(object, ip); err != nil {
+	if err := runtime.CheckHostPorts(object, ip); err != nil {
 		return err
 	}
 	p := &pod{object: object}
@@ -189,14 +190,14 @@ func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt in
 		p.address, ip = addr, addr
 	}
 	now := r.options.Clock.Now()
-	p.sandbox = kubelet.Sandbox{ID: identify("sandbox", object.UID, attempt, now.UnixNano()), Attempt: attempt,
+	p.sandbox = runtime.Sandbox{ID: identify("sandbox", object.UID, attempt, now.UnixNano()), Attempt: attempt,
 		Ready: true, IPs: []string{ip.String()}, CreatedAt: now}
 	r.pods[object.UID] = p
 	return nil
 }
 
-// StartContainer is kubelet.Runtime's.
-func (r *Runtime) StartContainer(_ context.Context, config kubelet.ContainerConfig) (string, error) {
+// StartContainer is runtime.Runtime's.
+func (r *Runtime) StartContainer(_ context.Context, config runtime.ContainerConfig) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.pods[config.Pod.UID]
@@ -209,13 +210,13 @@ func (r *Runtime) StartContainer(_ context.Context, config kubelet.ContainerConf
 	}
 	id := identify(config.Pod.UID, config.Container.Name, config.Attempt, p.sandbox.ID)
 	for _, c := range p.containers {
-		if c.Name == config.Container.Name && (c.State != kubelet.Exited || c.ID == id) {
+		if c.Name == config.Container.Name && (c.State != runtime.Exited || c.ID == id) {
 			return "", fmt.Errorf("container %s is there already, as attempt %d, and is %s", c.Name, c.Attempt, c.State)
 		}
 	}
 	c := &container{pod: p, spec: config.Container, env: config.Env, behaviour: b, log: &log{},
-		Container: kubelet.Container{ID: id, Name: config.Container.Name, Attempt: config.Attempt,
-			Image: config.Container.Image, ImageID: config.ImageID, State: kubelet.Starting,
+		Container: runtime.Container{ID: id, Name: config.Container.Name, Attempt: config.Attempt,
+			Image: config.Container.Image, ImageID: config.ImageID, State: runtime.Starting,
 			CreatedAt: r.options.Clock.Now()}}
 	p.containers = append(p.containers, c)
 	r.containers[id] = c
@@ -224,7 +225,7 @@ func (r *Runtime) StartContainer(_ context.Context, config kubelet.ContainerConf
 		delay = *b.startDelay
 	}
 	r.timers.after(delay, func() {
-		if c.State == kubelet.Starting {
+		if c.State == runtime.Starting {
 			r.begin(c, r.options.Clock.Now())
 		}
 	})
@@ -233,11 +234,11 @@ func (r *Runtime) StartContainer(_ context.Context, config kubelet.ContainerConf
 
 // begin makes the container run since the given time; mu is held.
 func (r *Runtime) begin(c *container, since time.Time) {
-	c.State, c.StartedAt = kubelet.Running, since
+	c.State, c.StartedAt = runtime.Running, since
 	r.touch(c.pod)
 	c.log.add(since, "%s", c.greeting())
 	r.listen(c)
-	if c.State != kubelet.Running {
+	if c.State != runtime.Running {
 		return
 	}
 	now := r.options.Clock.Now()
@@ -260,7 +261,7 @@ func (c *container) greeting() string {
 // tick logs one line each interval; mu is held.
 func (r *Runtime) tick(c *container, n int) {
 	r.timers.after(c.behaviour.logInterval, func() {
-		if c.State == kubelet.Running {
+		if c.State == runtime.Running {
 			c.log.add(r.options.Clock.Now(), "line %d", n)
 			r.tick(c, n+1)
 		}
@@ -269,14 +270,14 @@ func (r *Runtime) tick(c *container, n int) {
 
 // end ends a container that has not ended yet; mu is held.
 func (r *Runtime) end(c *container, code int32, message string) {
-	if c.State == kubelet.Exited {
+	if c.State == runtime.Exited {
 		return
 	}
 	now := r.options.Clock.Now()
 	if c.StartedAt.IsZero() {
 		c.StartedAt = now
 	}
-	c.State, c.ExitCode, c.Message, c.FinishedAt = kubelet.Exited, code, message, now
+	c.State, c.ExitCode, c.Message, c.FinishedAt = runtime.Exited, code, message, now
 	c.closePorts()
 	c.log.add(now, "exits with code %d", code)
 	c.log.close()
@@ -286,7 +287,7 @@ func (r *Runtime) end(c *container, code int32, message string) {
 // killed is the code of a container that was killed.
 const killed = 137
 
-// Stop is kubelet.Runtime's.
+// Stop is runtime.Runtime's.
 func (r *Runtime) Stop(_ context.Context, id string, grace time.Duration) error {
 	defer r.flush()
 	r.mu.Lock()
@@ -303,7 +304,7 @@ func (r *Runtime) Stop(_ context.Context, id string, grace time.Duration) error 
 	if stop > grace {
 		stop, code = grace, killed
 	}
-	if grace <= 0 || c.State == kubelet.Starting {
+	if grace <= 0 || c.State == runtime.Starting {
 		r.end(c, killed, "")
 	} else if stop == 0 {
 		r.end(c, code, "")
@@ -337,7 +338,7 @@ func (r *Runtime) stopSandbox(p *pod) {
 	}
 }
 
-// Remove is kubelet.Runtime's.
+// Remove is runtime.Runtime's.
 func (r *Runtime) Remove(_ context.Context, id string) error {
 	defer r.flush()
 	r.mu.Lock()
@@ -360,11 +361,11 @@ func (r *Runtime) Remove(_ context.Context, id string) error {
 	return nil
 }
 
-// Pods is kubelet.Runtime's.
-func (r *Runtime) Pods(_ context.Context, uids ...types.UID) ([]kubelet.RuntimePod, error) {
+// Pods is runtime.Runtime's.
+func (r *Runtime) Pods(_ context.Context, uids ...types.UID) ([]runtime.Pod, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var out []kubelet.RuntimePod
+	var out []runtime.Pod
 	if len(uids) == 0 {
 		for _, p := range r.pods {
 			out = append(out, p.list())
@@ -378,8 +379,8 @@ func (r *Runtime) Pods(_ context.Context, uids ...types.UID) ([]kubelet.RuntimeP
 	return out, nil
 }
 
-func (p *pod) list() kubelet.RuntimePod {
-	out := kubelet.RuntimePod{UID: p.object.UID, Namespace: p.object.Namespace, Name: p.object.Name, Sandbox: p.sandbox}
+func (p *pod) list() runtime.Pod {
+	out := runtime.Pod{UID: p.object.UID, Namespace: p.object.Namespace, Name: p.object.Name, Sandbox: p.sandbox}
 	for _, c := range p.containers {
 		out.Containers = append(out.Containers, c.Container)
 	}

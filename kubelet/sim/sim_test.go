@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	testingclock "k8s.io/utils/clock/testing"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/runtimetest"
 	"minik.dev/kubelet/sim"
 )
@@ -72,7 +72,7 @@ func drive(t *testing.T, r *sim.Runtime) <-chan types.UID {
 	return changed
 }
 
-func list(t *testing.T, r *sim.Runtime, pod *corev1.Pod) kubelet.RuntimePod {
+func list(t *testing.T, r *sim.Runtime, pod *corev1.Pod) runtime.Pod {
 	pods, err := r.Pods(t.Context(), pod.UID)
 	require.NoError(t, err)
 	require.Len(t, pods, 1)
@@ -81,8 +81,8 @@ func list(t *testing.T, r *sim.Runtime, pod *corev1.Pod) kubelet.RuntimePod {
 
 func start(t *testing.T, r *sim.Runtime, pod *corev1.Pod, attempt int32) string {
 	id, err := r.StartContainer(t.Context(),
-		kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Attempt: attempt,
-			Env: []kubelet.EnvVar{{Name: "COLOUR", Value: "green"}}})
+		runtime.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0], Attempt: attempt,
+			Env: []runtime.EnvVar{{Name: "COLOUR", Value: "green"}}})
 	require.NoError(t, err)
 	return id
 }
@@ -124,7 +124,7 @@ func TestContainersAnswerHTTP(t *testing.T) {
 	other := podOf("other", pod.Spec.Containers[0])
 	require.NoError(t, r.StartSandbox(t.Context(), other, 0))
 	start(t, r, other, 0)
-	require.Eventually(t, func() bool { return list(t, r, other).Containers[0].State == kubelet.Exited },
+	require.Eventually(t, func() bool { return list(t, r, other).Containers[0].State == runtime.Exited },
 		10*time.Second, 5*time.Millisecond)
 	require.Equal(t, "listening on "+address+": bind: address already in use", list(t, r, other).Containers[0].Message)
 
@@ -176,7 +176,7 @@ func TestTimeComesFromTheClock(t *testing.T) {
 	for _, pod := range []*corev1.Pod{job, web} {
 		require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
 		start(t, r, pod, 0)
-		require.Equal(t, kubelet.Starting, list(t, r, pod).Containers[0].State)
+		require.Equal(t, runtime.Starting, list(t, r, pod).Containers[0].State)
 	}
 	step := func(d time.Duration) {
 		require.Eventually(t, clock.HasWaiters, 10*time.Second, time.Millisecond)
@@ -185,11 +185,11 @@ func TestTimeComesFromTheClock(t *testing.T) {
 	}
 	step(20 * time.Millisecond)
 	<-changed
-	require.Equal(t, kubelet.Running, list(t, r, job).Containers[0].State)
+	require.Equal(t, runtime.Running, list(t, r, job).Containers[0].State)
 	step(time.Second)
-	require.Equal(t, kubelet.Exited, list(t, r, job).Containers[0].State)
+	require.Equal(t, runtime.Exited, list(t, r, job).Containers[0].State)
 	require.Zero(t, list(t, r, job).Containers[0].ExitCode)
-	require.Equal(t, kubelet.Running, list(t, r, web).Containers[0].State)
+	require.Equal(t, runtime.Running, list(t, r, web).Containers[0].State)
 }
 
 func TestAddressesAreNotReusedWhileInUse(t *testing.T) {
@@ -224,7 +224,7 @@ func TestImagesThatDoNotExist(t *testing.T) {
 	} {
 		r := sim.New(sim.Options{Images: []string{test.allowed}})
 		pod := podOf("web", corev1.Container{Name: "a", Image: test.image})
-		_, err := r.PullImage(t.Context(), kubelet.PullRequest{Pod: pod, Container: &pod.Spec.Containers[0],
+		_, err := r.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &pod.Spec.Containers[0],
 			Policy: corev1.PullAlways}, func() {})
 		if test.says == "" {
 			require.NoError(t, err, test.image)
@@ -248,7 +248,7 @@ func TestAnnotationsThatCannotBeRead(t *testing.T) {
 		pod.UID = types.UID(annotation)
 		pod.Annotations = map[string]string{key: value}
 		require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
-		_, err := r.StartContainer(t.Context(), kubelet.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0]})
+		_, err := r.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: &pod.Spec.Containers[0]})
 		require.ErrorContains(t, err, says)
 		require.ErrorContains(t, err, key)
 	}
@@ -271,10 +271,10 @@ func TestAdopt(t *testing.T) {
 	require.NoError(t, r.Adopt(t.Context(), []*corev1.Pod{pod, done}))
 	adopted := list(t, r, pod)
 	require.Equal(t, []string{"10.244.0.9"}, adopted.Sandbox.IPs)
-	require.Equal(t, kubelet.Running, adopted.Containers[0].State)
+	require.Equal(t, runtime.Running, adopted.Containers[0].State)
 	require.Equal(t, "sim://a2", adopted.Containers[0].ID)
 	require.EqualValues(t, 2, adopted.Containers[0].Attempt)
-	require.Equal(t, kubelet.Exited, adopted.Containers[1].State)
+	require.Equal(t, runtime.Exited, adopted.Containers[1].State)
 	require.EqualValues(t, 7, adopted.Containers[1].ExitCode)
 	pods, err := r.Pods(t.Context(), done.UID)
 	require.NoError(t, err)

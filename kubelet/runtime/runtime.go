@@ -1,8 +1,7 @@
-package kubelet
+package runtime
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"time"
@@ -40,7 +39,7 @@ type Runtime interface {
 	Remove(ctx context.Context, id string) error
 
 	// Pods lists the pods that have a sandbox: all of this node, or those with the given UIDs.
-	Pods(ctx context.Context, uids ...types.UID) ([]RuntimePod, error)
+	Pods(ctx context.Context, uids ...types.UID) ([]Pod, error)
 
 	// Logs writes a container's log to w. With Follow it blocks until the container has ended or ctx is done.
 	Logs(ctx context.Context, id string, options LogOptions, w io.Writer) error
@@ -57,11 +56,6 @@ type Resizer interface {
 	// Resize gives the container with this ID the cpu and memory of c. An error says that it has what it had before: it is
 	// ErrNotFound where there is no such container, or it does not run.
 	Resize(ctx context.Context, id string, c *corev1.Container) error
-}
-
-// Prober is a Runtime that answers some probes itself. Where handled is false the kubelet dials.
-type Prober interface {
-	Probe(ctx context.Context, id string, kind ProbeKind, probe *corev1.Probe) (err error, handled bool)
 }
 
 // Versioned is a Runtime that says its name and version for the Node's containerRuntimeVersion: "docker://28.1.0".
@@ -107,123 +101,6 @@ type TerminalSize struct{ Width, Height uint16 }
 // localhost. Of another Runtime's pods the kubelet dials the address.
 type PodDialer interface {
 	DialPod(ctx context.Context, sandboxID string, port int32) (net.Conn, error)
-}
-
-// PullRequest asks for one container's image.
-type PullRequest struct {
-	Pod       *corev1.Pod
-	Container *corev1.Container
-	// Policy is Always, IfNotPresent or Never, already defaulted.
-	Policy corev1.PullPolicy
-	// Secrets are those of the pod's imagePullSecrets that exist.
-	Secrets []*corev1.Secret
-}
-
-// ConfigError is a start that failed for what the container itself asks for: CreateContainerConfigError.
-type ConfigError struct{ Err error }
-
-func (e *ConfigError) Error() string { return e.Err.Error() }
-
-// Unwrap is what is wrong with the configuration.
-func (e *ConfigError) Unwrap() error { return e.Err }
-
-// PullError is a failed pull with the waiting reason to report, in upstream's words (ErrImageNeverPull,
-// InvalidImageName).
-type PullError struct {
-	Reason  string
-	Message string
-}
-
-func (e *PullError) Error() string { return e.Message }
-
-// ErrNotFound is wrapped by Logs for an ID that the runtime does not know.
-var ErrNotFound = errors.New("no such container")
-
-// ContainerConfig is one attempt at a container, with everything that names other objects resolved.
-type ContainerConfig struct {
-	Pod       *corev1.Pod
-	Container *corev1.Container
-	// Attempt counts the earlier starts of this container in this pod; it is the restart count.
-	Attempt int32
-	ImageID string
-	// Target is the ID of the container of the pod whose processes this one sees; "" for those that the pod's spec says.
-	Target string
-	// Env is in the order of definition, a later value having replaced an earlier one of the same name.
-	Env []EnvVar
-	// Command and Args are the container's own with $(NAME) expanded; empty means the image's.
-	Command, Args []string
-	// Mounts are in the order of the spec, then what every container has (/etc/hosts, /etc/resolv.conf, the termination
-	// log).
-	Mounts []Mount
-	// Seccomp is the profile of the node that the spec names by localhostProfile, as JSON; "" where it names none.
-	Seccomp string
-}
-
-// Mount is a file or directory that a container sees.
-type Mount struct {
-	// ContainerPath is where, absolute.
-	ContainerPath string
-	// HostPath is a file or directory of this machine; where it is empty, the runtime keeps the emptyDir. Volume is what the
-	// pod's spec calls the emptyDir or hostPath, and empty for the kubelet's own files.
-	HostPath, Volume string
-	// SubPath is the part of either to mount, relative and without "..", made as a directory where it is missing. Containers
-	// may put links in its place at any time: what is mounted is nothing that is not in the volume. It is empty for all of it.
-	SubPath string
-	// Type is what a hostPath volume must be, [corev1.HostPathUnset] included: what is mounted must be of it, see
-	// CheckHostPathType. It is nil for everything else. Files without it are the kubelet's own, which no container can replace.
-	Type     *corev1.HostPathType
-	ReadOnly bool
-	// Propagation is the spec's mountPropagation; empty means None.
-	Propagation corev1.MountPropagationMode
-}
-
-// EnvVar is one resolved environment variable.
-type EnvVar struct{ Name, Value string }
-
-// RuntimePod is what the runtime has of one pod.
-type RuntimePod struct {
-	UID             types.UID
-	Namespace, Name string
-	Sandbox         Sandbox
-	// Containers are all attempts that were not removed, in no particular order.
-	Containers []Container
-	// Volumes are the emptyDirs that a VolumeKeeper keeps for the pod, by their names in the spec.
-	Volumes []string
-}
-
-// Sandbox is what a pod's containers share. A zero ID means that there is none.
-type Sandbox struct {
-	ID        string
-	Attempt   int32
-	Ready     bool
-	IPs       []string
-	CreatedAt time.Time
-}
-
-// ContainerState is where a container stands; it only ever advances.
-type ContainerState string
-
-// The states of a container.
-const (
-	Starting ContainerState = "Starting"
-	Running  ContainerState = "Running"
-	Exited   ContainerState = "Exited"
-)
-
-// Container is one attempt at a container.
-type Container struct {
-	// ID is unique on the engine and starts with the runtime's name, as in a pod's status: "sim://f00…".
-	ID, Name string
-	Attempt  int32
-	// Image is what the container's spec called it when it was started.
-	Image, ImageID string
-	State          ContainerState
-	CreatedAt      time.Time
-	StartedAt      time.Time // zero while Starting
-	FinishedAt     time.Time // zero until Exited
-	ExitCode       int32     // 128+n for an end by signal n
-	// Reason and Message are set where the runtime knows more than the exit code, for example OOMKilled.
-	Reason, Message string
 }
 
 // LogOptions are those of a pod's log that a runtime can serve; zero values mean all of it.

@@ -1,4 +1,4 @@
-package kubelet
+package runtime
 
 import (
 	"net/netip"
