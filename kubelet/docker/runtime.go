@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
+	"minik.dev/kubelet/ipam"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -55,11 +56,11 @@ type Runtime struct {
 	// tickets number the looks at containers: an older look never overwrites a newer one.
 	tickets uint64
 	// looks counts the looks under way at each container; gone are those that were forgotten meanwhile.
-	looks  map[string]int
-	gone   map[string]bool
-	newest netip.Addr          // the address that was given last
-	taken  map[netip.Addr]bool // addresses between being chosen and being on a sandbox
-	gpus   map[string]bool     // devices between being chosen and being on a container
+	looks map[string]int
+	gone  map[string]bool
+	// addresses has in use what is between being chosen and being on a sandbox, whose label keeps it from then on.
+	addresses *ipam.Pool
+	gpus      map[string]bool // devices between being chosen and being on a container
 }
 
 var (
@@ -114,7 +115,7 @@ func NewRuntime(engine *Engine, options Options) *Runtime {
 		volumes: map[types.UID]map[string]string{},
 		down:    errNotListed, turned: make(chan struct{}), making: map[string]bool{},
 		looks: map[string]int{}, gone: map[string]bool{},
-		newest: options.PodCIDR.Addr(), taken: map[netip.Addr]bool{}, gpus: map[string]bool{},
+		addresses: ipam.New(options.PodCIDR), gpus: map[string]bool{},
 	}
 }
 

@@ -200,25 +200,15 @@ func (r *Runtime) takeAddress(pod *corev1.Pod) (address netip.Addr, give func(),
 			used[c.address] = true
 		}
 	}
-	prefix := r.options.PodCIDR.Masked()
-	// From after the newest one on, so that an address is not given again at once: others may still remember it.
-	next := r.newest
-	for range 1 << (prefix.Addr().BitLen() - prefix.Bits()) {
-		next = next.Next()
-		if !prefix.Contains(next) || !prefix.Contains(next.Next()) { // the last one is for broadcasts
-			next = prefix.Addr().Next().Next() // .1 is the node's own
-		}
-		if used[next] || r.taken[next] || next == r.options.NodeIP {
-			continue
-		}
-		r.newest, r.taken[next] = next, true
-		return next, func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			delete(r.taken, next)
-		}, nil
+	address, err = r.addresses.Take(func(a netip.Addr) bool { return used[a] || a == r.options.NodeIP })
+	if err != nil {
+		return netip.Addr{}, nil, fmt.Errorf("node %s has no free pod address left in %s", r.options.Node, r.options.PodCIDR.Masked())
 	}
-	return netip.Addr{}, nil, fmt.Errorf("node %s has no free pod address left in %s", r.options.Node, prefix)
+	return address, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.addresses.Release(address)
+	}, nil
 }
 
 // sandboxOf is the pod's newest sandbox, ready or not; nil where there is none.

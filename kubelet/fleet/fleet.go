@@ -26,6 +26,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/journal"
+	"minik.dev/kubelet/ipam"
 )
 
 // component is how the fleet names itself: User-Agent, source of Events, actor in the journal.
@@ -80,7 +81,7 @@ type Fleet struct {
 	pods    map[types.UID]*entry
 	// podsOn are the pods by node, spare the addresses of pods on nodes without a podCIDR.
 	podsOn map[string]map[types.UID]*entry
-	spare  pool
+	spare  *ipam.Pool
 }
 
 // New makes a fleet that speaks to the API server with config. It starts nothing.
@@ -114,7 +115,7 @@ func New(config *rest.Config, options Options) (*Fleet, error) {
 		controls: cache.NewListWatchFromClient(controls, "controls", "", fields.Everything()),
 		some:     make(chan struct{}),
 		members:  map[string]*member{}, stopped: map[string]bool{}, pods: map[types.UID]*entry{},
-		podsOn: map[string]map[types.UID]*entry{}, spare: newPool(benchmark),
+		podsOn: map[string]map[types.UID]*entry{}, spare: ipam.New(benchmark),
 	}
 	f.haveSome = sync.OnceFunc(func() { close(f.some) })
 	return f, nil

@@ -18,6 +18,7 @@ import (
 	"minik.dev/api"
 	"minik.dev/journal"
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/ipam"
 )
 
 // member is a node of the fleet. Fleet.mu guards it, but for lease.
@@ -28,7 +29,7 @@ type member struct {
 	// boot counts the times that it got its power back: what ran before is lost.
 	boot   int
 	bootID string
-	pool   pool
+	pool   *ipam.Pool
 	// due is when its Lease is to be renewed.
 	due time.Time
 
@@ -126,9 +127,9 @@ func (f *Fleet) seeNode(node *corev1.Node) {
 }
 
 // poolOf is where the addresses of the node's pods come from. Fleet.mu is held.
-func (f *Fleet) poolOf(node *corev1.Node) (pool, bool) {
+func (f *Fleet) poolOf(node *corev1.Node) (*ipam.Pool, bool) {
 	if cidr, ok := podRange(node); ok {
-		return newPool(cidr), true
+		return ipam.New(cidr), true
 	}
 	return f.spare, false
 }

@@ -21,20 +21,15 @@ import (
 
 	"minik.dev/journal"
 	"minik.dev/kubelet"
-	"minik.dev/kubelet/sim"
+	"minik.dev/kubelet/ipam"
 )
-
-// pool gives out the addresses of pods.
-type pool struct{ *sim.Addresses }
-
-func newPool(prefix netip.Prefix) pool { return pool{sim.NewAddresses(prefix)} }
 
 // entry is a pod that is bound to a node. Fleet.mu guards it, but for state.
 type entry struct {
 	pod  *corev1.Pod // the newest seen; never changed in place
 	gone bool        // the API object is no more
 	ip   netip.Addr  // zero where it has none
-	from pool        // where that came from
+	from *ipam.Pool  // where that came from
 
 	working sync.Mutex // guards what is below
 	known   bool
@@ -242,7 +237,7 @@ func (f *Fleet) place(e *entry, m *member) Place {
 			f.claim(e, m)
 		}
 		if !e.ip.IsValid() {
-			ip, err := m.pool.Take()
+			ip, err := m.pool.Take(nil)
 			if err != nil {
 				p.NoIP = err.Error()
 			} else {

@@ -46,7 +46,7 @@ func (r *Runtime) adopt(object *corev1.Pod) {
 	}
 	switch {
 	case object.Spec.HostNetwork:
-		ip = r.addresses.node() // whatever the status says, which others write
+		ip = r.addresses.Node() // whatever the status says, which others write
 	case !r.addresses.Claim(ip):
 		return
 	default:

@@ -80,7 +80,7 @@ func probePort(probe *corev1.Probe) intstr.IntOrString {
 func (r *Runtime) bindings(c *container, port corev1.ContainerPort) []string {
 	out := []string{r.options.Address(c.pod.sandbox.IPs[0], port.ContainerPort)}
 	if port.HostPort > 0 && !c.pod.object.Spec.HostNetwork {
-		if host, err := runtime.HostPortAddress(port, r.addresses.node()); err == nil { // else it was refused before
+		if host, err := runtime.HostPortAddress(port, r.addresses.Node()); err == nil { // else it was refused before
 			out = append(out, r.options.Address(host.String(), port.HostPort))
 		}
 	}

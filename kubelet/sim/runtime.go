@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/ipam"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -48,7 +49,7 @@ type Runtime struct {
 	options Options
 
 	mu         sync.Mutex // guards everything below and every pod and container
-	addresses  *Addresses
+	addresses  *ipam.Pool
 	timers     timers
 	images     map[string]int64 // pulled, with their sizes
 	pods       map[types.UID]*pod
@@ -109,7 +110,7 @@ func New(options Options) *Runtime {
 		options.Clock = clock.RealClock{}
 	}
 	return &Runtime{
-		options: options, addresses: NewAddresses(options.PodCIDR),
+		options: options, addresses: ipam.New(options.PodCIDR),
 		timers: timers{clock: options.Clock, kick: make(chan struct{}, 1)},
 		images: map[string]int64{}, pods: map[types.UID]*pod{}, containers: map[string]*container{},
 	}
@@ -177,13 +178,13 @@ func (r *Runtime) StartSandbox(_ context.Context, object *corev1.Pod, attempt in
 	if _, ok := r.pods[object.UID]; ok {
 		return fmt.Errorf("pod %s/%s has a sandbox already", object.Namespace, object.Name)
 	}
-	ip := r.addresses.node()
+	ip := r.addresses.Node()
 	if err := runtime.CheckHostPorts(object, ip); err != nil {
 		return err
 	}
 	p := &pod{object: object}
 	if !object.Spec.HostNetwork {
-		addr, err := r.addresses.Take()
+		addr, err := r.addresses.Take(nil)
 		if err != nil {
 			return err
 		}
