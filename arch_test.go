@@ -99,6 +99,11 @@ var walls = []wall{
 		reason:   "every component imports these, so they can import none of them",
 	},
 	{
+		packages: []string{"history/..."},
+		never:    append([]string{"apiserver/...", "cluster/...", "why/...", "cmd/..."}, components...),
+		reason:   "the past is read by the API: so it can be that of any cluster, wherever it runs",
+	},
+	{
 		packages: []string{"cmd/..."},
 		never:    append([]string{"apiserver/..."}, components...),
 		reason:   "the command line is a thin shell around cluster",

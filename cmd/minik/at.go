@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,11 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 
-	"minik.dev/api"
+	"minik.dev/history"
 )
 
 // past is the moment that kubectl's commands are pointed at: `minik at 14:05 get pods` is `minik get pods` with the path of
@@ -49,7 +47,7 @@ func newAt() *cobra.Command {
 				words = append(words, arg)
 			}
 			if len(words) == 0 {
-				return usagef(cmd, "the moment is missing: %s", momentForms)
+				return usagef(cmd, "the moment is missing: %s", history.MomentForms)
 			}
 			return usagef(cmd, "what to do there is missing: one of kubectl's verbs, as in 'minik at %s get pods'", words[len(words)-1])
 		},
@@ -106,14 +104,7 @@ func (p *past) cacheDir(home *home) string {
 
 // open points a client at the past.
 func (p *past) open(config *rest.Config) *rest.Config {
-	if p.revision != 0 {
-		config.Host = atRevision(config.Host, p.revision)
-	}
-	return config
-}
-
-func atRevision(host string, revision int64) string {
-	return fmt.Sprintf("%s/at/%d", strings.TrimSuffix(host, "/"), revision)
+	return history.At(config, p.revision)
 }
 
 // resolve finds the revision of the moment. For a time it says which one that is.
@@ -126,7 +117,7 @@ func (p *past) resolve(cmd *cobra.Command, flags *genericclioptions.ConfigFlags,
 			"own, as get and describe", p.word, cmd.CommandPath()), command: "minik at"}
 	}
 	now := time.Now()
-	m, err := parseMoment(p.word, now)
+	m, err := history.ParseMoment(p.word, now)
 	if err != nil {
 		return usageError{message: err.Error(), command: "minik at"}
 	}
@@ -134,64 +125,12 @@ func (p *past) resolve(cmd *cobra.Command, flags *genericclioptions.ConfigFlags,
 	if err != nil {
 		return err
 	}
-	if p.revision, err = findRevision(cmd.Context(), config, m); err != nil {
+	if p.revision, err = history.FindRevision(cmd.Context(), config, m); err != nil {
 		return pastError{err}
 	}
-	if m.revision == 0 {
-		_, _ = fmt.Fprintf(out, "at revision %d, %s (%s ago)\n", p.revision, m.time.Format("15:04:05"),
-			now.Sub(m.time).Round(time.Second))
+	if m.Revision == 0 {
+		_, _ = fmt.Fprintf(out, "at revision %d, %s (%s ago)\n", p.revision, m.Time.Format("15:04:05"),
+			now.Sub(m.Time).Round(time.Second))
 	}
 	return nil
-}
-
-// findRevision is the revision of the moment, which is kept.
-func findRevision(ctx context.Context, config *rest.Config, m moment) (int64, error) {
-	read := revisionReader{config: config}
-	if m.revision != 0 {
-		_, err := read.newest(ctx, m.revision)
-		return m.revision, err
-	}
-	latest, err := read.newest(ctx, 0)
-	if err != nil {
-		return 0, err
-	}
-	newest, err := number(latest.ResourceVersion)
-	if err != nil {
-		return 0, err
-	}
-	return newestBefore(m.time, newest, func(revision int64) (time.Time, bool, error) {
-		l, err := read.newest(ctx, revision)
-		switch {
-		case apierrors.IsResourceExpired(err):
-			return time.Time{}, false, nil
-		case err != nil:
-			return time.Time{}, false, err
-		case len(l.Items) == 0:
-			return time.Time{}, false, nil
-		}
-		return l.Items[0].Time.Time, true, nil
-	})
-}
-
-// keptThen is nil for a revision that can be read, and else the API server's line that says which ones can.
-func keptThen(ctx context.Context, config *rest.Config, revision int64) error {
-	_, err := revisionReader{config: config}.newest(ctx, revision)
-	return err
-}
-
-// revisionReader reads the journal as it is, and as it was at a revision.
-type revisionReader struct{ config *rest.Config }
-
-// newest lists the newest entry at or before the revision; 0 is the present.
-func (r revisionReader) newest(ctx context.Context, revision int64) (*api.RevisionList, error) {
-	config := rest.CopyConfig(r.config)
-	if revision != 0 {
-		config.Host = atRevision(config.Host, revision)
-	}
-	client, err := api.NewClient(config)
-	if err != nil {
-		return nil, err
-	}
-	l := &api.RevisionList{}
-	return l, client.Get().Resource("revisions").Param("limit", "1").Do(ctx).Into(l)
 }

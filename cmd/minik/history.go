@@ -1,22 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
 
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"sigs.k8s.io/yaml"
 
-	"minik.dev/api"
+	"minik.dev/history"
 	"minik.dev/journal"
 )
 
@@ -43,8 +36,16 @@ func newHistory(streams genericiooptions.IOStreams, home *home, flags *genericcl
 			if err != nil {
 				return err
 			}
-			word := strings.Join(args, "")
-			return showHistory(cmd, streams.Out, read, word, limit)
+			object, err := read.object(cmd, args)
+			if err != nil {
+				return err
+			}
+			lines, err := read.Lines(cmd.Context(), object, limit)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(streams.Out, history.Text(lines, object == nil, time.Now()))
+			return err
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", limit, "How many revisions are listed, the newest ones; 0 lists all that are kept")
@@ -63,7 +64,24 @@ func newHistory(streams genericiooptions.IOStreams, home *home, flags *genericcl
 			if err != nil {
 				return err
 			}
-			return showDiff(cmd, streams.Out, read, args)
+			from, err := history.ParseRevision(args[0])
+			if err != nil {
+				return usagef(cmd, "%v", err)
+			}
+			to, err := history.ParseRevision(args[1])
+			if err != nil {
+				return usagef(cmd, "%v", err)
+			}
+			object, err := read.object(cmd, args[2:])
+			if err != nil {
+				return err
+			}
+			text, err := read.Diff(cmd.Context(), from, to, object)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(streams.Out, text)
+			return err
 		},
 	})
 	return cmd
@@ -79,159 +97,63 @@ func atMost(n int, _ string) cobra.PositionalArgs {
 	}
 }
 
-// showHistory lists the newest revisions, of one object or of all.
-func showHistory(cmd *cobra.Command, out io.Writer, read *reader, word string, limit int) error {
-	var lines []historyLine
-	list := func(revision api.Revision) bool {
-		lines = append(lines, historyLine{Revision: revision})
-		return limit == 0 || len(lines) < limit
-	}
-	var err error
-	if word == "" {
-		err = read.revisions(cmd.Context(), nil, limit, list)
-	} else {
-		object, objectErr := read.object(cmd, word)
-		if objectErr != nil {
-			return objectErr
-		}
-		if err = read.revisions(cmd.Context(), about(object), limit, list); err == nil && len(lines) == 0 {
-			return unknownObject(object)
+// namespaceFlag is the one of kubectl's global flags that the verbs about one object take.
+const namespaceFlag = "namespace"
+
+// reader reads the past for minik's own verbs.
+type reader struct {
+	*history.Reader
+	namespace string // that is meant where none is named
+}
+
+// newReader connects to the cluster of the data directory, or to that of --kubeconfig.
+func newReader(cmd *cobra.Command, home *home, flags *genericclioptions.ConfigFlags) (*reader, error) {
+	if !cmd.Flags().Changed("kubeconfig") {
+		if err := running(home); err != nil {
+			return nil, err
 		}
 	}
+	config, err := flags.ToRESTConfig()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := fillChanges(cmd.Context(), read, lines); err != nil {
-		return err
-	}
-	_, err = io.WriteString(out, renderHistory(lines, word == "", time.Now()))
-	return err
-}
-
-// asked is how many questions are on their way at the same time.
-const asked = 8
-
-// fillChanges finds out what each revision changed.
-func fillChanges(ctx context.Context, read *reader, lines []historyLine) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(asked)
-	for i := range lines {
-		line := &lines[i]
-		group.Go(func() error {
-			n, err := number(line.Revision.ObjectMeta.Name)
-			if err != nil {
-				return err
-			}
-			object := journal.ObjectOf(&line.Revision)
-			after, err := read.state(ctx, object, n)
-			if err == nil {
-				var before map[string]any
-				before, err = read.state(ctx, object, n-1)
-				line.Change = changeOf(before, after, err == nil)
-				if line.Revision.Verb == journal.RestoreVerb {
-					line.Change = "the whole store"
-				}
-			}
-			if apierrors.IsResourceExpired(err) {
-				return nil
-			}
-			return err
-		})
-	}
-	return group.Wait()
-}
-
-// showDiff shows what differs between two revisions.
-func showDiff(cmd *cobra.Command, out io.Writer, read *reader, args []string) error {
-	from, err := number(args[0])
+	config.QPS = -1
+	mapper, err := flags.ToRESTMapper()
 	if err != nil {
-		return usagef(cmd, "%v", err)
+		return nil, err
 	}
-	to, err := number(args[1])
+	namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
-		return usagef(cmd, "%v", err)
+		return nil, err
 	}
-	for _, revision := range []int64{from, to} {
-		if err := read.kept(cmd.Context(), revision); err != nil {
-			return err
-		}
+	r, err := history.NewReader(config, mapper)
+	if err != nil {
+		return nil, err
 	}
-	var objects []journal.Object
-	if len(args) == 3 {
-		object, err := read.object(cmd, args[2])
-		if err != nil {
-			return err
-		}
-		objects = append(objects, object)
-	} else if objects, err = read.written(cmd.Context(), min(from, to), max(from, to)); err != nil {
-		return err
-	}
-	for _, object := range objects {
-		text, err := diffOf(cmd.Context(), read, object, from, to)
-		if err != nil {
-			return err
-		}
-		if _, err := io.WriteString(out, text); err != nil {
-			return err
-		}
-	}
-	return nil
+	return &reader{Reader: r, namespace: namespace}, nil
 }
 
-// written are the objects that were written after one revision and up to another, in the order of their first write.
-func (r *reader) written(ctx context.Context, after, upTo int64) ([]journal.Object, error) {
-	var newestFirst []journal.Object
-	err := r.revisions(ctx, nil, 0, func(revision api.Revision) bool {
-		n, err := number(revision.ObjectMeta.Name)
-		if err != nil || n <= after {
-			return false
-		}
-		if n <= upTo {
-			newestFirst = append(newestFirst, journal.ObjectOf(&revision))
-		}
-		return true
-	})
-	seen := map[journal.Object]bool{}
-	var objects []journal.Object
-	for i := len(newestFirst) - 1; i >= 0; i-- {
-		if o := newestFirst[i]; !seen[o] {
-			seen[o] = true
-			objects = append(objects, o)
-		}
-	}
-	return objects, err
-}
-
-// diffOf is a unified diff of the object's YAML at two revisions; "" where nothing differs.
-func diffOf(ctx context.Context, read *reader, object journal.Object, from, to int64) (string, error) {
-	var texts [2][]byte
-	for i, revision := range []int64{from, to} {
-		state, err := read.state(ctx, object, revision)
-		if err != nil {
-			return "", err
-		}
-		if texts[i], err = diffable(state); err != nil {
-			return "", err
-		}
-	}
-	name := object.Resource + "/" + object.Name
-	if object.Namespace != "" {
-		name = object.Namespace + "/" + name
-	}
-	text := diff.Diff(fmt.Sprintf("%s at %d", name, from), texts[0], fmt.Sprintf("%s at %d", name, to), texts[1])
-	if i := bytes.IndexByte(text, '\n'); i >= 0 {
-		text = text[i+1:] // the line "diff …" says nothing that the next two do not
-	}
-	return string(text), nil
-}
-
-// diffable is the object as YAML without managedFields, which kubectl does not show either; nothing where it was not there.
-func diffable(state map[string]any) ([]byte, error) {
-	if state == nil {
+// object is what KIND/NAME among the arguments means; nil where there is no argument.
+func (r *reader) object(cmd *cobra.Command, args []string) (*journal.Object, error) {
+	if len(args) == 0 {
 		return nil, nil
 	}
-	if metadata, ok := state["metadata"].(map[string]any); ok {
-		delete(metadata, "managedFields")
+	kind, name, err := kindAndName(cmd, args[0])
+	if err != nil {
+		return nil, err
 	}
-	return yaml.Marshal(state)
+	object, err := r.Object(kind, r.namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	return &object, nil
+}
+
+// kindAndName reads KIND/NAME.
+func kindAndName(cmd *cobra.Command, word string) (kind, name string, err error) {
+	kind, name, ok := strings.Cut(word, "/")
+	if !ok || kind == "" || name == "" || strings.Contains(name, "/") {
+		return "", "", usagef(cmd, "%q is not KIND/NAME, as pod/web-x", word)
+	}
+	return kind, name, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/cluster"
+	"minik.dev/history"
 	"minik.dev/journal"
 )
 
@@ -270,21 +271,9 @@ func writesOf(component string, revisions []api.Revision, after, upTo int64) []s
 		if r.Actor.Component != program || user != "" && r.Actor.User != user {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("%d  %s %s  %s", n, r.Verb, revisionObject(&r), r.Reason))
+		lines = append(lines, fmt.Sprintf("%d  %s %s  %s", n, r.Verb, history.ObjectOf(&r), r.Reason))
 	}
 	return lines
-}
-
-// revisionObject names what a revision wrote.
-func revisionObject(r *api.Revision) string {
-	object := r.Resource + "/" + r.Name
-	if r.Subresource != "" {
-		object += "/" + r.Subresource
-	}
-	if r.Namespace != "" {
-		object += " in " + r.Namespace
-	}
-	return object
 }
 
 func (h *hold) release(ctx context.Context) error {

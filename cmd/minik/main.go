@@ -9,8 +9,8 @@
 //     answer (urls.go).
 //  4. The other verbs find a running cluster by its data directory.
 //  5. `minik at MOMENT` is taken out of the command line before anything else looks at it (at.go), and kubectl's command runs
-//     with the path of a revision in the server's address. `minik history` and `minik trace` read the journal and the past;
-//     what a line or a tree says is decided in package journal, and written by history_lines.go and trace_lines.go.
+//     with the path of a revision in the server's address. What `minik history`,
+//     `trace` and `undo` say is read and worded in package history.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage; kubectl's commands keep kubectl's. An error is one line that says what was
 // tried, what happened and what to do.

@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"minik.dev/history/otlptest"
 	"minik.dev/kubelet/docker/dockertest"
 )
 
@@ -172,5 +173,15 @@ func empty(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if len(entries) > 0 {
 		ts.Fatalf("%s holds %v", args[0], entries)
+	}
+}
+
+// otlpFile is `otlp FILE`: what the command printed into it is a trace that a tracing tool can read.
+func otlpFile(ts *testscript.TestScript, _ bool, args []string) {
+	traces, err := otlptest.Read([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	ts.Check(otlptest.Check(traces))
+	if len(traces.ResourceSpans) == 0 {
+		ts.Fatalf("there is no span in it")
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,7 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"minik.dev/api"
+	"minik.dev/history"
 	"minik.dev/journal"
 )
 
@@ -39,11 +38,11 @@ func newTrace(streams genericiooptions.IOStreams, home *home, flags *genericclio
 			if err != nil {
 				return err
 			}
-			object, err := read.object(cmd, args[0])
+			object, err := read.object(cmd, args)
 			if err != nil {
 				return err
 			}
-			revisions, err := read.around(cmd.Context(), object)
+			revisions, err := read.Around(cmd.Context(), *object)
 			if err != nil {
 				return err
 			}
@@ -51,7 +50,7 @@ func newTrace(streams genericiooptions.IOStreams, home *home, flags *genericclio
 			if all {
 				most = len(revisions)
 			}
-			return write(streams.Out, journal.Trace(revisions, object), object, most)
+			return write(streams.Out, journal.Trace(revisions, *object), *object, most)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "tree", "How the steps are written: tree, json or otlp")
@@ -62,14 +61,14 @@ func newTrace(streams genericiooptions.IOStreams, home *home, flags *genericclio
 // traceOutputs are the forms of a trace.
 var traceOutputs = map[string]func(io.Writer, []*journal.Step, journal.Object, int) error{
 	"tree": func(out io.Writer, roots []*journal.Step, _ journal.Object, most int) error {
-		_, err := io.WriteString(out, renderTrace(roots, most, time.Local))
+		_, err := io.WriteString(out, history.TraceText(roots, most, time.Local))
 		return err
 	},
 	"json": func(out io.Writer, roots []*journal.Step, object journal.Object, _ int) error {
-		return writeJSON(out, traceJSON(roots, object))
+		return writeJSON(out, history.TraceJSON(roots, object))
 	},
 	"otlp": func(out io.Writer, roots []*journal.Step, _ journal.Object, _ int) error {
-		return writeJSON(out, traceOTLP(roots))
+		return writeJSON(out, history.TraceOTLP(roots))
 	},
 }
 
@@ -78,52 +77,4 @@ func writeJSON(out io.Writer, v any) error {
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
-}
-
-// around reads the revisions that a trace of the object needs: all from its first write on, and before that what led to it.
-func (r *reader) around(ctx context.Context, object journal.Object) ([]api.Revision, error) {
-	var first int64
-	err := r.revisions(ctx, about(object), 0, func(revision api.Revision) bool {
-		n, err := number(revision.ObjectMeta.Name)
-		if err == nil {
-			first = n
-		}
-		return err == nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if first == 0 {
-		return nil, unknownObject(object)
-	}
-	var revisions []api.Revision
-	err = r.revisions(ctx, nil, 0, func(revision api.Revision) bool {
-		n, err := number(revision.ObjectMeta.Name)
-		if err != nil || n < first {
-			return false
-		}
-		revisions = append(revisions, revision)
-		return true
-	})
-	if err != nil {
-		return nil, err
-	}
-	asked := map[int64]bool{}
-	for more := true; more; {
-		more = false
-		for _, n := range journal.Unknown(revisions, object) {
-			if asked[n] {
-				continue
-			}
-			asked[n] = true
-			revision, ok, err := r.revision(ctx, n)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				revisions, more = append(revisions, revision), true
-			}
-		}
-	}
-	return revisions, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"minik.dev/cluster"
+	"minik.dev/history"
 	"minik.dev/journal"
 )
 
@@ -80,11 +80,11 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 				return w.whatIf(cmd.Context(), streams, config, namespace)
 			}
 			if w.word != "" {
-				m, err := parseMoment(w.word, time.Now())
+				m, err := history.ParseMoment(w.word, time.Now())
 				if err != nil {
 					return usagef(cmd, "--at: %v", err)
 				}
-				if w.at, err = findRevision(cmd.Context(), config, m); err != nil {
+				if w.at, err = history.FindRevision(cmd.Context(), config, m); err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
 			}
@@ -92,7 +92,7 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&w.word, "at", "", "Moment that is asked of: "+momentForms)
+	flags.StringVar(&w.word, "at", "", "Moment that is asked of: "+history.MomentForms)
 	flags.StringVarP(&w.file, "filename", "f", "", "File with a pod that does not exist, or - for standard input")
 	flags.StringVarP(&w.output, "output", "o", "", "json for programs")
 	flags.BoolVar(&w.all, "all", false, "Show every node, and everything that each filter says")
@@ -115,9 +115,9 @@ func namespaceOf(cmd *cobra.Command, kubeconfig string) (string, error) {
 
 // answer says what is made of an object that there is.
 func (w *why) answer(cmd *cobra.Command, out io.Writer, config *rest.Config, namespace, word string) error {
-	kind, name, ok := strings.Cut(word, "/")
-	if !ok || kind == "" || name == "" || strings.Contains(name, "/") {
-		return usagef(cmd, "%q is not KIND/NAME, as pod/web-x", word)
+	kind, name, err := kindAndName(cmd, word)
+	if err != nil {
+		return err
 	}
 	mapping, err := mappingOf(config, kind)
 	if err != nil {
@@ -140,7 +140,7 @@ func (w *why) answer(cmd *cobra.Command, out io.Writer, config *rest.Config, nam
 	}
 	moment := cluster.Moment{Revision: w.at, Time: time.Now()} //nolint:forbidigo // main's own: the moment of the question
 	if w.at > 0 {
-		if moment.Time, err = timeOf(cmd.Context(), config, w.at); err != nil {
+		if moment.Time, err = history.TimeOf(cmd.Context(), config, w.at); err != nil {
 			return err
 		}
 	}
@@ -182,27 +182,11 @@ func mappingOf(config *rest.Config, kind string) (*meta.RESTMapping, error) {
 // objectThen reads an object, as it is or was.
 func objectThen(ctx context.Context, config *rest.Config, resource schema.GroupVersionResource, namespace, name string,
 	at int64) (*unstructured.Unstructured, error) {
-	if at > 0 {
-		config = rest.CopyConfig(config)
-		config.Host = atRevision(config.Host, at)
-	}
-	client, err := dynamic.NewForConfig(config)
+	client, err := dynamic.NewForConfig(history.At(config, at))
 	if err != nil {
 		return nil, fmt.Errorf("making a client for %s: %w", config.Host, err)
 	}
 	return client.Resource(resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
-}
-
-// timeOf is when a revision was made: a Lease or an Event leaves no entry, and the one before it is near enough.
-func timeOf(ctx context.Context, config *rest.Config, at int64) (time.Time, error) {
-	l, err := revisionReader{config: config}.newest(ctx, at)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("looking for the time of revision %d: %w", at, err)
-	}
-	if len(l.Items) == 0 {
-		return time.Time{}, fmt.Errorf("revision %d is not kept any more", at)
-	}
-	return l.Items[0].Time.Time, nil
 }
 
 // whatIf says what the scheduler would make of a pod that there is not.

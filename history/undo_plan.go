@@ -1,4 +1,4 @@
-package main
+package history
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 
 	"minik.dev/api"
 )
@@ -19,11 +20,14 @@ const (
 	undoDelete undoVerb = "delete"
 )
 
-// undo is how one revision is undone: From is the object as it is, To as it is to be; nil where there is none.
-type undo struct {
-	Verb     undoVerb
+// Undo is how one revision is undone: From is the object as it is, To as it is to be; nil where there is none.
+type Undo struct {
+	Revision *api.Revision
+	Verb     undoVerb // create, update or delete
 	From, To *unstructured.Unstructured
 	Reason   string
+
+	objects dynamic.ResourceInterface // of the revision's kind
 }
 
 // states are an object before a revision, after it, and now; nil where there is none.
@@ -31,46 +35,46 @@ type states struct{ Before, After, Now *unstructured.Unstructured }
 
 // planUndo says how to take back what one revision did to its object. It is refused where that cannot be done, and where
 // the object was changed again since, unless it is forced.
-func planUndo(r *api.Revision, s states, force bool) (undo, error) {
-	object := revisionObject(r)
+func planUndo(r *api.Revision, s states, force bool) (Undo, error) {
+	object := ObjectOf(r)
 	again := func(format string, args ...any) error {
 		return fmt.Errorf("revision %s cannot be undone: %s", r.GetName(), fmt.Sprintf(format, args...))
 	}
 	ended := s.After == nil || s.After.GetDeletionTimestamp() != nil && (s.Before == nil || s.Before.GetDeletionTimestamp() == nil)
 	switch {
 	case s.Before == nil && s.After == nil:
-		return undo{}, again("%s was neither there before it nor after it", object)
+		return Undo{}, again("%s was neither there before it nor after it", object)
 	case s.Before != nil && s.After != nil && !ended && equality.Semantic.DeepEqual(intended(s.Before), intended(s.After)):
-		return undo{}, again("it changed nothing of %s but what its status or its metadata report", object)
+		return Undo{}, again("it changed nothing of %s but what its status or its metadata report", object)
 	case s.Before == nil && s.Now == nil:
-		return undo{}, again("it created %s, which is gone already", object)
+		return Undo{}, again("it created %s, which is gone already", object)
 	case s.Before != nil && ended && s.Now == nil:
-		return undo{Verb: undoCreate, To: anew(s.Before),
+		return Undo{Verb: undoCreate, To: anew(s.Before),
 			Reason: fmt.Sprintf("revision %s is undone: %s was there before it", r.GetName(), object)}, nil
 	case s.Before != nil && ended && s.Now.GetUID() == s.Before.GetUID():
-		return undo{}, again("the deletion of %s is still going on; undo it when it is over", object)
+		return Undo{}, again("the deletion of %s is still going on; undo it when it is over", object)
 	case s.Before != nil && ended:
-		return undo{}, again("it deleted %s, and one of that name was created since", object)
+		return Undo{}, again("it deleted %s, and one of that name was created since", object)
 	case s.Now == nil:
-		return undo{}, again("%s was deleted since: undo that revision", object)
+		return Undo{}, again("%s was deleted since: undo that revision", object)
 	case s.Now.GetUID() != s.After.GetUID():
-		return undo{}, again("%s was deleted since, and created again", object)
+		return Undo{}, again("%s was deleted since, and created again", object)
 	case s.Now.GetDeletionTimestamp() != nil:
-		return undo{}, again("%s is being deleted", object)
+		return Undo{}, again("%s is being deleted", object)
 	}
 	if s.Before != nil && equality.Semantic.DeepEqual(intended(s.Before), intended(s.Now)) {
-		return undo{}, again("%s is already again what it was before it", object)
+		return Undo{}, again("%s is already again what it was before it", object)
 	}
 	if !force && !equality.Semantic.DeepEqual(intended(s.After), intended(s.Now)) {
-		return undo{}, again("%s was changed again since, in %s; --force takes that back too", object,
+		return Undo{}, again("%s was changed again since, in %s; --force takes that back too", object,
 			strings.Join(differing(intended(s.After), intended(s.Now)), ", "))
 	}
 	if s.Before == nil {
-		return undo{Verb: undoDelete, From: s.Now,
+		return Undo{Verb: undoDelete, From: s.Now,
 			Reason: fmt.Sprintf("revision %s is undone: %s was not there before it", r.GetName(), object)}, nil
 	}
 	to := back(s.Now, s.Before)
-	return undo{Verb: undoUpdate, From: s.Now, To: to, Reason: fmt.Sprintf("revision %s is undone: %s of %s", r.GetName(),
+	return Undo{Verb: undoUpdate, From: s.Now, To: to, Reason: fmt.Sprintf("revision %s is undone: %s of %s", r.GetName(),
 		strings.Join(differing(intended(s.Now), intended(to)), ", "), object)}, nil
 }
 

@@ -1,11 +1,9 @@
-package main
+package history
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -13,21 +11,21 @@ import (
 func TestParseMoment(t *testing.T) {
 	zone := time.FixedZone("here", 2*60*60)
 	now := time.Date(2026, 3, 1, 14, 30, 0, 0, zone)
-	for word, want := range map[string]moment{
-		"1234":                 {revision: 1234},
-		"-10m":                 {time: now.Add(-10 * time.Minute)},
-		"-1h30m":               {time: now.Add(-90 * time.Minute)},
-		"-0s":                  {time: now},
-		"14:05":                {time: time.Date(2026, 3, 1, 14, 5, 0, 0, zone)},
-		"14:05:30":             {time: time.Date(2026, 3, 1, 14, 5, 30, 0, zone)},
-		"2026-02-28T23:00":     {time: time.Date(2026, 2, 28, 23, 0, 0, 0, zone)},
-		"2026-02-28 23:00:01":  {time: time.Date(2026, 2, 28, 23, 0, 1, 0, zone)},
-		"2026-03-01T12:00:00Z": {time: time.Date(2026, 3, 1, 14, 0, 0, 0, zone)},
+	for word, want := range map[string]Moment{
+		"1234":                 {Revision: 1234},
+		"-10m":                 {Time: now.Add(-10 * time.Minute)},
+		"-1h30m":               {Time: now.Add(-90 * time.Minute)},
+		"-0s":                  {Time: now},
+		"14:05":                {Time: time.Date(2026, 3, 1, 14, 5, 0, 0, zone)},
+		"14:05:30":             {Time: time.Date(2026, 3, 1, 14, 5, 30, 0, zone)},
+		"2026-02-28T23:00":     {Time: time.Date(2026, 2, 28, 23, 0, 0, 0, zone)},
+		"2026-02-28 23:00:01":  {Time: time.Date(2026, 2, 28, 23, 0, 1, 0, zone)},
+		"2026-03-01T12:00:00Z": {Time: time.Date(2026, 3, 1, 14, 0, 0, 0, zone)},
 	} {
-		got, err := parseMoment(word, now)
+		got, err := ParseMoment(word, now)
 		require.NoError(t, err, word)
-		require.Equal(t, want.revision, got.revision, word)
-		require.True(t, want.time.Equal(got.time), "%s is %s", word, got.time)
+		require.Equal(t, want.Revision, got.Revision, word)
+		require.True(t, want.Time.Equal(got.Time), "%s is %s", word, got.Time)
 	}
 	for word, message := range map[string]string{
 		"":                 `"" is none of a revision`,
@@ -40,12 +38,12 @@ func TestParseMoment(t *testing.T) {
 		"14:31":            "14:31 is still to come: it is 2026-03-01 14:30:00",
 		"2026-03-02T00:00": "is still to come",
 	} {
-		_, err := parseMoment(word, now)
+		_, err := ParseMoment(word, now)
 		require.ErrorContains(t, err, message, word)
 	}
 }
 
-// The revision that is found is the newest that was there at the time: neither it nor what is kept before it was written
+// The revision that is found is the newest that was there at the Time: neither it nor what is kept before it was written
 // later, and what follows was.
 func TestNewestBefore(t *testing.T) {
 	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -77,29 +75,4 @@ func TestNewestBefore(t *testing.T) {
 	_, err := newestBefore(begin, 9, func(r int64) (time.Time, bool, error) { return begin.Add(time.Hour), r > 4, nil })
 	require.EqualError(t, err, "2026-03-01 12:00:00 is before the history that is kept: that begins with revision 5, at "+
 		"2026-03-01 13:00:00")
-}
-
-// `at MOMENT` is taken out of a command line whatever flags stand before it, and only where a verb follows.
-func TestCutMoment(t *testing.T) {
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	flags.StringP("namespace", "n", "", "")
-	flags.Bool("insecure", false, "")
-	flags.String("data-dir", "", "")
-	for line, want := range map[string]string{
-		"at 12 get pods":                    "12: get pods",
-		"at -10m get pods -A":               "-10m: get pods -A",
-		"--data-dir at at 12 get at":        "12: --data-dir at get at",
-		"--data-dir=x -n shop at 12 get":    "12: --data-dir=x -n shop get",
-		"--insecure at 12 -n shop describe": "12: --insecure -n shop describe",
-		"get pods at 12":                    ": get pods at 12",
-		"at":                                ": at",
-		"at 12":                             ": at 12",
-		"at 12 -n shop":                     ": at 12 -n shop",
-		"at --help":                         ": at --help",
-		"at -h get":                         ": at -h get",
-		"--data-dir at":                     ": --data-dir at",
-	} {
-		rest, word := cutMoment(flags, strings.Fields(line))
-		require.Equal(t, want, word+": "+strings.Join(rest, " "), line)
-	}
 }

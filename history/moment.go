@@ -1,21 +1,25 @@
-package main
+package history
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
 )
 
-// moment is a point in the cluster's past: a revision, or a time whose revision is still to be found.
-type moment struct {
-	revision int64 // 0 where it is a time
-	time     time.Time
+// Moment is a point in the cluster's past: a revision, or a time whose revision is still to be found.
+type Moment struct {
+	Revision int64 // 0 where it is a time
+	Time     time.Time
 }
 
-// The forms of a moment, as errors name them.
-const momentForms = "a revision (1234), a time (14:05, 14:05:30, 2006-01-02T14:05:00) or how long ago (-10m, -1h30m)"
+// MomentForms are the forms of a moment, as errors name them.
+const MomentForms = "a revision (1234), a time (14:05, 14:05:30, 2006-01-02T14:05:00) or how long ago (-10m, -1h30m)"
 
 // timesOfDay and dates are how times are written; without a zone they are those of this machine.
 var (
@@ -23,26 +27,26 @@ var (
 	dates      = []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05"}
 )
 
-// parseMoment reads a moment. A time of day is that of today, in the zone of now.
-func parseMoment(word string, now time.Time) (moment, error) {
+// ParseMoment reads a moment. A time of day is that of today, in the zone of now.
+func ParseMoment(word string, now time.Time) (Moment, error) {
 	if n, err := strconv.ParseInt(word, 10, 64); err == nil && n > 0 {
-		return moment{revision: n}, nil
+		return Moment{Revision: n}, nil
 	}
 	if ago, ok := strings.CutPrefix(word, "-"); ok {
 		d, err := time.ParseDuration(ago)
 		if err != nil || d < 0 {
-			return moment{}, fmt.Errorf("%q is none of %s", word, momentForms)
+			return Moment{}, fmt.Errorf("%q is none of %s", word, MomentForms)
 		}
-		return moment{time: now.Add(-d)}, nil
+		return Moment{Time: now.Add(-d)}, nil
 	}
 	at, err := parseTime(word, now)
 	if err != nil {
-		return moment{}, err
+		return Moment{}, err
 	}
 	if at.After(now) {
-		return moment{}, fmt.Errorf("%s is still to come: it is %s", word, now.Format("2006-01-02 15:04:05"))
+		return Moment{}, fmt.Errorf("%s is still to come: it is %s", word, now.Format("2006-01-02 15:04:05"))
 	}
-	return moment{time: at}, nil
+	return Moment{Time: at}, nil
 }
 
 func parseTime(word string, now time.Time) (time.Time, error) {
@@ -60,7 +64,34 @@ func parseTime(word string, now time.Time) (time.Time, error) {
 			return time.Date(y, m, d, at.Hour(), at.Minute(), at.Second(), 0, now.Location()), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is none of %s", word, momentForms)
+	return time.Time{}, fmt.Errorf("%q is none of %s", word, MomentForms)
+}
+
+// FindRevision is the revision of the moment; one that is not kept any more is an error.
+func FindRevision(ctx context.Context, config *rest.Config, m Moment) (int64, error) {
+	if m.Revision != 0 {
+		return m.Revision, Kept(ctx, config, m.Revision)
+	}
+	latest, err := newestEntry(ctx, config, 0)
+	if err != nil {
+		return 0, err
+	}
+	newest, err := ParseRevision(latest.ResourceVersion)
+	if err != nil {
+		return 0, err
+	}
+	return newestBefore(m.Time, newest, func(revision int64) (time.Time, bool, error) {
+		l, err := newestEntry(ctx, config, revision)
+		switch {
+		case apierrors.IsResourceExpired(err):
+			return time.Time{}, false, nil
+		case err != nil:
+			return time.Time{}, false, err
+		case len(l.Items) == 0:
+			return time.Time{}, false, nil
+		}
+		return l.Items[0].Time.Time, true, nil
+	})
 }
 
 // look says when the newest write at or before a revision was made; ok is false for a revision that is not kept any more, or

@@ -1,4 +1,4 @@
-package main
+package history
 
 import (
 	"cmp"
@@ -8,57 +8,9 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
-	"time"
 
-	"minik.dev/api"
 	"minik.dev/journal"
 )
-
-// stepJSON is a step as `minik trace -o json` writes it.
-type stepJSON struct {
-	Revision    int64     `json:"revision"`
-	Time        time.Time `json:"time"`
-	TookSeconds float64   `json:"tookSeconds"`
-	Clock       bool      `json:"clock,omitempty"`
-	Actor       api.Actor `json:"actor"`
-	Verb        string    `json:"verb"`
-	APIGroup    string    `json:"apiGroup,omitempty"`
-	Resource    string    `json:"resource"`
-	Namespace   string    `json:"namespace,omitempty"`
-	Name        string    `json:"name"`
-	Subresource string    `json:"subresource,omitempty"`
-	Causes      []string  `json:"causes,omitempty"`
-	// LostCauses are those causes of which no entry is kept.
-	LostCauses []string   `json:"lostCauses,omitempty"`
-	Reason     string     `json:"reason,omitempty"`
-	Effects    []stepJSON `json:"effects,omitempty"`
-}
-
-// traceDocument is the whole of `minik trace -o json`.
-type traceDocument struct {
-	Resource  string     `json:"resource"`
-	APIGroup  string     `json:"apiGroup,omitempty"`
-	Namespace string     `json:"namespace,omitempty"`
-	Name      string     `json:"name"`
-	Steps     []stepJSON `json:"steps"`
-}
-
-func traceJSON(roots []*journal.Step, object journal.Object) traceDocument {
-	return traceDocument{Resource: object.Resource, APIGroup: object.Group, Namespace: object.Namespace, Name: object.Name,
-		Steps: stepsJSON(roots)}
-}
-
-func stepsJSON(steps []*journal.Step) []stepJSON {
-	var out []stepJSON
-	for _, s := range steps {
-		out = append(out, stepJSON{
-			Revision: s.Number, Time: s.Time.UTC(), TookSeconds: s.Took.Seconds(), Clock: s.Clock, Actor: s.Actor, Verb: s.Verb,
-			APIGroup: s.APIGroup, Resource: s.Resource, Namespace: s.Namespace, Name: s.Name, Subresource: s.Subresource,
-			Causes: s.Causes, LostCauses: s.Lost, Reason: s.Reason, Effects: stepsJSON(s.Effects),
-		})
-	}
-	return out
-}
 
 // The types below are OTLP's ExportTraceServiceRequest in its JSON encoding (opentelemetry-proto, "JSON Protobuf
 // Encoding"): IDs in hexadecimal, 64-bit numbers as strings. A step is a span that begins when its cause was written and
@@ -111,8 +63,8 @@ const spanKindInternal = 1
 // unknownService is OpenTelemetry's name for a service that has none: service.name may not be empty.
 const unknownService = "unknown_service"
 
-// traceOTLP is the trees as OTLP has them, the services in alphabetical order.
-func traceOTLP(roots []*journal.Step) otlpTraces {
+// TraceOTLP is the trees for json.Marshal as OTLP has them, the services in alphabetical order.
+func TraceOTLP(roots []*journal.Step) any {
 	trees := map[int64]string{} // the trace of each step: links name it
 	for _, root := range roots {
 		noteTree(trees, root, traceID(root))

@@ -1,4 +1,4 @@
-package main
+package history
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 	"minik.dev/journal"
 )
 
-// renderTrace is the tree as text: a line for each step, or for each group of more steps than most that are alike. Each tree
+// TraceText is the tree as text: a line for each step, or for each group of more steps than most that are alike. Each tree
 // begins with the time of its first write, and says of the others how long after it and after their own cause they came.
-func renderTrace(roots []*journal.Step, most int, zone *time.Location) string {
+func TraceText(roots []*journal.Step, most int, zone *time.Location) string {
 	var text strings.Builder
 	for i, root := range journal.Gather(roots, len(roots)) { // each root is a tree of its own
 		if i > 0 {
@@ -62,7 +62,7 @@ func traceLines(table *tabwriter.Writer, g *journal.Group, start time.Time, inde
 // stepText is who did what to what, and why.
 func stepText(g *journal.Group) string {
 	first := g.Steps[0]
-	text := actorOf(first.Revision) + " " + doing(first.Verb) + " "
+	text := ActorOf(first.Revision) + " " + doing(first.Verb) + " "
 	if n := len(g.Steps); n > 1 {
 		text += thousands(n) + " "
 	}
@@ -102,7 +102,7 @@ func cut(s string, most int) string {
 
 // commonName is the name of what the group wrote: what the names begin with, where there are several.
 func commonName(g *journal.Group) string {
-	name := objectName(g.Steps[0].Revision)
+	name := PathOf(g.Steps[0].Revision)
 	begin, several := g.Steps[0].Name, false
 	for _, s := range g.Steps[1:] {
 		if s.Name != g.Steps[0].Name {
@@ -117,7 +117,7 @@ func commonName(g *journal.Group) string {
 	}
 	common := *g.Steps[0].Revision
 	common.Name = begin + "*"
-	return objectName(&common)
+	return PathOf(&common)
 }
 
 func numbersOf(g *journal.Group) string {

@@ -1,4 +1,4 @@
-package main
+package history
 
 import (
 	"encoding/json"
@@ -61,11 +61,11 @@ func traced(t *testing.T, form string, revisions []api.Revision, word string) st
 	roots := journal.Trace(revisions, object)
 	switch form {
 	case "tree":
-		return renderTrace(roots, 3, time.UTC)
+		return TraceText(roots, 3, time.UTC)
 	case "json":
-		return indented(t, traceJSON(roots, object))
+		return indented(t, TraceJSON(roots, object))
 	case "otlp":
-		return indented(t, traceOTLP(roots))
+		return indented(t, TraceOTLP(roots))
 	case "unknown":
 		return fmt.Sprintln(journal.Unknown(revisions, object))
 	}
@@ -128,7 +128,7 @@ func TestATraceOfThousands(t *testing.T) {
 				"web-a", "status", running, "more are ready"))
 		}
 	}
-	got := renderTrace(journal.Trace(revisions, journal.Object{Resource: "deployments", Namespace: "default", Name: "web"}), 5, time.UTC)
+	got := TraceText(journal.Trace(revisions, journal.Object{Resource: "deployments", Namespace: "default", Name: "web"}), 5, time.UTC)
 	require.Equal(t, `2026-03-01 12:00:00.000 UTC  from outside
 REVISION     AFTER         TOOK        STEP
 1            +0ms                      kubectl creates default/deployments/web
