@@ -13,19 +13,20 @@ type Explanation struct {
 
 // NodeExplanation is one node's line of the table.
 type NodeExplanation struct {
-	Node string
+	Node string `json:"node"`
 	// Rejections are the filters that say no, in order. The first is the one that counts: upstream asks no further.
-	Rejections []Rejection
+	Rejections []Rejection `json:"rejections,omitempty"`
 	// Scores are by plugin, in order; nil where the node was rejected. Total is their weighted sum.
-	Scores []PluginScore
-	Total  int64
+	Scores []PluginScore `json:"scores,omitempty"`
+	Total  int64         `json:"total,omitempty"`
 }
 
 // PluginScore is what one plugin makes of a node: Score is Raw brought to the range from 0 to 100.
 type PluginScore struct {
-	Plugin     string
-	Raw, Score int64
-	Weight     int64
+	Plugin string `json:"plugin"`
+	Raw    int64  `json:"-"`
+	Score  int64  `json:"score"`
+	Weight int64  `json:"weight"`
 }
 
 // Explain decides as Schedule does, asking every filter of every node, and keeps all answers.

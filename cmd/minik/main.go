@@ -7,7 +7,7 @@
 //  3. `minik up` (up.go) runs a cluster.Cluster in this process. With -f it applies manifests (apply.go), follows the
 //     rollout (rollout.go decides what is not ready yet and why, display.go shows it) and asks every Service for an
 //     answer (urls.go).
-//  4. The other verbs find a running cluster by its data directory.
+//  4. The other verbs find a running cluster by its data directory. What `minik why` says is asked and worded in package why.
 //  5. `minik at MOMENT` is taken out of the command line before anything else looks at it (at.go), and kubectl's command runs
 //     with the path of a revision in the server's address. What `minik history`,
 //     `trace` and `undo` say is read and worded in package history.

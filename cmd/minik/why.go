@@ -10,29 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
-	"minik.dev/cluster"
 	"minik.dev/history"
 	"minik.dev/journal"
+	"minik.dev/why"
 )
 
-// why is what was asked.
-type why struct {
+// whyFlags are what was asked.
+type whyFlags struct {
 	word            string // of the moment, as it was typed
-	at              int64  // its revision; 0 is now
 	file            string
 	output          string
 	all             bool
@@ -40,7 +30,7 @@ type why struct {
 }
 
 func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
-	w := &why{}
+	w := &whyFlags{}
 	cmd := &cobra.Command{
 		Use:   "why KIND/NAME | -f POD.YAML",
 		Short: "Say what the scheduler or a controller makes of an object, and why",
@@ -59,7 +49,7 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			case len(args) == 1 && w.file != "":
 				return usagef(cmd, "-f asks about a pod that does not exist, and %q about one that does: only one can be answered", args[0])
 			case w.file != "" && w.word != "":
-				return usagef(cmd, "--at and -f: what if is asked of now")
+				return usagef(cmd, "--at and -f exclude each other: a pod that does not exist is tried on the cluster as it is now")
 			case w.output != "" && w.output != "json":
 				return usagef(cmd, "-o %s: json is what there is", w.output)
 			}
@@ -79,20 +69,30 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			if w.file != "" {
 				return w.whatIf(cmd.Context(), streams, config, namespace)
 			}
+			kind, name, err := kindAndName(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			var revision int64
 			if w.word != "" {
 				m, err := history.ParseMoment(w.word, time.Now())
 				if err != nil {
 					return usagef(cmd, "--at: %v", err)
 				}
-				if w.at, err = history.FindRevision(cmd.Context(), config, m); err != nil {
+				if revision, err = history.FindRevision(cmd.Context(), config, m); err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}
 			}
-			return w.answer(cmd, streams.Out, config, namespace, args[0])
+			a, err := why.Ask(cmd.Context(), config, why.Question{Kind: kind, Namespace: namespace, Name: name, Revision: revision,
+				Now: time.Now(), SchedulerConfig: w.schedulerConfig})
+			if err != nil {
+				return err
+			}
+			return w.show(streams.Out, a)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&w.word, "at", "", "Moment that is asked of: "+history.MomentForms)
+	flags.StringVar(&w.word, "at", "", "Moment to ask about: "+history.MomentForms)
 	flags.StringVarP(&w.file, "filename", "f", "", "File with a pod that does not exist, or - for standard input")
 	flags.StringVarP(&w.output, "output", "o", "", "json for programs")
 	flags.BoolVar(&w.all, "all", false, "Show every node, and everything that each filter says")
@@ -113,84 +113,8 @@ func namespaceOf(cmd *cobra.Command, kubeconfig string) (string, error) {
 	return namespace, nil
 }
 
-// answer says what is made of an object that there is.
-func (w *why) answer(cmd *cobra.Command, out io.Writer, config *rest.Config, namespace, word string) error {
-	kind, name, err := kindAndName(cmd, word)
-	if err != nil {
-		return err
-	}
-	mapping, err := mappingOf(config, kind)
-	if err != nil {
-		return err
-	}
-	resource := mapping.Resource.GroupResource()
-	if resource == corev1.Resource("pods") {
-		a, err := cluster.WhyPod(cmd.Context(), config, namespace, name, w.at, w.schedulerConfig)
-		if err != nil {
-			return whyError(word, w.at, err)
-		}
-		return w.show(out, a, func() { printPod(out, a, w.all) })
-	}
-	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-		namespace = ""
-	}
-	object, err := objectThen(cmd.Context(), config, mapping.Resource, namespace, name, w.at)
-	if err != nil {
-		return whyError(word, w.at, err)
-	}
-	moment := cluster.Moment{Revision: w.at, Time: time.Now()} //nolint:forbidigo // main's own: the moment of the question
-	if w.at > 0 {
-		if moment.Time, err = history.TimeOf(cmd.Context(), config, w.at); err != nil {
-			return err
-		}
-	}
-	opinions, err := cluster.Why(cmd.Context(), config, resource, namespace, name, moment)
-	if err != nil {
-		return whyError(word, w.at, err)
-	}
-	return w.show(out, opinions, func() { printOpinions(out, object, opinions) })
-}
-
-// whyError words what the API says of a moment.
-func whyError(word string, at int64, err error) error {
-	if at > 0 && apierrors.IsNotFound(err) {
-		return fmt.Errorf("%s: there was none at revision %d", word, at)
-	}
-	return err
-}
-
-// mappingOf finds the kind in kubectl's words: deploy, pods, deployments.apps.
-func mappingOf(config *rest.Config, kind string) (*meta.RESTMapping, error) {
-	disco, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("making a client for %s: %w", config.Host, err)
-	}
-	cached := memory.NewMemCacheClient(disco)
-	mapper := restmapper.NewShortcutExpander(restmapper.NewDeferredDiscoveryRESTMapper(cached), cached, nil)
-	_, named := schema.ParseResourceArg(kind)
-	resource, err := mapper.ResourceFor(named.WithVersion(""))
-	if err != nil {
-		return nil, fmt.Errorf("looking for kind %q: %w", kind, err)
-	}
-	found, err := mapper.KindFor(resource)
-	if err != nil {
-		return nil, fmt.Errorf("looking for kind %q: %w", kind, err)
-	}
-	return mapper.RESTMapping(found.GroupKind(), found.Version)
-}
-
-// objectThen reads an object, as it is or was.
-func objectThen(ctx context.Context, config *rest.Config, resource schema.GroupVersionResource, namespace, name string,
-	at int64) (*unstructured.Unstructured, error) {
-	client, err := dynamic.NewForConfig(history.At(config, at))
-	if err != nil {
-		return nil, fmt.Errorf("making a client for %s: %w", config.Host, err)
-	}
-	return client.Resource(resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
-}
-
 // whatIf says what the scheduler would make of a pod that there is not.
-func (w *why) whatIf(ctx context.Context, streams genericiooptions.IOStreams, config *rest.Config, namespace string) error {
+func (w *whyFlags) whatIf(ctx context.Context, streams genericiooptions.IOStreams, config *rest.Config, namespace string) error {
 	text, err := readFile(w.file, streams.In)
 	if err != nil {
 		return fmt.Errorf("reading -f %s: %w", w.file, err)
@@ -205,11 +129,11 @@ func (w *why) whatIf(ctx context.Context, streams genericiooptions.IOStreams, co
 	if pod.Namespace == "" {
 		pod.Namespace = namespace
 	}
-	a, err := cluster.WhatIf(ctx, config, &pod, w.schedulerConfig)
+	a, err := why.WhatIf(ctx, config, &pod, w.schedulerConfig)
 	if err != nil {
 		return err
 	}
-	return w.show(streams.Out, a, func() { printPod(streams.Out, a, w.all) })
+	return w.show(streams.Out, a)
 }
 
 func readFile(path string, in io.Reader) ([]byte, error) {
@@ -220,15 +144,15 @@ func readFile(path string, in io.Reader) ([]byte, error) {
 }
 
 // show prints an answer for programs, or for people.
-func (w *why) show(out io.Writer, answer any, print func()) error {
-	if w.output == "" {
-		print()
-		return nil
+func (w *whyFlags) show(out io.Writer, answer why.Answer) error {
+	text := answer.Text(w.all)
+	if w.output != "" {
+		asJSON, err := json.MarshalIndent(answer, "", "  ")
+		if err != nil {
+			return fmt.Errorf("writing the answer as JSON: %w", err)
+		}
+		text = string(asJSON) + "\n"
 	}
-	text, err := json.MarshalIndent(answer, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing the answer as JSON: %w", err)
-	}
-	_, _ = fmt.Fprintf(out, "%s\n", text)
-	return nil
+	_, err := io.WriteString(out, text)
+	return err
 }

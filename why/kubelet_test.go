@@ -1,4 +1,4 @@
-package cluster
+package why
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 )
 
 // The kubelet's next step is its own function's, on what the status says; where only the kubelet knows, its words stand.
-func TestNextStep(t *testing.T) {
+func TestStepOf(t *testing.T) {
 	now := metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	sandbox := []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue, LastTransitionTime: now}}
 	main := func(state corev1.ContainerState) corev1.PodStatus {
@@ -50,7 +50,7 @@ func TestNextStep(t *testing.T) {
 			if c.change != nil {
 				c.change(pod)
 			}
-			got := nextStep(pod)
+			got := stepOf(pod)
 			require.Equal(t, "node-1", got.Node)
 			require.Equal(t, c.step, got.Step, got.Reason)
 			require.Contains(t, got.Reason, c.reason)

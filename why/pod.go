@@ -1,4 +1,4 @@
-package cluster
+package why
 
 import (
 	"context"
@@ -20,8 +20,8 @@ import (
 	"minik.dev/scheduler"
 )
 
-// PodAnswer is what the scheduler makes of a pod, and why.
-type PodAnswer struct {
+// podAnswer is what the scheduler makes of a pod, and why.
+type podAnswer struct {
 	// About is what was asked: "pod default/web-x is bound to node-2".
 	About string `json:"about"`
 	// Notes say on which state it was decided, and how sure that is.
@@ -30,40 +30,20 @@ type PodAnswer struct {
 	Node     string `json:"node,omitempty"`
 	Sentence string `json:"sentence"`
 	// Fit are the nodes that fit, best first, Rejected the others, by name.
-	Fit      []FittingNode  `json:"fit,omitempty"`
-	Rejected []RejectedNode `json:"rejected,omitempty"`
+	Fit      []scheduler.NodeExplanation `json:"fit,omitempty"`
+	Rejected []scheduler.NodeExplanation `json:"rejected,omitempty"`
 	// Changes would make a pod fit that fits nowhere.
 	Changes []scheduler.Suggestion `json:"changes,omitempty"`
 	// Next is what the kubelet of a bound pod's node does next.
-	Next *NodeStep `json:"next,omitempty"`
+	Next *nodeStep `json:"next,omitempty"`
 
 	nominated bool // the room had been made for it: no other node was asked to score
 }
 
-// FittingNode is a node with its scores: each of 0 to 100, times the plugin's weight.
-type FittingNode struct {
-	Node   string        `json:"node"`
-	Total  int64         `json:"total"`
-	Scores []PluginScore `json:"scores"`
-}
-
-// PluginScore is what one plugin makes of a node.
-type PluginScore struct {
-	Plugin string `json:"plugin"`
-	Score  int64  `json:"score"`
-	Weight int64  `json:"weight"`
-}
-
-// RejectedNode is a node that does not fit. The first rejection is the one that counts.
-type RejectedNode struct {
-	Node       string                `json:"node"`
-	Rejections []scheduler.Rejection `json:"rejections"`
-}
-
-// WhyPod answers for a pod that there is: a bound one by making its decision again, on the state that was recorded with
+// ofPod answers for a pod that there is: a bound one by making its decision again, on the state that was recorded with
 // it, another one by deciding on the state of now, or of a revision above 0.
-func WhyPod(ctx context.Context, config *rest.Config, namespace, name string, revision int64,
-	schedulerConfig string) (*PodAnswer, error) {
+func ofPod(ctx context.Context, config *rest.Config, namespace, name string, revision int64,
+	schedulerConfig string) (*podAnswer, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for %s: %w", config.Host, err)
@@ -93,12 +73,12 @@ func WhyPod(ctx context.Context, config *rest.Config, namespace, name string, re
 	if err != nil {
 		return nil, err
 	}
-	answer.Next = nextStep(pod)
+	answer.Next = stepOf(pod)
 	return answer, nil
 }
 
-// WhatIf answers for a pod that there is not.
-func WhatIf(ctx context.Context, config *rest.Config, pod *corev1.Pod, schedulerConfig string) (*PodAnswer, error) {
+// WhatIf answers for a pod that there is not, on the state of now. The scheduler's configuration is a file's, or the default.
+func WhatIf(ctx context.Context, config *rest.Config, pod *corev1.Pod, schedulerConfig string) (Answer, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for %s: %w", config.Host, err)
@@ -191,7 +171,7 @@ func asOf(revision int64) string {
 
 // replay makes the decision of a bound pod again.
 func replay(ctx context.Context, client kubernetes.Interface, profile *scheduler.Profile, now scheduler.World,
-	pod *corev1.Pod) (*PodAnswer, error) {
+	pod *corev1.Pod) (*podAnswer, error) {
 	about := fmt.Sprintf("pod %s/%s is bound to %s", pod.Namespace, pod.Name, pod.Spec.NodeName)
 	record, ok := recordOf(pod)
 	unbound := pod.DeepCopy()
@@ -221,7 +201,7 @@ func replay(ctx context.Context, client kubernetes.Interface, profile *scheduler
 	a.Notes = append(a.Notes, fmt.Sprintf("decided on the nodes of revision %d and the pods of revision %d, with the decisions %s "+
 		"that no event had shown yet", record.Nodes, record.Pods, orNone(record.Assumed)))
 	same := a.Node == pod.Spec.NodeName && (a.nominated || slices.EqualFunc(a.Fit[:min(len(record.Best), len(a.Fit))], record.Best,
-		func(f FittingNode, best scheduler.NodeScore) bool { return f.Total == best.Score }))
+		func(f scheduler.NodeExplanation, best scheduler.NodeScore) bool { return f.Total == best.Score }))
 	switch {
 	case len(missing) > 0:
 		a.Notes = append(a.Notes, fmt.Sprintf("the pods of the decisions %s are gone: without them the replay may differ",
@@ -292,21 +272,17 @@ func sequences(text string) []uint64 {
 }
 
 // answerFor asks the scheduler's own function.
-func answerFor(about string, profile *scheduler.Profile, world scheduler.World, pod *corev1.Pod) *PodAnswer {
+func answerFor(about string, profile *scheduler.Profile, world scheduler.World, pod *corev1.Pod) *podAnswer {
 	e := scheduler.Explain(profile, world.Snapshot(pod), pod)
-	a := &PodAnswer{About: about, Node: e.Decision.Node, Sentence: e.Decision.Reason(), nominated: e.Decision.Nominated}
+	a := &podAnswer{About: about, Node: e.Decision.Node, Sentence: e.Decision.Reason(), nominated: e.Decision.Nominated}
 	for _, n := range e.Nodes {
 		if len(n.Rejections) > 0 {
-			a.Rejected = append(a.Rejected, RejectedNode{n.Node, n.Rejections})
-			continue
+			a.Rejected = append(a.Rejected, n)
+		} else {
+			a.Fit = append(a.Fit, n)
 		}
-		fit := FittingNode{Node: n.Node, Total: n.Total}
-		for _, s := range n.Scores {
-			fit.Scores = append(fit.Scores, PluginScore{s.Plugin, s.Score, s.Weight})
-		}
-		a.Fit = append(a.Fit, fit)
 	}
-	slices.SortStableFunc(a.Fit, func(x, y FittingNode) int {
+	slices.SortStableFunc(a.Fit, func(x, y scheduler.NodeExplanation) int {
 		if x.Total != y.Total {
 			return int(y.Total - x.Total)
 		}

@@ -1,4 +1,4 @@
-package cluster
+package why
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"minik.dev/kubelet/runtime"
 )
 
-// NodeStep is what the kubelet of a pod's node does next, as far as the pod's status tells.
-type NodeStep struct {
+// nodeStep is what the kubelet of a pod's node does next, as far as the pod's status tells.
+type nodeStep struct {
 	// Node is whose kubelet it is.
 	Node string `json:"node"`
 	// Step is one of the kubelet's own: Wait, StartContainer, …; Reason says why.
@@ -23,9 +23,9 @@ type NodeStep struct {
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// nextStep asks the kubelet's own function, on what the pod's status says of the containers.
-func nextStep(pod *corev1.Pod) *NodeStep {
-	out := &NodeStep{Node: pod.Spec.NodeName, Unknown: []string{
+// stepOf asks the kubelet's own function, on what the pod's status says of the containers.
+func stepOf(pod *corev1.Pod) *nodeStep {
+	out := &nodeStep{Node: pod.Spec.NodeName, Unknown: []string{
 		"made from the status that the kubelet reported last: what has happened since, and time that has run out, is not in it"}}
 	if pod.DeletionTimestamp != nil {
 		out.Unknown = append(out.Unknown, "a container that is to be stopped may be stopping already")
