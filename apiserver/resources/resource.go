@@ -54,9 +54,9 @@ type Resource struct {
 	// the fields that belong to the server (a Pod's phase and QoS class); on update it keeps those of old. Spec, status,
 	// generation and the metadata are taken care of for every kind: see Generation and the "status" subresource.
 	Prepare func(obj, old Object)
-	// Stamp writes what Prepare cannot know into an object: who writes it, and when. It runs after Prepare, and after a
-	// subresource was applied; old is nil on create. The certificate requests' requester is written so, and the times of
-	// conditions and phases.
+	// Stamp writes into an object what Prepare cannot know: who writes it, and when. It runs after Prepare, and after a
+	// subresource was applied; old is nil on create. Who requests a certificate is written so, and the times of conditions
+	// and phases.
 	Stamp func(obj, old Object, w Write)
 	// Validate returns every mistake, with upstream's field paths and messages. Metadata is checked for every kind; Name
 	// says how.
@@ -66,7 +66,7 @@ type Resource struct {
 	// Warn returns what upstream answers in Warning headers, and a line for each field that minik does not honour.
 	Warn func(obj, old Object) []string
 	// Idle says what is missing where nothing acts on the kind yet: "no controller makes pods of it". A creation is
-	// answered with a Warning that says so. Empty is nothing.
+	// answered with a Warning that says so. Empty where something does.
 	Idle string
 	// StatusOnCreate keeps the status that a creation brings along, as upstream does for nodes alone: a kubelet registers
 	// with its capacity.
@@ -97,36 +97,36 @@ type Resource struct {
 	Retire func(obj Object) (keep bool)
 	// CreateOnUpdate kinds are made by an update of one that is not there, as upstream does for some.
 	CreateOnUpdate bool
-	// Conditional kinds are updated only by who names the resourceVersion that the update is of, as upstream asks for some.
+	// Conditional kinds are updated only by requests that name the resourceVersion they started from, as upstream asks for some.
 	Conditional bool
 	// ReturnDeleted kinds answer a deletion with the object that is gone, as upstream does for some, and not with a Status.
 	ReturnDeleted bool
 	// OrphanByDefault kinds leave their dependents behind where a deletion does not say otherwise, as upstream still does
 	// for ReplicationControllers and Jobs.
 	OrphanByDefault bool
-	// WarnOrphaned is what a deletion is warned of that leaves dependents behind because it does not say otherwise; empty
-	// is nothing.
+	// WarnOrphaned is the warning for a deletion that leaves dependents behind because it does not say otherwise; empty is no
+	// warning.
 	WarnOrphaned string
 
 	// Answer answers an object that is posted as a question, in its status. Such a row serves create alone, and its objects
 	// are never stored: the reviews. They have no list and no table.
 	Answer func(obj Object, asked Asked)
 
-	// Report makes the objects of a kind that is never stored, anew for every request, of how the parts of the control
-	// plane are found to be: ComponentStatus. Such a row serves get and list alone.
+	// Report makes the objects of a kind that is never stored from how the parts of the control plane are doing, anew for
+	// every request: ComponentStatus. Such a row serves get and list alone.
 	Report func(found []Component) []Object
 
-	// StandsFor is the subresource to which the objects that are posted here really go, of the object whose name they
-	// bear: "pods/binding" for Bindings. Such a row serves create alone, and its objects are never stored.
+	// StandsFor is the subresource that objects posted here really go to, of the object with their name: "pods/binding" for
+	// Bindings. Such a row serves create alone, and its objects are never stored.
 	StandsFor string
 
-	// Secret objects hold what is nobody's to see who is not asked for it: what is told of a mistake shows none of their values.
+	// Secret objects hold values that must not show up anywhere else: messages about mistakes in them leave the values out.
 	Secret bool
 
 	// Journal is the row whose objects are the journal's entries. They are read from there, and never stored otherwise.
 	Journal bool
 
-	// Deprecated is what every request for the kind is warned of; empty is nothing.
+	// Deprecated is the warning that every request for the kind is answered with; empty is no warning.
 	Deprecated string
 
 	// Columns and Cells are the table of `kubectl get`; columns of a priority above 0 are shown by -o wide. Nil means Name
@@ -225,7 +225,7 @@ func (r *Resource) Subresource(name string) (*Subresource, bool) {
 	return nil, false
 }
 
-// Component is how a part of the control plane was found to be.
+// Component is one part of the control plane, and how it is doing.
 type Component struct {
 	Name string
 	// Health is True, False or, of a part that cannot be asked, Unknown.

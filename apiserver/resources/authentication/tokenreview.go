@@ -19,7 +19,7 @@ func tokenReviews() *resources.Resource {
 			}
 			return nil
 		},
-		// The server takes client certificates alone, so that no token is anybody's.
+		// The server takes client certificates alone, so no token belongs to anybody.
 		func(r *authenticationv1.TokenReview, _ resources.Asked) {
 			r.Status = authenticationv1.TokenReviewStatus{Error: "invalid bearer token"}
 		})

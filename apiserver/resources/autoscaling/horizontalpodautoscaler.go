@@ -92,7 +92,7 @@ func cpuUtilization(percent int32) autoscalingv2.MetricSpec {
 	}
 }
 
-// withDefaults are the rules that are given, and of those that are not the defaults.
+// withDefaults are the rules that are given, and the defaults of those that are not.
 func withDefaults(given *autoscalingv2.HPAScalingRules,
 	rules autoscalingv2.HPAScalingRules) *autoscalingv2.HPAScalingRules {
 	rules.SelectPolicy = ptr.To(autoscalingv2.MaxChangePolicySelect)

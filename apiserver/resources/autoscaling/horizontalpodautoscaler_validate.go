@@ -57,7 +57,7 @@ func validateAutoscalerStatus(h, _ *autoscalingv2.HorizontalPodAutoscaler) field
 }
 
 // validateScaled checks what is scaled. Everything that can be is in a named group, but for ReplicationControllers. An
-// update that leaves the kind as it is is not asked again.
+// update that does not change the kind is not checked for it again.
 func validateScaled(path *field.Path, ref autoscalingv2.CrossVersionObjectReference,
 	old *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 	errs := validateReference(path, ref)

@@ -37,7 +37,7 @@ const shortestCertificate = 600
 // legacySigner is the signer of v1beta1, which v1 never had.
 const legacySigner = "kubernetes.io/legacy-unknown"
 
-// validateCertificateRequest is for writes of the object, which touch neither the decision nor the certificate.
+// validateCertificateRequest checks writes of the object itself, which touch neither the decision nor the certificate.
 func validateCertificateRequest(r, old *certificatesv1.CertificateSigningRequest) field.ErrorList {
 	errs := validateRequest(r)
 	if old != nil {
@@ -46,12 +46,12 @@ func validateCertificateRequest(r, old *certificatesv1.CertificateSigningRequest
 	return errs
 }
 
-// validateSigned is for what a signer writes.
+// validateSigned checks what a signer writes.
 func validateSigned(r, old *certificatesv1.CertificateSigningRequest) field.ErrorList {
 	return validateRequestStatus(r, old, false, true)
 }
 
-// validateDecision is for what those write who decide.
+// validateDecision checks what an approver writes.
 func validateDecision(r, old *certificatesv1.CertificateSigningRequest) field.ErrorList {
 	return validateRequestStatus(r, old, true, false)
 }
@@ -141,8 +141,8 @@ func dotted(at *field.Path, name string, wrong func(string) []string) field.Erro
 	return nil
 }
 
-// validateRequestStatus checks the conditions and the certificate, and that only those write them who may: decides is
-// set for the approval, signs for the status.
+// validateRequestStatus checks the conditions and the certificate, and that nobody writes what is another's to write: decides
+// is set for the approval, signs for the status.
 func validateRequestStatus(r, old *certificatesv1.CertificateSigningRequest, decides, signs bool) field.ErrorList {
 	conditions, certificate := field.NewPath("status", "conditions"), field.NewPath("status", "certificate")
 	errs := validateRequestConditions(conditions, r.Status.Conditions)

@@ -1,4 +1,5 @@
-// Package coordination has the row of coordination.k8s.io/v1: Leases, by which one of several leads, and by which nodes say that they live.
+// Package coordination has the row of coordination.k8s.io/v1: Leases, by which one of several components leads, and nodes show that
+// they are alive.
 package coordination
 
 import "minik.dev/apiserver/resources"

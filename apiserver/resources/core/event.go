@@ -89,7 +89,7 @@ func fromEventsV1(e *eventsv1.Event) *corev1.Event {
 	return out
 }
 
-// What an event of the new kind, one with an eventTime, may be long (pkg/apis/core/validation/events.go).
+// How long the fields of an event of the new kind, one with an eventTime, may be (pkg/apis/core/validation/events.go).
 const (
 	maxEventWord = 128
 	maxEventNote = 1024

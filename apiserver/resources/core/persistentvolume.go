@@ -98,7 +98,7 @@ func stampPhase(pv, old *corev1.PersistentVolume, w resources.Write) {
 	}
 }
 
-// deprecatedClass is the annotation that was spec.storageClassName once, and still goes before it where it is read.
+// deprecatedClass is the annotation that spec.storageClassName replaced. Where it is set, it still takes precedence.
 const deprecatedClass = corev1.BetaStorageClassAnnotation
 
 func warnClassAnnotation(annotations map[string]string) []string {

@@ -61,7 +61,7 @@ func holdable(name string) bool {
 	return name == "scheduler" || name == "proxy" || name == "dns"
 }
 
-// validateControl lets nobody stop what could not be started again by the same means, nor hold what would not notice.
+// validateControl refuses to stop what a Control could not start again, and to hold what does not look for Controls.
 func validateControl(c, _ *api.Control) field.ErrorList {
 	spec := field.NewPath("spec")
 	var errs field.ErrorList

@@ -49,7 +49,7 @@ func defaultCSIDriver(d *storagev1.CSIDriver) {
 	}
 }
 
-// prepareCSIDriver counts the changes of the spec from nothing, where other kinds start with 1 (upstream).
+// prepareCSIDriver counts the changes of the spec from 0, as upstream does; other kinds start with 1.
 func prepareCSIDriver(d, old *storagev1.CSIDriver) {
 	if old != nil && !equality.Semantic.DeepEqual(d.Spec, old.Spec) {
 		d.Generation = old.Generation + 1

@@ -37,7 +37,7 @@ func csiNodes() *resources.Resource {
 	}
 }
 
-// maxNodeID is how long the name of a node may be that a driver has for it.
+// maxNodeID is how long a driver's own name for a node may be.
 const maxNodeID = 256
 
 func validateCSINode(n, old *storagev1.CSINode) field.ErrorList {

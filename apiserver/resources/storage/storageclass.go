@@ -157,7 +157,7 @@ func warnTopologies(path *field.Path, terms []corev1.TopologySelectorTerm) []str
 	return warnings
 }
 
-// IsDefaultClass tells the class that claims get which name none.
+// IsDefaultClass reports whether claims that name no class get the one with these annotations.
 func IsDefaultClass(annotations map[string]string) bool {
 	return annotations["storageclass.kubernetes.io/is-default-class"] == "true" ||
 		annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
