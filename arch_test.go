@@ -43,6 +43,20 @@ var walls = []wall{
 		reason:   "components meet only at the API",
 	},
 	{
+		packages: []string{"controllers/..."},
+		except:   []string{"controllers", "controllers/replication"},
+		never:    []string{"controllers/..."},
+		allowed: []string{"controllers/loop", "controllers/podstate", "controllers/nodestate", "controllers/backends",
+			"controllers/deletable"},
+		reason: "controllers meet only at the API: what several of them need is in a package that says so, and is no controller's",
+	},
+	{
+		packages: []string{"controllers/replication"},
+		never:    []string{"controllers/..."},
+		allowed:  []string{"controllers/loop", "controllers/replicaset"},
+		reason:   "a ReplicationController is reconciled as the ReplicaSet that it amounts to, and knows no other controller",
+	},
+	{
 		packages: []string{"kubelet/..."},
 		never:    []string{"scheduler/...", "controllers/...", "proxy/...", "dns/..."},
 		reason:   "components meet only at the API",

@@ -6,6 +6,8 @@
 //	    ▲                                                    │
 //	    └──────────── create, update, delete, with cause and reason ◀─┘
 //
+// Where to find what:
+//
 //  1. controllers.go is the table: a row is a controller, with its name, its workers and what can be asked about it.
 //  2. Each controller is a folder, named as upstream names its package. plan.go is the pure function that decides what to
 //     do and why; reconcile.go gathers what the plan needs, calls it and carries it out; status.go, where there is one, is

@@ -24,6 +24,7 @@ import (
 // the pods to them.
 type deploymentController struct {
 	loop.Env
+	owners      loop.Owners[*appsv1.Deployment, *appsv1.ReplicaSet]
 	lister      appslisters.DeploymentLister
 	deployments cache.Indexer
 	sets        cache.Indexer
@@ -40,44 +41,28 @@ func New(e loop.Env) (loop.Controller, error) {
 		Env: e, lister: deployments.Lister(), deployments: deployments.Informer().GetIndexer(),
 		sets: sets.GetIndexer(), pods: pods.GetIndexer(),
 	}
+	c.owners = loop.Owners[*appsv1.Deployment, *appsv1.ReplicaSet]{
+		Kind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Child: "ReplicaSet",
+		Selector: func(d *appsv1.Deployment) *metav1.LabelSelector { return d.Spec.Selector },
+		List: func(namespace string) ([]*appsv1.Deployment, error) {
+			return c.lister.Deployments(namespace).List(labels.Everything())
+		},
+		Live: func(ctx context.Context, namespace, name string) (*appsv1.Deployment, error) {
+			return e.Client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		},
+		Patch: func(ctx context.Context, rs *appsv1.ReplicaSet, patch []byte) (*appsv1.ReplicaSet, error) {
+			return e.Client.AppsV1().ReplicaSets(rs.Namespace).Patch(ctx, rs.Name, types.StrategicMergePatchType, patch,
+				metav1.PatchOptions{})
+		},
+	}
 	return loop.Controller{
 		Watches: []loop.Watch{
 			loop.On(deployments.Informer(), loop.Self[*appsv1.Deployment]),
-			loop.On(sets, c.ownersOfSet),
+			loop.On(sets, c.owners.OfChild),
 			loop.On(pods, c.recreatorsOfPod),
 		},
 		Reconcile: c.reconcile,
 	}, nil
-}
-
-// ownersOfSet wakes the Deployment that controls the ReplicaSet, the one that did before, and for a ReplicaSet without one
-// all that would adopt it.
-func (c *deploymentController) ownersOfSet(rs, old *appsv1.ReplicaSet) []string {
-	var keys []string
-	owner := metav1.GetControllerOfNoCopy(rs)
-	if owner != nil && owner.Kind == "Deployment" {
-		keys = append(keys, cache.NewObjectName(rs.Namespace, owner.Name).String())
-	}
-	if old != nil {
-		before := metav1.GetControllerOfNoCopy(old)
-		if before != nil && before.Kind == "Deployment" && (owner == nil || owner.UID != before.UID) {
-			keys = append(keys, cache.NewObjectName(rs.Namespace, before.Name).String())
-		}
-	}
-	if owner != nil {
-		return keys
-	}
-	deployments, err := c.lister.Deployments(rs.Namespace).List(labels.Everything())
-	if err != nil {
-		return keys
-	}
-	for _, d := range deployments {
-		selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
-		if err == nil && !selector.Empty() && selector.Matches(labels.Set(rs.Labels)) {
-			keys = append(keys, loop.KeyOf(d))
-		}
-	}
-	return keys
 }
 
 // recreatorsOfPod wakes the Deployment of a pod that ends, where its strategy Recreate may wait for that.
@@ -130,7 +115,7 @@ func (c *deploymentController) reconcile(ctx context.Context, key string) error 
 	}
 	if len(plan.Claims.Adopt)+len(plan.Claims.Release) > 0 {
 		// The plan stands on ReplicaSets as they will be; their events bring it back.
-		if err := c.claim(ctx, d, plan.Claims); err != nil {
+		if err := c.owners.Claim(ctx, d, plan.Claims, &c.setWrites); err != nil {
 			return err
 		}
 		return loop.ErrBehind
@@ -176,52 +161,6 @@ func (c *deploymentController) plan(d *appsv1.Deployment) (deploymentPlan, error
 	return planDeployment(d, selector, sets, alive, c.Clock.Now())
 }
 
-// claim adopts and releases ReplicaSets.
-func (c *deploymentController) claim(ctx context.Context, d *appsv1.Deployment,
-	claims loop.Claims[*appsv1.ReplicaSet]) error {
-	client := c.Client.AppsV1()
-	if len(claims.Adopt) > 0 {
-		err := loop.MayAdopt(ctx, d, func(ctx context.Context) (metav1.Object, error) {
-			return client.Deployments(d.Namespace).Get(ctx, d.Name, metav1.GetOptions{})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for _, rs := range claims.Adopt {
-		patch, err := loop.AdoptionPatch(d, appsv1.SchemeGroupVersion.WithKind("Deployment"), rs.UID)
-		if err == nil {
-			reason := fmt.Sprintf("ReplicaSet %s has no controller and matches the selector of Deployment %s", rs.Name, d.Name)
-			err = c.patchSet(ctx, d, rs, patch, reason)
-		}
-		if err != nil {
-			return fmt.Errorf("adopting ReplicaSet %s: %w", loop.KeyOf(rs), err)
-		}
-	}
-	for _, rs := range claims.Release {
-		patch, err := loop.ReleasePatch(d.UID, rs.UID)
-		if err == nil {
-			reason := fmt.Sprintf("ReplicaSet %s no longer matches the selector of Deployment %s", rs.Name, d.Name)
-			err = c.patchSet(ctx, d, rs, patch, reason)
-		}
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("releasing ReplicaSet %s: %w", loop.KeyOf(rs), err)
-		}
-	}
-	return nil
-}
-
-func (c *deploymentController) patchSet(ctx context.Context, d *appsv1.Deployment, rs *appsv1.ReplicaSet, patch []byte,
-	reason string) error {
-	patched, err := c.Client.AppsV1().ReplicaSets(rs.Namespace).Patch(journal.WithReason(ctx, reason), rs.Name,
-		types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return err
-	}
-	c.setWrites.Wrote(loop.KeyOf(d), patched)
-	return nil
-}
-
 // create makes the new ReplicaSet. It is false where the step ends with it: the name is taken, or the namespace is going
 // away.
 func (c *deploymentController) create(ctx context.Context, d *appsv1.Deployment, rs *appsv1.ReplicaSet,
@@ -242,7 +181,7 @@ func (c *deploymentController) create(ctx context.Context, d *appsv1.Deployment,
 			return false, loop.ErrBehind // it is ours, and the cache does not show it yet
 		}
 		return false, c.collide(ctx, d, rs.Name)
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+	case loop.NamespaceGone(err):
 		return false, nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()

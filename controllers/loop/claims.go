@@ -1,9 +1,7 @@
 package loop
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -43,35 +41,19 @@ func PlanClaims[T metav1.Object](owner metav1.Object, selector labels.Selector, 
 	return c
 }
 
-// AdoptionPatch adds the owner as the object's controller. The object's UID is named, so that another object of the same
+// adoptionPatch adds the owner as the object's controller. The object's UID is named, so that another object of the same
 // name is not meant.
-func AdoptionPatch(owner metav1.Object, kind schema.GroupVersionKind, uid types.UID) ([]byte, error) {
+func adoptionPatch(owner metav1.Object, kind schema.GroupVersionKind, uid types.UID) ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":             uid,
 		"ownerReferences": []metav1.OwnerReference{*metav1.NewControllerRef(owner, kind)},
 	}})
 }
 
-// ReleasePatch takes the owner's reference away.
-func ReleasePatch(owner, uid types.UID) ([]byte, error) {
+// releasePatch takes the owner's reference away.
+func releasePatch(owner, uid types.UID) ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":             uid,
 		"ownerReferences": []any{map[string]any{"$patch": "delete", "uid": owner}},
 	}})
-}
-
-// MayAdopt asks the API server, and not the cache, whether the owner is still there and wanted: an owner that is being
-// deleted must not adopt what its deletion has just orphaned.
-func MayAdopt(ctx context.Context, cached metav1.Object, live func(context.Context) (metav1.Object, error)) error {
-	owner, err := live(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("asking whether %s may adopt: %w", KeyOf(cached), err)
-	case owner.GetUID() != cached.GetUID():
-		return fmt.Errorf("%s may not adopt: the cache has UID %s, the API server %s",
-			KeyOf(cached), cached.GetUID(), owner.GetUID())
-	case owner.GetDeletionTimestamp() != nil:
-		return fmt.Errorf("%s may not adopt: it is being deleted since %s", KeyOf(cached), owner.GetDeletionTimestamp())
-	}
-	return nil
 }

@@ -2,6 +2,8 @@
 //
 //	informer ──▶ Watch: keys ──▶ queue ──▶ gate ──▶ Reconcile(key) ──▶ writes, with cause and reason
 //
+// The way of an event:
+//
 //  1. [New] makes one informer factory for all controllers and, for each [Row], a client that speaks in that controller's
 //     name. The row's New makes a [Controller] from an [Env].
 //  2. An event of an informer is mapped to the keys it may concern: a pod wakes the ReplicaSet that controls it, or those

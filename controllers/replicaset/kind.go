@@ -15,7 +15,7 @@ import (
 // Kind is what a ReplicaSet and a ReplicationController differ in. Both are reconciled as a ReplicaSet.
 type Kind struct {
 	GVK schema.GroupVersionKind
-	// Get reads the owner from the cache, live from the API server.
+	// Get reads the owner from the cache, Live from the API server.
 	Get  func(namespace, name string) (*appsv1.ReplicaSet, error)
 	Live func(ctx context.Context, namespace, name string) (*appsv1.ReplicaSet, error)
 	// List are the namespace's owners, from the cache.

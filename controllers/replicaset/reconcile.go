@@ -9,8 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
@@ -22,17 +20,27 @@ import (
 type replicaController struct {
 	loop.Env
 	Kind
-	owners cache.Indexer
-	pods   cache.Indexer
-	sets   cache.Indexer // ReplicaSets, to find a pod's relatives of other revisions
+	children loop.Owners[*appsv1.ReplicaSet, *corev1.Pod]
+	owners   cache.Indexer
+	pods     cache.Indexer
+	sets     cache.Indexer // ReplicaSets, to find a pod's relatives of other revisions
 	// podWrites are waited for so that no pod is made twice, statusWrites so that no stale status is written and refused.
 	podWrites, statusWrites loop.OwnWrites
 }
 
+// NewFor makes the controller of a kind whose objects can be reconciled as ReplicaSets.
 func NewFor(e loop.Env, kind Kind, owners loop.Watch) loop.Controller {
 	pods := e.Informers.Core().V1().Pods().Informer()
 	c := &replicaController{
 		Env: e, Kind: kind,
+		children: loop.Owners[*appsv1.ReplicaSet, *corev1.Pod]{
+			Kind: kind.GVK, Child: "pod", List: kind.List, Live: kind.Live,
+			Selector: func(rs *appsv1.ReplicaSet) *metav1.LabelSelector { return rs.Spec.Selector },
+			Patch: func(ctx context.Context, pod *corev1.Pod, patch []byte) (*corev1.Pod, error) {
+				return e.Client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch,
+					metav1.PatchOptions{})
+			},
+		},
 		owners: owners.Informer.GetIndexer(),
 		pods:   pods.GetIndexer(),
 		sets:   e.Informers.Apps().V1().ReplicaSets().Informer().GetIndexer(),
@@ -40,49 +48,12 @@ func NewFor(e loop.Env, kind Kind, owners loop.Watch) loop.Controller {
 	return loop.Controller{Watches: []loop.Watch{owners, loop.On(pods, c.ownersOfPod)}, Reconcile: c.reconcile}
 }
 
-// ownersOfPod wakes the owner that controls the pod, the one that did before, and for a pod without one all that would
-// adopt it. An update that leaves an owner's counts as they are wakes none.
+// ownersOfPod wakes the pod's owners. An update that leaves an owner's counts as they are wakes none.
 func (c *replicaController) ownersOfPod(pod, old *corev1.Pod) []string {
 	if old != nil && countsAlike(old, pod) {
 		return nil
 	}
-	var keys []string
-	key, controlled := c.controllerKey(pod)
-	if controlled && key != "" {
-		keys = append(keys, key)
-	}
-	if old != nil {
-		if before, _ := c.controllerKey(old); before != "" && before != key {
-			keys = append(keys, before)
-		}
-	}
-	if controlled {
-		return keys
-	}
-	owners, err := c.List(pod.Namespace)
-	if err != nil {
-		return keys
-	}
-	for _, rs := range owners {
-		selector, err := metav1.LabelSelectorAsSelector(rs.Spec.Selector)
-		if err == nil && !selector.Empty() && selector.Matches(labels.Set(pod.Labels)) {
-			keys = append(keys, loop.KeyOf(rs))
-		}
-	}
-	return keys
-}
-
-// controllerKey is the key of the pod's controller, empty where it is of another kind, and whether it has one at all.
-func (c *replicaController) controllerKey(pod *corev1.Pod) (string, bool) {
-	owner := metav1.GetControllerOfNoCopy(pod)
-	if owner == nil {
-		return "", false
-	}
-	if gv, err := schema.ParseGroupVersion(owner.APIVersion); err != nil || gv.Group != c.GVK.Group ||
-		owner.Kind != c.GVK.Kind {
-		return "", true
-	}
-	return cache.NewObjectName(pod.Namespace, owner.Name).String(), true
+	return c.children.OfChild(pod, old)
 }
 
 // reconcile makes pods where there are too few, deletes where there are too many, and reports the count.
@@ -109,7 +80,7 @@ func (c *replicaController) reconcile(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.claim(ctx, rs, plan.Claims); err != nil {
+	if err := c.children.Claim(ctx, rs, plan.Claims, &c.podWrites); err != nil {
 		return err
 	}
 	failedIn, failure := c.carryOut(ctx, rs, plan)
@@ -176,52 +147,6 @@ func (c *replicaController) related(rs *appsv1.ReplicaSet) ([]*corev1.Pod, error
 	return related, nil
 }
 
-// claim adopts and releases.
-func (c *replicaController) claim(ctx context.Context, rs *appsv1.ReplicaSet, claims loop.Claims[*corev1.Pod]) error {
-	if len(claims.Adopt) > 0 {
-		err := loop.MayAdopt(ctx, rs, func(ctx context.Context) (metav1.Object, error) {
-			return c.Live(ctx, rs.Namespace, rs.Name)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for _, pod := range claims.Adopt {
-		patch, err := loop.AdoptionPatch(rs, c.GVK, pod.UID)
-		if err != nil {
-			return fmt.Errorf("adopting pod %s: %w", loop.KeyOf(pod), err)
-		}
-		reason := fmt.Sprintf("pod %s has no controller and matches the selector of %s %s", pod.Name, c.GVK.Kind, rs.Name)
-		if err := c.patchPod(ctx, rs, pod, patch, reason); err != nil {
-			return fmt.Errorf("adopting pod %s: %w", loop.KeyOf(pod), err)
-		}
-	}
-	for _, pod := range claims.Release {
-		patch, err := loop.ReleasePatch(rs.UID, pod.UID)
-		if err != nil {
-			return fmt.Errorf("releasing pod %s: %w", loop.KeyOf(pod), err)
-		}
-		reason := fmt.Sprintf("pod %s no longer matches the selector of %s %s", pod.Name, c.GVK.Kind, rs.Name)
-		// A pod that is gone needs no release; one whose UID differs is another pod by now.
-		err = c.patchPod(ctx, rs, pod, patch, reason)
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsInvalid(err) {
-			return fmt.Errorf("releasing pod %s: %w", loop.KeyOf(pod), err)
-		}
-	}
-	return nil
-}
-
-func (c *replicaController) patchPod(ctx context.Context, rs *appsv1.ReplicaSet, pod *corev1.Pod, patch []byte,
-	reason string) error {
-	patched, err := c.Client.CoreV1().Pods(pod.Namespace).Patch(journal.WithReason(ctx, reason), pod.Name,
-		types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-	if err != nil {
-		return err
-	}
-	c.podWrites.Wrote(loop.KeyOf(rs), patched)
-	return nil
-}
-
 // carryOut creates and deletes pods. It returns the reason of condition ReplicaFailure with the first failure.
 func (c *replicaController) carryOut(ctx context.Context, rs *appsv1.ReplicaSet, plan Plan) (string, error) {
 	switch {
@@ -240,7 +165,7 @@ func (c *replicaController) create(ctx context.Context, rs *appsv1.ReplicaSet, n
 	err := loop.SlowStart(ctx, n, func(int) error {
 		pod, err := c.Client.CoreV1().Pods(rs.Namespace).Create(ctx, NewPod(rs, owner), metav1.CreateOptions{})
 		if err != nil {
-			if ctx.Err() == nil && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			if ctx.Err() == nil && !loop.NamespaceGone(err) {
 				c.Events.Warning(c.About(rs), failedCreate, "Error creating: %v", err)
 			}
 			return err
@@ -250,7 +175,7 @@ func (c *replicaController) create(ctx context.Context, rs *appsv1.ReplicaSet, n
 		return nil
 	})
 	// A namespace that is going away takes no new pods, and needs none.
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+	if loop.NamespaceGone(err) {
 		return nil
 	}
 	return err
