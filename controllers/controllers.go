@@ -3,6 +3,7 @@ package controllers
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"minik.dev/controllers/deployment"
@@ -24,19 +25,30 @@ import (
 
 // rows are the controllers. To add one is to add a row here and a folder beside this file.
 var rows = []loop.Row{
-	{Name: "deployment-controller", Workers: 8, New: deployment.New},
-	{Name: "replicaset-controller", Workers: 16, New: replicaset.New},
-	{Name: "replication-controller", Workers: 4, New: replication.New},
-	{Name: "endpoint-controller", Workers: 8, New: endpoint.New},
-	{Name: "endpoint-slice-controller", Workers: 8, New: endpointslice.New},
-	{Name: "endpoint-slice-mirroring-controller", Workers: 4, New: endpointslicemirroring.New},
-	{Name: "service-account-controller", Workers: 2, New: serviceaccount.New},
+	{Name: "deployment-controller", Workers: 8, New: deployment.New,
+		About: schema.GroupResource{Group: "apps", Resource: "deployments"}},
+	{Name: "replicaset-controller", Workers: 16, New: replicaset.New,
+		About: schema.GroupResource{Group: "apps", Resource: "replicasets"}},
+	{Name: "replication-controller", Workers: 4, New: replication.New,
+		About: schema.GroupResource{Resource: "replicationcontrollers"}},
+	{Name: "endpoint-controller", Workers: 8, New: endpoint.New,
+		About: schema.GroupResource{Resource: "services"}},
+	{Name: "endpoint-slice-controller", Workers: 8, New: endpointslice.New,
+		About: schema.GroupResource{Resource: "services"}},
+	{Name: "endpoint-slice-mirroring-controller", Workers: 4, New: endpointslicemirroring.New,
+		About: schema.GroupResource{Resource: "endpoints"}},
+	{Name: "service-account-controller", Workers: 2, New: serviceaccount.New,
+		About: schema.GroupResource{Resource: "namespaces"}},
 	{Name: "root-ca-certificate-publisher-controller", Workers: 2, New: rootcacertpublisher.New},
 	{Name: "service-lb-controller", Workers: 1, New: service.New},
-	{Name: "node-lifecycle-controller", Workers: 8, New: nodelifecycle.New},
-	{Name: "pod-garbage-collector-controller", Workers: 1, New: podgc.New},
-	{Name: "disruption-controller", Workers: 4, New: disruption.New},
-	{Name: "namespace-controller", Workers: 4, New: namespace.New},
+	{Name: "node-lifecycle-controller", Workers: 8, New: nodelifecycle.New,
+		About: schema.GroupResource{Resource: "nodes"}, SeenAt: nodelifecycle.LastSign},
+	{Name: "pod-garbage-collector-controller", Workers: 1, New: podgc.New,
+		About: schema.GroupResource{Resource: "nodes"}},
+	{Name: "disruption-controller", Workers: 4, New: disruption.New,
+		About: schema.GroupResource{Group: "policy", Resource: "poddisruptionbudgets"}},
+	{Name: "namespace-controller", Workers: 4, New: namespace.New,
+		About: schema.GroupResource{Resource: "namespaces"}},
 	{Name: "garbage-collector-controller", Workers: 20, New: garbagecollector.New},
 }
 

@@ -23,42 +23,14 @@ type (
 	Intent = loop.Intent
 )
 
-// askedAbout are the controllers that have something to say about a resource. Those that need more than the API to know
-// what they want (the cluster's authority, its pool of addresses) are not asked.
-var askedAbout = map[schema.GroupResource][]string{
-	{Group: "apps", Resource: "deployments"}:            {"deployment-controller"},
-	{Group: "apps", Resource: "replicasets"}:            {"replicaset-controller"},
-	{Resource: "replicationcontrollers"}:                {"replication-controller"},
-	{Resource: "nodes"}:                                 {"node-lifecycle-controller", "pod-garbage-collector-controller"},
-	{Resource: "namespaces"}:                            {"namespace-controller", "service-account-controller"},
-	{Resource: "services"}:                              {"endpoint-controller", "endpoint-slice-controller"},
-	{Resource: "endpoints"}:                             {"endpoint-slice-mirroring-controller"},
-	{Group: "policy", Resource: "poddisruptionbudgets"}: {"disruption-controller"},
-}
-
-// AskedAbout are the resources that Why can answer for, by name.
-func AskedAbout() []string {
-	var names []string
-	for resource := range askedAbout {
-		names = append(names, resource.Resource)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Why asks the controllers of a resource what they would do about one object as things are, or were at an earlier
 // revision. It runs their own reconcile, with all that leads to a plan and follows from it, against the API server's
 // answers of that moment, and keeps what they write from getting there.
 func Why(ctx context.Context, config *rest.Config, resource schema.GroupResource, namespace, name string,
 	at Moment) ([]Opinion, error) {
-	names := askedAbout[resource]
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no controller can be asked about %s; about these they can: %s", resource,
-			strings.Join(AskedAbout(), ", "))
-	}
 	var opinions []Opinion
 	for _, r := range rows {
-		if !slices.Contains(names, r.Name) {
+		if r.About != resource {
 			continue
 		}
 		opinion, err := r.Rehearse(ctx, config, cache.NewObjectName(namespace, name).String(), at)
@@ -67,5 +39,21 @@ func Why(ctx context.Context, config *rest.Config, resource schema.GroupResource
 		}
 		opinions = append(opinions, opinion)
 	}
+	if len(opinions) == 0 {
+		return nil, fmt.Errorf("no controller can be asked about %s; about these they can: %s", resource,
+			strings.Join(askedAbout(), ", "))
+	}
 	return opinions, nil
+}
+
+// askedAbout are the resources that Why can answer for, by name.
+func askedAbout() []string {
+	var names []string
+	for _, r := range rows {
+		if !r.About.Empty() {
+			names = append(names, r.About.Resource)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

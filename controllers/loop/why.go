@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -51,7 +49,8 @@ type Intent struct {
 	Object map[string]any `json:"object,omitempty"`
 }
 
-// Rehearse rehearses one reconcile of one controller.
+// Rehearse runs one reconcile of the controller on what there is, or was at an earlier revision, and says what it would have
+// written. The error is of reading the cluster; one of the reconcile is in the opinion.
 func (r Row) Rehearse(ctx context.Context, config *rest.Config, key string, at Moment) (Opinion, error) {
 	stage := &rehearsal{revision: at.Revision}
 	config = rest.CopyConfig(config)
@@ -65,9 +64,8 @@ func (r Row) Rehearse(ctx context.Context, config *rest.Config, key string, at M
 		return Opinion{}, fmt.Errorf("making a client: %w", err)
 	}
 	hands := &handSet{now: at.Time}
-	if r.Name == "node-lifecycle-controller" {
-		// It counts a node's silence from when it saw the last sign of life: so it sees that at the time it was given.
-		hands.set(lastSign(ctx, watcher, key, at.Time))
+	if r.SeenAt != nil {
+		hands.set(r.SeenAt(ctx, watcher, key, at.Time))
 	}
 	m, err := NewWith(config, watcher, nil, Options{Logger: slog.New(slog.DiscardHandler), Clock: hands}, []Row{r},
 		func(config *rest.Config) (kubernetes.Interface, error) { return kubernetes.NewForConfig(config) })
@@ -101,15 +99,6 @@ func (r Row) Rehearse(ctx context.Context, config *rest.Config, key string, at M
 		opinion.Failure = err.Error()
 	}
 	return opinion, nil
-}
-
-// lastSign is when the node's Lease was renewed last; otherwise is the answer where there is none.
-func lastSign(ctx context.Context, client kubernetes.Interface, node string, otherwise time.Time) time.Time {
-	lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, node, metav1.GetOptions{})
-	if err != nil || lease.Spec.RenewTime == nil || apierrors.IsNotFound(err) {
-		return otherwise
-	}
-	return lease.Spec.RenewTime.Time
 }
 
 // handSet is a clock that shows what it is set to. What waits for it waits in real time, and that is nobody here.

@@ -1,12 +1,14 @@
 package nodelifecycle
 
 import (
+	"context"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"minik.dev/controllers/loop"
 	"minik.dev/controllers/nodestate"
@@ -98,6 +100,16 @@ func (c *nodeLifecycleController) podSeen(pod, _ *corev1.Pod) []string {
 		return nil
 	}
 	return []string{loop.KeyOf(pod)}
+}
+
+// LastSign is when the node's Lease was renewed last; asked where it has none. A rehearsal lets the controller see the sign
+// at that time, for it counts a node's silence from when it saw one.
+func LastSign(ctx context.Context, client kubernetes.Interface, node string, asked time.Time) time.Time {
+	lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, node, metav1.GetOptions{})
+	if err != nil || lease.Spec.RenewTime == nil {
+		return asked
+	}
+	return lease.Spec.RenewTime.Time
 }
 
 func noExecute(node *corev1.Node) []corev1.Taint {
