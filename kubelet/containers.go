@@ -6,6 +6,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -21,14 +24,14 @@ type Observed struct {
 	// on the node.
 	Stale, Files bool
 	// Volumes is how far mounting has come, Sandbox how starting the sandbox failed last.
-	Volumes, Sandbox Try
+	Volumes, Sandbox backoff.Try
 	// Pulls and Starts are the latest tries for each container's image and start.
-	Pulls  map[string]Pull
-	Starts map[string]Try
+	Pulls  map[string]images.Pull
+	Starts map[string]backoff.Try
 	// BackOffs are each container's restart back-off.
-	BackOffs map[string]BackOff
+	BackOffs map[string]backoff.BackOff
 	// Probes are each running container's results.
-	Probes map[string]ProbeResults
+	Probes map[string]probes.Results
 	// Hooks are the postStart hooks of containers, by ID.
 	Hooks map[string]Hook
 	// Resize is what is known of the pod's resources while they change; nil where the runtime cannot resize containers.
@@ -37,33 +40,12 @@ type Observed struct {
 	Stopping map[string]time.Time
 }
 
-// Try is one step that can fail and be tried again.
-type Try struct {
-	Done bool
-	// Reason and Message say how the last try failed; both are empty where none has.
-	Reason, Message string
-	// RetryAt is when to try again after a failure, Delay what was waited for it.
-	RetryAt time.Time
-	Delay   time.Duration
-}
-
-// Pull is a Try for an image.
-type Pull struct {
-	Try
-	// Image is what was asked for: where the spec asks for another one since, this pull is none of its own.
-	Image string
-	// Active says that the pull is under way.
-	Active   bool
-	ImageID  string
-	FailedAt time.Time
-}
-
 // pull is the latest try for the image that the container's spec asks for.
-func (o Observed) pull(c *corev1.Container) Pull {
+func (o Observed) pull(c *corev1.Container) images.Pull {
 	if p := o.Pulls[c.Name]; p.Image == c.Image {
 		return p
 	}
-	return Pull{}
+	return images.Pull{}
 }
 
 // view is one container of the spec with all that is known about it.
@@ -217,4 +199,12 @@ func initialized(mains []view) bool {
 		}
 	}
 	return false
+}
+
+// probes are the results about the container's current attempt.
+func (o Observed) probes(v view) probes.Results {
+	if results := o.Probes[v.spec.Name]; v.current != nil && results.ID == v.current.ID {
+		return results
+	}
+	return probes.Results{}
 }

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/env"
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -51,6 +52,7 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 	case Forget:
 		e.endPulls()
 		s.mu.Lock()
+		s.probes.Forget(pod.UID)
 		delete(s.entries, pod.UID)
 		delete(s.deferred, pod.UID)
 		s.mu.Unlock()
@@ -59,6 +61,12 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 	}
 	return fmt.Errorf("pod %s/%s: no way to do %q is known", pod.Namespace, pod.Name, a.Kind)
 }
+
+// Upstream's back-off of mounts.
+const (
+	initialMountBackOff = 500 * time.Millisecond
+	maxMountBackOff     = 2*time.Minute + 2*time.Second
+)
 
 // mount makes sure that what the pod's volumes name is there.
 func (s *session) mount(ctx context.Context, e *entry, pod *corev1.Pod) error {
@@ -72,13 +80,13 @@ func (s *session) mount(ctx context.Context, e *entry, pod *corev1.Pod) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err == nil {
-		e.volumes = Try{Done: true}
+		e.volumes = backoff.Try{Done: true}
 		return nil
 	}
 	s.event(pod, nil, corev1.EventTypeWarning, "FailedMount", err.Error())
-	delay := doubled(e.volumes.Delay, initialMountBackOff, maxMountBackOff)
+	delay := backoff.Doubled(e.volumes.Delay, initialMountBackOff, maxMountBackOff)
 	e.stale = e.files
-	e.volumes = Try{Reason: "FailedMount", Message: err.Error(), Delay: delay, RetryAt: s.clock.Now().Add(delay)}
+	e.volumes = backoff.Try{Reason: "FailedMount", Message: err.Error(), Delay: delay, RetryAt: s.clock.Now().Add(delay)}
 	return nil
 }
 
@@ -93,10 +101,10 @@ func (s *session) startSandbox(ctx context.Context, e *entry, pod *corev1.Pod) e
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.sandbox = Try{}
+	e.sandbox = backoff.Try{}
 	if err != nil {
 		s.event(pod, nil, corev1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: "+err.Error())
-		e.sandbox = Try{Reason: "FailedCreatePodSandBox", Message: err.Error(), RetryAt: s.clock.Now().Add(retryStart)}
+		e.sandbox = backoff.Try{Reason: "FailedCreatePodSandBox", Message: err.Error(), RetryAt: s.clock.Now().Add(backoff.Retry)}
 	}
 	return nil
 }
@@ -107,13 +115,12 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 	e.mu.Lock()
 	before := e.pulls[c.Name]
 	if before.Image != c.Image {
-		before = Pull{} // the spec has changed: what was tried for another image says nothing of this one
+		before = images.Pull{} // the spec has changed: what was tried for another image says nothing of this one
 		if give := e.cancel[c.Name]; give != nil {
 			give()
 		}
 	}
-	e.pulls[c.Name] = Pull{Active: true, Image: c.Image,
-		Try: Try{Reason: before.Reason, Message: before.Message, Delay: before.Delay}, FailedAt: before.FailedAt}
+	e.pulls[c.Name] = images.Begin(c.Image, before)
 	e.cancel[c.Name] = cancel
 	e.mu.Unlock()
 	s.work.Go(func() {
@@ -128,9 +135,13 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 			return
 		}
 		now := s.clock.Now()
-		result := Pull{ImageID: id, Try: Try{Done: err == nil}}
+		result := images.Pull{ImageID: id, Try: backoff.Try{Done: err == nil}}
 		if err != nil {
-			result = s.pullFailed(pod, c, before, err, now)
+			before.Image = c.Image
+			result = before.Failed(err, now)
+			for _, told := range result.FailureEvents() {
+				s.event(pod, c, told.Type, told.Reason, told.Message)
+			}
 		} else if asked {
 			took := now.Sub(begin).Round(time.Millisecond)
 			s.event(pod, c, corev1.EventTypeNormal, "Pulled",
@@ -151,36 +162,11 @@ func (s *session) pull(ctx context.Context, e *entry, pod *corev1.Pod, c *corev1
 
 // pullNow asks the runtime for an image whose name is one.
 func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Container, pulling func()) (string, error) {
-	if err := CheckImageName(c.Image); err != nil {
+	if _, err := images.FullName(c.Image); err != nil {
 		return "", err
 	}
-	return s.options.Runtime.PullImage(ctx, runtime.PullRequest{Pod: pod, Container: c, Policy: pullPolicy(c),
+	return s.options.Runtime.PullImage(ctx, runtime.PullRequest{Pod: pod, Container: c, Policy: images.Policy(c),
 		Secrets: s.pullSecrets(ctx, pod)}, pulling)
-}
-
-// pullFailed tells of a failed pull and says when it is tried again.
-func (s *session) pullFailed(pod *corev1.Pod, c *corev1.Container, before Pull, err error, now time.Time) Pull {
-	out := before.Failed(err, now)
-	if out.Reason != "ErrImagePull" {
-		s.event(pod, c, corev1.EventTypeWarning, out.Reason, err.Error())
-	} else {
-		s.event(pod, c, corev1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %v", c.Image, err))
-	}
-	s.event(pod, c, corev1.EventTypeWarning, "Failed", "Error: "+out.Reason)
-	return out
-}
-
-// pullPolicy is the container's imagePullPolicy, or upstream's default: Always for the tag latest, else IfNotPresent.
-func pullPolicy(c *corev1.Container) corev1.PullPolicy {
-	if c.ImagePullPolicy != "" {
-		return c.ImagePullPolicy
-	}
-	name, digest, _ := strings.Cut(c.Image, "@")
-	last := name[strings.LastIndexByte(name, '/')+1:]
-	if _, tag, tagged := strings.Cut(last, ":"); digest == "" && (!tagged || tag == "latest") {
-		return corev1.PullAlways
-	}
-	return corev1.PullIfNotPresent
 }
 
 // endPulls gives up every pull of a pod that needs no images any more.
@@ -207,7 +193,7 @@ func (s *session) startContainer(ctx context.Context, e *entry, pod *corev1.Pod,
 	now := s.clock.Now()
 	if err != nil {
 		s.event(pod, c, corev1.EventTypeWarning, "Failed", "Error: "+err.Error())
-		e.starts[c.Name] = Try{Reason: reason, Message: err.Error(), RetryAt: now.Add(retryStart)}
+		e.starts[c.Name] = backoff.Try{Reason: reason, Message: err.Error(), RetryAt: now.Add(backoff.Retry)}
 		return nil
 	}
 	delete(e.starts, c.Name)
@@ -264,7 +250,7 @@ func (s *session) remove(ctx context.Context, e *entry, a Action) error {
 	e.endPulls()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.volumes, e.sandbox = Try{}, Try{}
+	e.volumes, e.sandbox = backoff.Try{}, backoff.Try{}
 	clear(e.pulls)
 	clear(e.starts)
 	clear(e.backOffs)
@@ -288,24 +274,26 @@ func (s *session) deletePod(ctx context.Context, e *entry, pod *corev1.Pod) erro
 func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Observed, a Action) (string, error) {
 	c := a.Container
 	pod, _ = o.grantedPod(pod)
-	refs := s.references(ctx, pod.Namespace)
+	refs := env.NewReferences(ctx, s.client, pod.Namespace)
 	var err error
-	if refs.services, err = s.services(ctx, pod); err != nil {
-		return "", err
+	if s.options.Dir != "" {
+		if refs.Services, err = env.Services(ctx, s.client, pod); err != nil {
+			return "", err
+		}
 	}
-	env, err := resolveEnv(pod, c, refs, o.Runtime.Sandbox.IPs, s.hostIPs, withDefaults(s.options.Capacity))
+	vars, err := env.Resolve(pod, c, refs, o.Runtime.Sandbox.IPs, s.hostIPs, withDefaults(s.options.Capacity))
 	if err != nil {
 		return "", err
 	}
-	config := runtime.ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: env,
-		Command: expandAll(c.Command, env), Args: expandAll(c.Args, env)}
+	config := runtime.ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: vars,
+		Command: env.ExpandAll(c.Command, vars), Args: env.ExpandAll(c.Args, vars)}
 	if config.Target, err = sharesWith(pod, c.Name, o.Runtime); err != nil {
 		return "", err
 	}
 	if config.Seccomp, err = localSeccomp(s.options.Dir, pod, c); err != nil {
 		return "", err
 	}
-	if config.Mounts, err = s.prepareMounts(pod, c, a.Attempt, env, o.Runtime.Sandbox.IPs); err != nil {
+	if config.Mounts, err = s.prepareMounts(pod, c, a.Attempt, vars, o.Runtime.Sandbox.IPs); err != nil {
 		return "", err
 	}
 	return s.options.Runtime.StartContainer(ctx, config)
@@ -319,27 +307,4 @@ func startReason(err error) string {
 		return "CreateContainerConfigError"
 	}
 	return "CreateContainerError"
-}
-
-// references finds what pods of the namespace name, with a plain get each time: so a change is seen at the next start.
-func (s *session) references(ctx context.Context, namespace string) references {
-	core := s.client.CoreV1()
-	return references{
-		configMap: func(name string) (*corev1.ConfigMap, error) {
-			m, err := core.ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
-			return m, notFound(err, "configmap", name)
-		},
-		secret: func(name string) (*corev1.Secret, error) {
-			m, err := core.Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-			return m, notFound(err, "secret", name)
-		},
-	}
-}
-
-// notFound words a missing object as upstream's kubelet does: in the singular.
-func notFound(err error, kind, name string) error {
-	if !apierrors.IsNotFound(err) {
-		return err
-	}
-	return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, name)
 }

@@ -12,16 +12,11 @@ import (
 // Ephemeral containers are added to a pod that runs, by `kubectl debug` above all. Each is started once, as soon as there is
 // a sandbox, and has no part in what becomes of the pod.
 
-// ephemeral is an ephemeral container as any other: what it does not have is nil.
-func ephemeral(c *corev1.EphemeralContainer) *corev1.Container {
-	return (*corev1.Container)(&c.EphemeralContainerCommon)
-}
-
 // ephemerals are the pod's ephemeral containers in the order of the spec.
 func ephemerals(pod *corev1.Pod, o Observed) []view {
 	var out []view
 	for i := range pod.Spec.EphemeralContainers {
-		v := newView(ephemeral(&pod.Spec.EphemeralContainers[i]), o, o.Last.EphemeralContainerStatuses)
+		v := newView(runtime.EphemeralContainer(&pod.Spec.EphemeralContainers[i]), o, o.Last.EphemeralContainerStatuses)
 		v.ephemeral = true
 		out = append(out, v)
 	}
@@ -72,27 +67,4 @@ func sharesWith(pod *corev1.Pod, name string, running runtime.Pod) (string, erro
 		return newest.ID, nil
 	}
 	return "", nil
-}
-
-// FieldPath names one of the pod's containers in an Event.
-func FieldPath(pod *corev1.Pod, name string) string {
-	for _, c := range pod.Spec.InitContainers {
-		if c.Name == name {
-			return fmt.Sprintf("spec.initContainers{%s}", name)
-		}
-	}
-	for _, c := range pod.Spec.EphemeralContainers {
-		if c.Name == name {
-			return fmt.Sprintf("spec.ephemeralContainers{%s}", name)
-		}
-	}
-	return fmt.Sprintf("spec.containers{%s}", name)
-}
-
-// allStatuses are those of all the pod's containers.
-func allStatuses(s corev1.PodStatus) []corev1.ContainerStatus {
-	out := make([]corev1.ContainerStatus, 0,
-		len(s.InitContainerStatuses)+len(s.ContainerStatuses)+len(s.EphemeralContainerStatuses))
-	out = append(append(out, s.InitContainerStatuses...), s.ContainerStatuses...)
-	return append(out, s.EphemeralContainerStatuses...)
 }

@@ -41,6 +41,6 @@ func TestATargetIsTheNewestAttempt(t *testing.T) {
 func TestEventsNameTheListOfTheContainer(t *testing.T) {
 	for name, path := range map[string]string{"init": "spec.initContainers{init}", "web": "spec.containers{web}",
 		"debugger": "spec.ephemeralContainers{debugger}"} {
-		require.Equal(t, path, FieldPath(debugged(), name))
+		require.Equal(t, path, runtime.FieldPath(debugged(), name))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/reference"
 
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -14,7 +15,7 @@ import (
 func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, message string) {
 	path := ""
 	if c != nil {
-		path = FieldPath(pod, c.Name)
+		path = runtime.FieldPath(pod, c.Name)
 	}
 	ref, err := reference.GetPartialReference(scheme.Scheme, pod, path)
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *session) announce(e *entry, pod *corev1.Pod, running runtime.Pod) {
 
 // memoryLimit is the container's, as its spec writes it.
 func memoryLimit(pod *corev1.Pod, name string) string {
-	if c := containerOf(pod, name); c != nil {
+	if c := runtime.ContainerOf(pod, name); c != nil {
 		if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
 			return limit.String()
 		}
@@ -70,19 +71,18 @@ func memoryLimit(pod *corev1.Pod, name string) string {
 
 // tellWaiting tells of containers that have begun to wait for a back-off.
 func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
-	before := allStatuses(last)
-	for _, c := range allStatuses(now) {
+	before := runtime.StatusesOf(last)
+	for _, c := range runtime.StatusesOf(now) {
 		if c.State.Waiting == nil || stateOf(before, c.Name) == stateOf([]corev1.ContainerStatus{c}, c.Name) {
 			continue
 		}
 		spec := &corev1.Container{Name: c.Name}
-		switch c.State.Waiting.Reason {
-		case "CrashLoopBackOff":
+		if c.State.Waiting.Reason == "CrashLoopBackOff" {
 			s.event(pod, spec, corev1.EventTypeWarning, "BackOff",
 				fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, podRef(pod)))
-		case "ImagePullBackOff":
-			s.event(pod, spec, corev1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.Image))
-			s.event(pod, spec, corev1.EventTypeWarning, "Failed", "Error: ImagePullBackOff")
+		}
+		for _, told := range images.WaitingEvents(c.State.Waiting.Reason, c.Image) {
+			s.event(pod, spec, told.Type, told.Reason, told.Message)
 		}
 	}
 }

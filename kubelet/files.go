@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/kubelet/env"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -22,7 +23,7 @@ import (
 
 // writeVolumes makes sure that the pod's volumes are there, with what they are made of now.
 func (s *session) writeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
-	refs := s.references(ctx, pod.Namespace)
+	refs := env.NewReferences(ctx, s.client, pod.Namespace)
 	if s.options.Dir == "" {
 		return checkVolumes(pod, refs)
 	}
@@ -88,7 +89,7 @@ func (in contents) write(v corev1.Volume, home *os.Root) error {
 }
 
 // prepareMounts writes the files that every container has, and says what the container mounts.
-func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt int32, env []runtime.EnvVar, ips []string) (
+func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt int32, vars []runtime.EnvVar, ips []string) (
 	[]runtime.Mount, error) {
 	dir := s.podDir(pod.UID)
 	if dir == "" {
@@ -120,7 +121,7 @@ func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt in
 	if err := home.RemoveAll(terminationFile("", c.Name, attempt-2)); err != nil {
 		return nil, fmt.Errorf("removing an old termination log: %w", err)
 	}
-	return mountsOf(pod, c, dir, attempt, env)
+	return mountsOf(pod, c, dir, attempt, vars)
 }
 
 // writeInPlace keeps the file that running containers have mounted. What is no file is replaced by one.
@@ -219,30 +220,6 @@ func (s *session) findFiles() error {
 		e.mu.Unlock()
 	}
 	return nil
-}
-
-// services are those that the pod's containers are told of, asked for at each start: so one that was made before the pod
-// is never missed, as it is where a cache is behind, and a kubelet at rest watches none.
-func (s *session) services(ctx context.Context, pod *corev1.Pod) ([]corev1.Service, error) {
-	if s.options.Dir == "" {
-		return nil, nil
-	}
-	var out []corev1.Service
-	api, err := s.client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, apiService, metav1.GetOptions{})
-	switch {
-	case err == nil:
-		out = append(out, *api)
-	case !apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("reading the service kubernetes for the container's environment: %w", err)
-	}
-	if !links(pod) {
-		return out, nil
-	}
-	list, err := s.client.CoreV1().Services(pod.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("listing services for the container's environment: %w", err)
-	}
-	return append(out, list.Items...), nil
 }
 
 // pullSecrets are those of the pod's imagePullSecrets that exist; of the others an Event tells, as upstream's does.

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -119,7 +120,7 @@ func (s *session) runHook(ctx context.Context, ip string, c *corev1.Container, i
 		if !ok {
 			return nil // a simulated container has simulated its hook
 		}
-		output, code, err := runCommand(ctx, executor, id, h.Exec.Command)
+		output, code, err := probes.RunCommand(ctx, executor, id, h.Exec.Command)
 		switch {
 		case err != nil:
 			return fmt.Errorf("command %q: %w", strings.Join(h.Exec.Command, " "), err)
@@ -128,8 +129,8 @@ func (s *session) runHook(ctx context.Context, ip string, c *corev1.Container, i
 		}
 		return nil
 	case h.HTTPGet != nil:
-		err := dialer{address: s.options.Address}.http(ctx, ip, c, h.HTTPGet)
-		var status httpStatusError
+		err := probes.Dialer{Address: s.options.Address}.HTTP(ctx, ip, c, h.HTTPGet)
+		var status probes.StatusError
 		if errors.As(err, &status) {
 			return nil // as upstream: that it answered is enough
 		}

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/kubelet/env"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -36,10 +37,10 @@ func (k *Kubelet) podDir(uid types.UID) string {
 }
 
 // mountsOf are what the container sees of the node: its volumeMounts, and what every container has. dir is the pod's.
-func mountsOf(pod *corev1.Pod, c *corev1.Container, dir string, attempt int32, env []runtime.EnvVar) ([]runtime.Mount, error) {
+func mountsOf(pod *corev1.Pod, c *corev1.Container, dir string, attempt int32, vars []runtime.EnvVar) ([]runtime.Mount, error) {
 	var out []runtime.Mount
 	for _, m := range c.VolumeMounts {
-		mount, err := volumeMount(pod, c, m, dir, env)
+		mount, err := volumeMount(pod, c, m, dir, vars)
 		if err != nil {
 			return nil, err
 		}
@@ -69,13 +70,13 @@ func terminationFile(dir, container string, attempt int32) string {
 }
 
 // volumeMount is one of the container's volumeMounts.
-func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, env []runtime.EnvVar) (runtime.Mount, error) {
+func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, vars []runtime.EnvVar) (runtime.Mount, error) {
 	at := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
 	if at < 0 {
 		return runtime.Mount{}, &runtime.ConfigError{Err: fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)}
 	}
 	volume := pod.Spec.Volumes[at]
-	part, err := subPathOf(m, env)
+	part, err := subPathOf(m, vars)
 	if err != nil {
 		return runtime.Mount{}, &runtime.ConfigError{Err: err}
 	}
@@ -106,17 +107,17 @@ func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir
 }
 
 // subPathOf is the part of the volume to mount, with variables expanded; "" is all of it.
-func subPathOf(m corev1.VolumeMount, env []runtime.EnvVar) (string, error) {
+func subPathOf(m corev1.VolumeMount, vars []runtime.EnvVar) (string, error) {
 	part := m.SubPath
 	if m.SubPathExpr != "" {
 		missing := ""
-		part = expandBy(m.SubPathExpr, func(name string) (string, bool) {
-			at := slices.IndexFunc(env, func(v runtime.EnvVar) bool { return v.Name == name })
+		part = env.ExpandBy(m.SubPathExpr, func(name string) (string, bool) {
+			at := slices.IndexFunc(vars, func(v runtime.EnvVar) bool { return v.Name == name })
 			if at < 0 {
 				missing = name
 				return "", false
 			}
-			return env[at].Value, true
+			return vars[at].Value, true
 		})
 		if missing != "" {
 			return "", fmt.Errorf("missing value for %q", missing)

@@ -3,10 +3,12 @@ package kubelet
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -91,16 +93,16 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 		return Action{Kind: Remove, ID: box.ID,
 			Reason: fmt.Sprintf("sandbox %s is dead, so the whole pod is made anew", box.ID)}
 	case box.ID == "" && !o.Volumes.Done:
-		if waits := o.Volumes.waits(now, "mounting the volumes"); waits != nil {
-			return *waits
+		if wait := waits(o.Volumes, now, "mounting the volumes"); wait != nil {
+			return *wait
 		}
 		return Action{Kind: MountVolumes, Reason: fmt.Sprintf("pod has %d volumes to mount", len(pod.Spec.Volumes))}
 	case box.ID == "":
-		if waits := o.Sandbox.waits(now, "starting the sandbox"); waits != nil {
-			return *waits
+		if wait := waits(o.Sandbox, now, "starting the sandbox"); wait != nil {
+			return *wait
 		}
 		return Action{Kind: StartSandbox, Reason: "pod has no sandbox"}
-	case o.Stale && o.Volumes.waits(now, "mounting the volumes") == nil:
+	case o.Stale && waits(o.Volumes, now, "mounting the volumes") == nil:
 		return Action{Kind: MountVolumes, Reason: "what the pod's volumes are made of may have changed"}
 	}
 	if granting := o.grant(pod); granting != nil {
@@ -126,7 +128,7 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 		if end := v.end(); !v.sidecar && v.current != nil && end != nil && end.code == 0 {
 			continue
 		}
-		if v.sidecar && v.running() && o.probes(v).started(v.spec) && a.Kind == Wait {
+		if v.sidecar && v.running() && o.probes(v).Started(v.spec) && a.Kind == Wait {
 			wait.Until = earlier(wait.Until, a.Until)
 			continue
 		}
@@ -179,7 +181,7 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 			return Action{Kind: Wait, Reason: fmt.Sprintf("container %s exited with code %d and restartPolicy is %s",
 				name, end.code, pod.Spec.RestartPolicy)}
 		}
-		if at := o.BackOffs[name].until(end.at); at.After(now) && v.current != nil {
+		if at := o.BackOffs[name].Until(end.at); at.After(now) && v.current != nil {
 			return Action{Kind: Wait, Until: at, Reason: fmt.Sprintf("container %s: back-off %s restarting, %s left",
 				name, o.BackOffs[name].Delay, at.Sub(now).Round(time.Second))}
 		}
@@ -196,19 +198,19 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 		return Action{Kind: Remove, ID: oldest.ID, Container: v.spec,
 			Reason: fmt.Sprintf("container %s keeps one earlier attempt, %d is older", name, oldest.Attempt)}
 	}
-	if waits := o.Starts[name].waits(now, "starting container "+name); waits != nil {
-		return *waits
+	if wait := waits(o.Starts[name], now, "starting container "+name); wait != nil {
+		return *wait
 	}
 	pull := o.pull(v.spec)
 	switch {
 	case pull.Active:
 		return Action{Kind: Wait, Reason: fmt.Sprintf("image %q is being pulled", v.spec.Image)}
 	case !pull.Done:
-		if waits := pull.waits(now, fmt.Sprintf("pulling image %q", v.spec.Image)); waits != nil {
-			if shown := pull.FailedAt.Add(errImagePullShown); shown.After(now) {
-				waits.Until = earlier(waits.Until, shown)
+		if wait := waits(pull.Try, now, fmt.Sprintf("pulling image %q", v.spec.Image)); wait != nil {
+			if shown := pull.BacksOffAt(); shown.After(now) {
+				wait.Until = earlier(wait.Until, shown)
 			}
-			return *waits
+			return *wait
 		}
 		return Action{Kind: PullImage, Container: v.spec,
 			Reason: fmt.Sprintf("%s, which needs image %q", reason, v.spec.Image)}
@@ -224,7 +226,7 @@ func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	if hook := o.postStart(pod, v); hook != nil {
 		return *hook
 	}
-	kind, failure := o.probes(v).fatal()
+	kind, failure := o.probes(v).Fatal()
 	if !v.running() || failure == "" && !v.outdated(pod) {
 		if resize := o.resizeContainer(pod, v, now); v.running() && resize != nil {
 			return *resize
@@ -238,7 +240,7 @@ func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	}
 	return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: probeGrace(pod, v.spec, kind),
 		Reason: fmt.Sprintf("container %s: %s", v.spec.Name, failure),
-		Event:  fmt.Sprintf("Container %s failed %s probe, will be restarted", v.spec.Name, kind.lower())}
+		Event:  fmt.Sprintf("Container %s failed %s probe, will be restarted", v.spec.Name, strings.ToLower(string(kind)))}
 }
 
 // stopping is a Wait for a container that was asked to end; nil where it was not.
@@ -255,7 +257,7 @@ func (o Observed) stopping(v view, now time.Time) *Action {
 }
 
 // waits is a Wait for the next try, or nil where it is time to try.
-func (t Try) waits(now time.Time, what string) *Action {
+func waits(t backoff.Try, now time.Time, what string) *Action {
 	if t.Reason == "" || !t.RetryAt.After(now) {
 		return nil
 	}

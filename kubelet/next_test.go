@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -31,8 +33,8 @@ func TestAWaitEndsWithTheFirstBackOff(t *testing.T) {
 	}
 	o := Observed{
 		Runtime: runtime.Pod{Sandbox: runtime.Sandbox{ID: "s", Ready: true}, Containers: []runtime.Container{failed("proxy"), failed("migrate")}},
-		Volumes: Try{Done: true},
-		BackOffs: map[string]BackOff{
+		Volumes: backoff.Try{Done: true},
+		BackOffs: map[string]backoff.BackOff{
 			"proxy": {Delay: 20 * time.Second, Updated: now}, "migrate": {Delay: 10 * time.Second, Updated: now}},
 	}
 	a := Next(pod, o, now.Add(time.Second))
@@ -55,13 +57,13 @@ func TestAWaitForASidecarEndsWithWhatAContainerShows(t *testing.T) {
 			Containers: []corev1.Container{{Name: "web", Image: "nobody-has-it"}},
 		},
 	}
-	failed := Pull{Image: "nobody-has-it"}.Failed(errors.New("not found"), now)
+	failed := images.Pull{Image: "nobody-has-it"}.Failed(errors.New("not found"), now)
 	o := Observed{
 		Runtime: runtime.Pod{Sandbox: runtime.Sandbox{ID: "s", Ready: true}, Containers: []runtime.Container{
 			{ID: "p", Name: "proxy", Image: "i", State: runtime.Exited, ExitCode: 1, StartedAt: now, FinishedAt: now.Add(time.Second)}}},
-		Volumes:  Try{Done: true},
-		Pulls:    map[string]Pull{"web": failed},
-		BackOffs: map[string]BackOff{"proxy": {Delay: 20 * time.Second, Updated: now}},
+		Volumes:  backoff.Try{Done: true},
+		Pulls:    map[string]images.Pull{"web": failed},
+		BackOffs: map[string]backoff.BackOff{"proxy": {Delay: 20 * time.Second, Updated: now}},
 	}
 	shows := func(at time.Time) string {
 		return podStatus(pod, o, nil, at).ContainerStatuses[0].State.Waiting.Reason
@@ -71,6 +73,6 @@ func TestAWaitForASidecarEndsWithWhatAContainerShows(t *testing.T) {
 	a := Next(pod, o, seen)
 	require.Equal(t, Wait, a.Kind, a.Reason)
 	require.Contains(t, a.Reason, "container proxy: back-off 20s restarting")
-	require.Equal(t, now.Add(errImagePullShown), a.Until)
+	require.Equal(t, failed.BacksOffAt(), a.Until)
 	require.Equal(t, "ImagePullBackOff", shows(a.Until))
 }

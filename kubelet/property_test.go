@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -67,8 +68,8 @@ func (m *model) disturb(t *rapid.T) {
 	case "exits":
 		m.exit(c, rapid.SampledFrom([]int32{0, 1}).Draw(t, "code"))
 	case "unhealthy":
-		if c != nil && c.State == runtime.Running && containerOf(m.pod, name).LivenessProbe != nil {
-			m.o.Probes[name] = ProbeResults{ID: c.ID, Liveness: ProbeResult{Failure: true, Failures: 1, Message: "refused"}}
+		if c != nil && c.State == runtime.Running && runtime.ContainerOf(m.pod, name).LivenessProbe != nil {
+			m.o.Probes[name] = probes.Results{ID: c.ID, Liveness: probes.Result{Failure: true, Failures: 1, Message: "refused"}}
 		}
 	case "hook":
 		if c != nil && m.o.Hooks[c.ID].Active {
@@ -90,7 +91,7 @@ func (m *model) disturb(t *rapid.T) {
 		m.forget()
 	case "resize":
 		m.pod.Generation++
-		containerOf(m.pod, name).Resources.Requests = corev1.ResourceList{
+		runtime.ContainerOf(m.pod, name).Resources.Requests = corev1.ResourceList{
 			corev1.ResourceCPU:    *resource.NewMilliQuantity(rapid.Int64Range(0, 5000).Draw(t, "cpu"), resource.DecimalSI),
 			corev1.ResourceMemory: *resource.NewQuantity(rapid.Int64Range(0, 3).Draw(t, "memory"), resource.BinarySI),
 		}
@@ -159,7 +160,7 @@ func TestPodsConverge(t *testing.T) {
 				require.False(t, (m.o.Gone || m.pod.DeletionTimestamp != nil) && a.Kind == StartContainer, "%v", a)
 				require.NotEmpty(t, a.Reason)
 			}
-			for _, c := range allStatuses(m.o.Last) {
+			for _, c := range runtime.StatusesOf(m.o.Last) {
 				require.GreaterOrEqual(t, c.RestartCount, restarts[c.Name], "the restarts of %s", c.Name)
 				restarts[c.Name] = c.RestartCount
 			}
@@ -188,7 +189,7 @@ func (m *model) rest(t *rapid.T) {
 			}
 			if c.State == runtime.Starting {
 				c.State, c.StartedAt = runtime.Running, m.now
-			} else if spec := containerOf(m.pod, c.Name); c.State == runtime.Running && spec.RestartPolicy == nil && m.isInit(c.Name) {
+			} else if spec := runtime.ContainerOf(m.pod, c.Name); c.State == runtime.Running && spec.RestartPolicy == nil && m.isInit(c.Name) {
 				m.exit(c, 0)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	resourcehelpers "k8s.io/component-helpers/resource"
 
+	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -26,7 +27,7 @@ type Resizing struct {
 	// InForce is what containers were started or resized with by this kubelet, by their IDs.
 	InForce map[string]corev1.ResourceRequirements
 	// Tries are the resizes that failed last, by the containers' IDs.
-	Tries map[string]Try
+	Tries map[string]backoff.Try
 	// Allocatable is what the node has for pods, Used what its other pods were granted. Both are only known while the pod
 	// asks for something that it was not granted.
 	Allocatable, Used corev1.ResourceList
@@ -185,8 +186,8 @@ func (o Observed) grant(pod *corev1.Pod) *Action {
 		return nil
 	}
 	var changes []string
-	for i, c := range containersOf(pod) {
-		if was := containersOf(granted)[i]; len(differing(c.Resources, was.Resources)) > 0 {
+	for i, c := range runtime.ContainersOf(pod) {
+		if was := runtime.ContainersOf(granted)[i]; len(differing(c.Resources, was.Resources)) > 0 {
 			changes = append(changes, fmt.Sprintf("container %s %s, had %s", c.Name, shown(c.Resources), shown(was.Resources)))
 		}
 	}
@@ -221,8 +222,8 @@ func (o Observed) resizeContainer(pod *corev1.Pod, v view, now time.Time) *Actio
 			Reason: fmt.Sprintf("%s; its resizePolicy for %s is %s", reason, name, corev1.RestartContainer),
 			Event:  fmt.Sprintf("Container %s resize requires restart", v.spec.Name)}
 	}
-	if waits := o.Resize.Tries[v.current.ID].waits(now, "resizing container "+v.spec.Name); waits != nil {
-		return waits
+	if wait := waits(o.Resize.Tries[v.current.ID], now, "resizing container "+v.spec.Name); wait != nil {
+		return wait
 	}
 	return &Action{Kind: ResizeContainer, Container: v.spec, ID: v.current.ID, Reason: reason}
 }

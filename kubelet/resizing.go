@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	resourcehelpers "k8s.io/component-helpers/resource"
 
+	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -104,7 +105,7 @@ func (s *session) grantResources(e *entry, pod *corev1.Pod, o Observed) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, c := range containersOf(pod) {
+	for _, c := range runtime.ContainersOf(pod) {
 		e.granted[c.Name] = *c.Resources.DeepCopy()
 	}
 	clear(e.resizes)
@@ -123,7 +124,7 @@ func (s *session) resizeContainer(ctx context.Context, e *entry, pod *corev1.Pod
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
-		e.resizes[a.ID] = Try{Reason: corev1.PodReasonError, Message: err.Error(), RetryAt: s.clock.Now().Add(retryResize)}
+		e.resizes[a.ID] = backoff.Try{Reason: corev1.PodReasonError, Message: err.Error(), RetryAt: s.clock.Now().Add(retryResize)}
 		return nil
 	}
 	delete(e.resizes, a.ID)

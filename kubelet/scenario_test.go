@@ -15,8 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -113,10 +117,10 @@ func newModel(pod *corev1.Pod) *model {
 // forget is what a kubelet that starts again knows: nothing.
 func (m *model) forget() {
 	m.o = Observed{Runtime: m.o.Runtime, Last: m.o.Last, Gone: m.o.Gone, Files: m.o.Files, Stale: m.o.Files,
-		Pulls: map[string]Pull{}, Starts: map[string]Try{},
-		BackOffs: map[string]BackOff{}, Probes: map[string]ProbeResults{}, Stopping: map[string]time.Time{},
+		Pulls: map[string]images.Pull{}, Starts: map[string]backoff.Try{},
+		BackOffs: map[string]backoff.BackOff{}, Probes: map[string]probes.Results{}, Stopping: map[string]time.Time{},
 		Hooks: map[string]Hook{}}
-	m.o.Resize = &Resizing{Granted: map[string]corev1.ResourceRequirements{}, Tries: map[string]Try{},
+	m.o.Resize = &Resizing{Granted: map[string]corev1.ResourceRequirements{}, Tries: map[string]backoff.Try{},
 		InForce: map[string]corev1.ResourceRequirements{}, Allocatable: withDefaults(nil)}
 }
 
@@ -154,12 +158,12 @@ func (m *model) carryOut(a Action) {
 	case PullImage:
 		pull := m.o.pull(a.Container)
 		if m.missing == "" {
-			m.o.Pulls[a.Container.Name] = Pull{Try: Try{Done: true}, Image: a.Container.Image, ImageID: "sim://image"}
+			m.o.Pulls[a.Container.Name] = images.Pull{Try: backoff.Try{Done: true}, Image: a.Container.Image, ImageID: "sim://image"}
 			return
 		}
-		delay := doubled(pull.Delay, initialBackOff, maxBackOff)
-		m.o.Pulls[a.Container.Name] = Pull{FailedAt: m.now, Image: a.Container.Image,
-			Try: Try{Reason: "ErrImagePull", Message: m.missing, Delay: delay, RetryAt: m.now.Add(delay)}}
+		delay := backoff.Doubled(pull.Delay, backoff.Initial, backoff.Max)
+		m.o.Pulls[a.Container.Name] = images.Pull{FailedAt: m.now, Image: a.Container.Image,
+			Try: backoff.Try{Reason: "ErrImagePull", Message: m.missing, Delay: delay, RetryAt: m.now.Add(delay)}}
 	case StartContainer:
 		m.start(a)
 	case GrantResources, ResizeContainer:
@@ -176,8 +180,8 @@ func (m *model) carryOut(a Action) {
 	case Remove:
 		if a.Container == nil {
 			m.o.Runtime = runtime.Pod{Volumes: m.o.Runtime.Volumes}
-			m.o.Volumes = Try{}
-			m.o.Pulls, m.o.Starts, m.o.BackOffs = map[string]Pull{}, map[string]Try{}, map[string]BackOff{}
+			m.o.Volumes = backoff.Try{}
+			m.o.Pulls, m.o.Starts, m.o.BackOffs = map[string]images.Pull{}, map[string]backoff.Try{}, map[string]backoff.BackOff{}
 			return
 		}
 		m.o.Runtime.Containers = slices.DeleteFunc(m.o.Runtime.Containers, func(c runtime.Container) bool { return c.ID == a.ID })
@@ -195,12 +199,12 @@ func (m *model) carryOut(a Action) {
 func (m *model) resize(a Action) {
 	switch {
 	case a.Kind == GrantResources:
-		for _, c := range containersOf(m.pod) {
+		for _, c := range runtime.ContainersOf(m.pod) {
 			m.o.Resize.Granted[c.Name] = *c.Resources.DeepCopy()
 		}
 		clear(m.o.Resize.Tries)
 	case m.noResize != "":
-		m.o.Resize.Tries[a.ID] = Try{Reason: corev1.PodReasonError, Message: m.noResize, RetryAt: m.now.Add(retryResize)}
+		m.o.Resize.Tries[a.ID] = backoff.Try{Reason: corev1.PodReasonError, Message: m.noResize, RetryAt: m.now.Add(retryResize)}
 	default:
 		m.o.Resize.InForce[a.ID] = a.Container.Resources
 	}
@@ -270,7 +274,7 @@ func (m *model) command(t *testing.T, line string) string {
 		require.NotNil(t, c, line)
 		c.State, c.ExitCode, c.FinishedAt = runtime.Exited, int32(code), m.now
 	case "probe":
-		m.probe(t, word(1), ProbeKind(word(2)), strings.Join(words[3:], " "))
+		m.probe(t, word(1), probes.Kind(word(2)), strings.Join(words[3:], " "))
 	case "hook":
 		message := strings.TrimPrefix(strings.Join(words[2:], " "), "ok")
 		require.True(t, m.o.Hooks[m.current(word(1)).ID].Active, line)
@@ -282,7 +286,7 @@ func (m *model) command(t *testing.T, line string) string {
 	case "images":
 		m.missing = map[string]string{"missing": "no such image", "there": ""}[word(1)]
 	case "image":
-		spec := containerOf(m.pod, word(1))
+		spec := runtime.ContainerOf(m.pod, word(1))
 		require.NotNil(t, spec, line)
 		spec.Image = word(2)
 	case "debug":
@@ -308,7 +312,7 @@ func (m *model) command(t *testing.T, line string) string {
 		seconds, at := int64(d.Seconds()), metav1.NewTime(m.now.Add(d))
 		m.pod.DeletionGracePeriodSeconds, m.pod.DeletionTimestamp = &seconds, &at
 	case "resize":
-		spec := containerOf(m.pod, word(1))
+		spec := runtime.ContainerOf(m.pod, word(1))
 		require.NotNil(t, spec, line)
 		spec.Resources = corev1.ResourceRequirements{}
 		require.NoError(t, yaml.UnmarshalStrict([]byte(strings.Join(words[2:], " ")), &spec.Resources))
@@ -328,18 +332,18 @@ func (m *model) command(t *testing.T, line string) string {
 	return ""
 }
 
-func (m *model) probe(t *testing.T, name string, kind ProbeKind, answer string) {
-	spec := containerOf(m.pod, name)
+func (m *model) probe(t *testing.T, name string, kind probes.Kind, answer string) {
+	spec := runtime.ContainerOf(m.pod, name)
 	require.NotNil(t, spec)
 	results := m.o.Probes[name]
 	if id := m.current(name).ID; results.ID != id {
-		results = ProbeResults{ID: id}
+		results = probes.Results{ID: id}
 	}
 	var failure error
 	if answer != "ok" {
 		failure = fmt.Errorf("%s", answer)
 	}
-	*results.of(kind) = results.of(kind).after(probeOf(spec, kind), failure)
+	*results.Of(kind) = results.Of(kind).After(probes.Of(spec, kind), failure)
 	m.o.Probes[name] = results
 }
 
@@ -375,8 +379,8 @@ func (m *model) status() string {
 		}
 		out.WriteString("\n")
 	}
-	for _, c := range allStatuses(s) {
-		fmt.Fprintf(&out, "  container %s: ready %t, started %t, restarts %d, %s", c.Name, c.Ready, optional(c.Started),
+	for _, c := range runtime.StatusesOf(s) {
+		fmt.Fprintf(&out, "  container %s: ready %t, started %t, restarts %d, %s", c.Name, c.Ready, ptr.Deref(c.Started, false),
 			c.RestartCount, tell(c.State))
 		if c.LastTerminationState.Terminated != nil {
 			fmt.Fprintf(&out, ", last %s", tell(c.LastTerminationState))
@@ -405,7 +409,7 @@ func tell(s corev1.ContainerState) string {
 // names are the pod's containers in a fixed order, for drawing one.
 func (m *model) names() []string {
 	seen := map[string]bool{}
-	for _, c := range containersOf(m.pod) {
+	for _, c := range runtime.ContainersOf(m.pod) {
 		seen[c.Name] = true
 	}
 	return slices.Sorted(maps.Keys(seen))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/kubelet/runtime"
 )
@@ -39,7 +40,7 @@ func SeccompProfileOf(pod *corev1.Pod, c *corev1.Container) *corev1.SeccompProfi
 // privileged, so that no profile holds for it. A container whose profile is not there is not started.
 func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, error) {
 	profile := SeccompProfileOf(pod, c)
-	privileged := c.SecurityContext != nil && optional(c.SecurityContext.Privileged)
+	privileged := c.SecurityContext != nil && ptr.Deref(c.SecurityContext.Privileged, false)
 	switch {
 	case dir == "" || privileged || profile == nil || profile.Type != corev1.SeccompProfileTypeLocalhost:
 		return "", nil

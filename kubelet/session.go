@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,14 +21,16 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"minik.dev/journal"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
+	"minik.dev/kubelet/server"
 )
 
 // session is the kubelet's work from one power-on to the next cut. Nothing of it outlives Kubelet.session.
 type session struct {
 	*Kubelet
 	queue    workqueue.TypedRateLimitingInterface[types.UID]
-	probes   workqueue.TypedDelayingInterface[probeKey]
+	probes   *probes.Manager
 	causes   journal.Causes[types.UID]
 	recorder record.EventRecorder
 	work     sync.WaitGroup // every goroutine that works on a pod, pulls, probes or watches
@@ -46,7 +50,10 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	s.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](100*time.Millisecond, 10*time.Second),
 		workqueue.TypedRateLimitingQueueConfig[types.UID]{Clock: k.clock})
-	s.probes = workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[probeKey]{Clock: k.clock})
+	s.probes = probes.NewManager(probes.Options{Runtime: k.options.Runtime, Address: k.options.Address, Clock: k.clock,
+		Look: s.target, Changed: s.queue.Add, Unhealthy: func(pod *corev1.Pod, c *corev1.Container, message string) {
+			s.event(pod, c, corev1.EventTypeWarning, "Unhealthy", message)
+		}})
 	events := record.NewBroadcaster()
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: k.client.CoreV1().Events("")})
 	s.recorder = events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: k.options.Node})
@@ -54,11 +61,12 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	defer events.Shutdown()
 	defer s.work.Wait()
 	defer s.watched.stop()
-	defer s.probes.ShutDown()
+	defer s.probes.Stop()
 	defer s.queue.ShutDown()
 
 	// 1. Answer the API server before the node says that it is there.
-	stopServer, err := s.serve(ctx)
+	stopServer, err := server.New(server.Options{Node: k.options.Node, Runtime: k.options.Runtime, Pods: s, Listen: k.options.Listen,
+		TLS: k.options.TLS, Address: k.options.Address, HostIPs: k.hostIPs, Clock: k.clock, Logger: k.log}).Start(ctx)
 	if err != nil {
 		return err
 	}
@@ -97,7 +105,7 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	k.current.Store(s)
 	defer k.current.Store(nil)
 	s.work.Go(func() { heart.beat(ctx) })
-	s.work.Go(func() { s.dispatchProbes(ctx) })
+	s.work.Go(func() { s.probes.Run(ctx) })
 	s.work.Go(func() { s.dispatch(ctx) })
 	<-ctx.Done()
 	return nil
@@ -242,4 +250,44 @@ func withoutManagedFields(obj any) (any, error) {
 		accessor.SetManagedFields(nil)
 	}
 	return obj, nil
+}
+
+// target is the container with this ID as a probe needs it.
+func (s *session) target(uid types.UID, name, id string) (probes.Target, bool) {
+	if e := s.lookup(uid); e != nil {
+		return e.target(name, id)
+	}
+	return probes.Target{}, false
+}
+
+// List is what the server tells of: the node's pods, with the newest status computed.
+func (s *session) List() []*corev1.Pod {
+	s.mu.Lock()
+	entries := slices.Collect(maps.Values(s.entries))
+	s.mu.Unlock()
+	var out []*corev1.Pod
+	for _, e := range entries {
+		out = append(out, e.snapshot())
+	}
+	return out
+}
+
+// Find is the pod of that name, with its newest status; a living one before one that is no longer in the API.
+func (s *session) Find(namespace, name string) *corev1.Pod {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found *corev1.Pod
+	for _, e := range s.entries {
+		pod := e.snapshot()
+		if pod.Namespace != namespace || pod.Name != name {
+			continue
+		}
+		e.mu.Lock()
+		gone := e.gone
+		e.mu.Unlock()
+		if found == nil || !gone {
+			found = pod
+		}
+	}
+	return found
 }

@@ -1,14 +1,11 @@
 package kubelet
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet/runtime"
+	"minik.dev/kubelet/backoff"
 )
 
 // What an agent of many nodes shares with the kubelet of one, so that its pods and nodes look and end the same way:
@@ -41,26 +38,5 @@ func NodeObject(current *corev1.Node, o Options, info corev1.NodeSystemInfo, now
 // NodeDiffers says whether a node's status has anything new to tell but the time.
 func NodeDiffers(old, now corev1.NodeStatus) bool { return nodeDiffers(old, now) }
 
-// CheckImageName is a *PullError for an image whose name is none.
-func CheckImageName(image string) error {
-	if _, err := reference.ParseNormalizedNamed(image); err != nil {
-		return &runtime.PullError{Reason: "InvalidImageName", Message: fmt.Sprintf(
-			"Failed to apply default image tag %q: couldn't parse image name %q: %v", image, image, err)}
-	}
-	return nil
-}
-
-// Failed is the pull after it failed once more, now.
-func (p Pull) Failed(err error, now time.Time) Pull {
-	delay := doubled(p.Delay, initialBackOff, maxBackOff)
-	out := Pull{FailedAt: now, Image: p.Image,
-		Try: Try{Reason: "ErrImagePull", Message: err.Error(), Delay: delay, RetryAt: now.Add(delay)}}
-	var refused *runtime.PullError
-	if errors.As(err, &refused) && refused.Reason != "" {
-		out.Reason = refused.Reason
-	}
-	return out
-}
-
 // RetryStart is how long a container or a sandbox waits that could not be made.
-const RetryStart = retryStart
+const RetryStart = backoff.Retry

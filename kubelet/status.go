@@ -101,8 +101,8 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 	case v.running():
 		out.State.Running = &corev1.ContainerStateRunning{StartedAt: *seconds(v.current.StartedAt)}
 		results := o.probes(v)
-		*out.Started = results.started(v.spec)
-		out.Ready = results.ready(v.spec) && (!v.init || v.sidecar)
+		*out.Started = results.Started(v.spec)
+		out.Ready = results.Ready(v.spec) && (!v.init || v.sidecar)
 	case v.alive():
 		out.State.Waiting = &creating
 	case ended != nil && (over || !v.restarts(pod, ended) && !(v.init && v.lost())):
@@ -126,7 +126,7 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 // retrying is what a container that has ended waits for before it runs again; nil where it is its turn.
 func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.ContainerStateWaiting,
 	now time.Time) *corev1.ContainerStateWaiting {
-	if b := o.BackOffs[v.spec.Name]; b.until(e.at).After(now) {
+	if b := o.BackOffs[v.spec.Name]; b.Until(e.at).After(now) {
 		return &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
 			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, podRef(pod))}
 	}
@@ -138,12 +138,8 @@ func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.Con
 
 // failing is what a container waits for that is not there: its image, its configuration, or its turn.
 func failing(o Observed, v view, creating corev1.ContainerStateWaiting, now time.Time) *corev1.ContainerStateWaiting {
-	if pull := o.pull(v.spec); pull.Reason != "" && !pull.Done {
-		if pull.Reason != "ErrImagePull" || (!pull.Active && now.Before(pull.FailedAt.Add(errImagePullShown))) {
-			return &corev1.ContainerStateWaiting{Reason: pull.Reason, Message: pull.Message}
-		}
-		return &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff",
-			Message: fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", v.spec.Image, pull.Message)}
+	if waiting := o.pull(v.spec).Waiting(now); waiting != nil {
+		return waiting
 	}
 	if try := o.Starts[v.spec.Name]; try.Reason != "" {
 		return &corev1.ContainerStateWaiting{Reason: try.Reason, Message: try.Message}

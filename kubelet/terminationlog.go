@@ -32,7 +32,7 @@ func (s *session) lastWords(ctx context.Context, e *entry, running runtime.Pod) 
 		}
 		e.mu.Lock()
 		words, known := e.words[c.ID]
-		spec := containerOf(e.pod, c.Name)
+		spec := runtime.ContainerOf(e.pod, c.Name)
 		e.mu.Unlock()
 		if !known && spec != nil {
 			words = s.readWords(ctx, running.UID, spec, *c)

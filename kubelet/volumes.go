@@ -7,6 +7,10 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"minik.dev/kubelet/env"
+	"minik.dev/kubelet/runtime"
 )
 
 // volumeFile is one file of a volume that the kubelet writes: the path within the volume, and what is in it.
@@ -19,7 +23,7 @@ type volumeFile struct {
 // contents are what the files of a pod's volumes are made of.
 type contents struct {
 	pod         *corev1.Pod
-	refs        references
+	refs        env.References
 	allocatable corev1.ResourceList
 	// checked says that no file will be written, so that a token is none too few.
 	checked bool
@@ -29,7 +33,7 @@ type contents struct {
 const defaultFileMode = 0o644
 
 // checkVolumes says why the pod's volumes cannot be mounted, in the words of upstream's FailedMount event, or nil.
-func checkVolumes(pod *corev1.Pod, refs references) error {
+func checkVolumes(pod *corev1.Pod, refs env.References) error {
 	in := contents{pod: pod, refs: refs, checked: true}
 	for _, volume := range pod.Spec.Volumes {
 		if _, err := in.files(volume.VolumeSource); err != nil {
@@ -97,9 +101,9 @@ func (in contents) projected(v *corev1.ProjectedVolumeSource) ([]volumeFile, err
 }
 
 func (in contents) configMap(name string, items []corev1.KeyToPath, may *bool, mode int32) ([]volumeFile, error) {
-	m, err := in.refs.configMap(name)
+	m, err := in.refs.ConfigMap(name)
 	if err != nil {
-		return nil, missing(err, may)
+		return nil, env.Missing(err, may)
 	}
 	data := maps.Clone(m.BinaryData)
 	if data == nil {
@@ -108,15 +112,15 @@ func (in contents) configMap(name string, items []corev1.KeyToPath, may *bool, m
 	for key, text := range m.Data {
 		data[key] = []byte(text)
 	}
-	return filesOf(data, items, optional(may), mode, "configmap references non-existent config key: %s")
+	return filesOf(data, items, ptr.Deref(may, false), mode, "configmap references non-existent config key: %s")
 }
 
 func (in contents) secret(name string, items []corev1.KeyToPath, may *bool, mode int32) ([]volumeFile, error) {
-	s, err := in.refs.secret(name)
+	s, err := in.refs.Secret(name)
 	if err != nil {
-		return nil, missing(err, may)
+		return nil, env.Missing(err, may)
 	}
-	return filesOf(s.Data, items, optional(may), mode, "references non-existent secret key: %s")
+	return filesOf(s.Data, items, ptr.Deref(may, false), mode, "references non-existent secret key: %s")
 }
 
 // filesOf is one file for each key, or for each item where there are any.
@@ -157,9 +161,9 @@ func (in contents) downward(items []corev1.DownwardAPIVolumeFile, mode int32) ([
 		case item.FieldRef != nil && item.FieldRef.FieldPath == "metadata.annotations":
 			text = formatMap(in.pod.Annotations)
 		case item.FieldRef != nil:
-			text, err = field(in.pod, item.FieldRef.FieldPath, nil, nil)
+			text, err = env.Field(in.pod, item.FieldRef.FieldPath, nil, nil)
 		case item.ResourceFieldRef != nil:
-			text, err = resourceField(in.pod, containerOf(in.pod, item.ResourceFieldRef.ContainerName), item.ResourceFieldRef,
+			text, err = env.ResourceField(in.pod, runtime.ContainerOf(in.pod, item.ResourceFieldRef.ContainerName), item.ResourceFieldRef,
 				in.allocatable)
 		}
 		if err != nil {
@@ -174,6 +178,13 @@ func (in contents) downward(items []corev1.DownwardAPIVolumeFile, mode int32) ([
 	return out, nil
 }
 
+func modeOr(mode *int32) int32 {
+	if mode == nil {
+		return defaultFileMode
+	}
+	return *mode
+}
+
 // formatMap is one line for each key, as upstream writes labels and annotations to files.
 func formatMap(m map[string]string) string {
 	var out strings.Builder
@@ -181,11 +192,4 @@ func formatMap(m map[string]string) string {
 		fmt.Fprintf(&out, "%s=%q\n", key, m[key])
 	}
 	return out.String()
-}
-
-func modeOr(mode *int32) int32 {
-	if mode == nil {
-		return defaultFileMode
-	}
-	return *mode
 }

@@ -12,10 +12,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
+
+	"minik.dev/kubelet/env"
 )
 
 // filesIn are a volume's files with their modes, as one line each.
@@ -266,5 +270,48 @@ func TestHostPathTypes(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, statErr)
 		require.Equal(t, made[kind] == "directory", info.IsDir(), "%q", kind)
+	}
+}
+
+func TestVolumesThatCannotBeMounted(t *testing.T) {
+	for says, source := range map[string]corev1.VolumeSource{
+		"":                           {ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: named("shop")}},
+		`configmap "none" not found`: {ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: named("none")}},
+		`secret "none" not found`:    {Secret: &corev1.SecretVolumeSource{SecretName: "none"}},
+		"configmap references non-existent config key: none": {ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: named("shop"), Items: []corev1.KeyToPath{{Key: "none"}}}},
+		"this node mounts no volumes but configMap, secret, projected, downwardAPI, emptyDir and hostPath": {
+			NFS: &corev1.NFSVolumeSource{}},
+	} {
+		pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: source}}}}
+		err := checkVolumes(pod, shopReferences())
+		if says == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.EqualError(t, err, `MountVolume.SetUp failed for volume "v" : `+says)
+	}
+}
+
+func named(name string) corev1.LocalObjectReference { return corev1.LocalObjectReference{Name: name} }
+
+// shopReferences has the ConfigMap and the Secret "shop" and nothing else.
+func shopReferences() env.References {
+	gone := func(resource, name string) error {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: resource}, name)
+	}
+	return env.References{
+		ConfigMap: func(name string) (*corev1.ConfigMap, error) {
+			if name != "shop" {
+				return nil, gone("configmap", name)
+			}
+			return &corev1.ConfigMap{Data: map[string]string{"colour": "green", "size": "L"}}, nil
+		},
+		Secret: func(name string) (*corev1.Secret, error) {
+			if name != "shop" {
+				return nil, gone("secret", name)
+			}
+			return &corev1.Secret{Data: map[string][]byte{"key": []byte("abc")}}, nil
+		},
 	}
 }

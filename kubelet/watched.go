@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 )
 
 // source is an object that volumes are made of.
@@ -132,9 +133,9 @@ func (w *watched) listWatch(s source) (runtime.Object, *cache.ListWatch) {
 func immutable(obj any) bool {
 	switch o := obj.(type) {
 	case *corev1.ConfigMap:
-		return optional(o.Immutable)
+		return ptr.Deref(o.Immutable, false)
 	case *corev1.Secret:
-		return optional(o.Immutable)
+		return ptr.Deref(o.Immutable, false)
 	}
 	return false
 }

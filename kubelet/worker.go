@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/control"
 	"minik.dev/journal"
@@ -46,13 +48,14 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		}
 	}()
 	for range maxSteps {
-		running, err := s.running(ctx, uid)
+		running, err := runtime.PodOf(ctx, s.options.Runtime, uid)
 		if err != nil {
 			return err
 		}
 		s.lastWords(ctx, e, running)
 		now := s.clock.Now()
 		pod, o := e.observe(running)
+		o.Probes = s.probes.Results(uid)
 		s.room(pod, &o)
 		status := podStatus(pod, o, s.hostIPs, now)
 		e.remember(status, running)
@@ -66,7 +69,7 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		}
 		s.log.Debug("next step", "pod", pod.Name, "namespace", pod.Namespace, "step", action.Kind, "reason", action.Reason)
 		if action.Kind == Wait {
-			s.scheduleProbes(e, pod, now)
+			s.probes.Schedule(pod, e.runs(), now)
 			if !action.Until.IsZero() {
 				s.queue.AddAfter(uid, max(action.Until.Sub(now), time.Millisecond))
 			}
@@ -117,18 +120,6 @@ func outcome(decision string, err error) string {
 	return fmt.Sprintf("%s: failed and will be tried again: %v", decision, err)
 }
 
-// running is what the runtime has of the pod.
-func (s *session) running(ctx context.Context, uid types.UID) (runtime.Pod, error) {
-	pods, err := s.options.Runtime.Pods(ctx, uid)
-	if err != nil {
-		return runtime.Pod{}, fmt.Errorf("listing the containers of pod %s: %w", uid, err)
-	}
-	if len(pods) == 0 {
-		return runtime.Pod{UID: uid}, nil
-	}
-	return pods[0], nil
-}
-
 // reports says whether the status is worth a write before this step: when the pod waits, and before anything is
 // forgotten.
 func reports(a Action) bool {
@@ -168,10 +159,10 @@ func (s *session) report(ctx context.Context, e *entry, pod *corev1.Pod, last, s
 func statusReason(old, now corev1.PodStatus) string {
 	var parts []string
 	if old.Phase != now.Phase {
-		parts = append(parts, fmt.Sprintf("phase %s, was %s", now.Phase, or(string(old.Phase), "none")))
+		parts = append(parts, fmt.Sprintf("phase %s, was %s", now.Phase, cmp.Or(string(old.Phase), "none")))
 	}
-	for _, c := range allStatuses(now) {
-		was := stateOf(allStatuses(old), c.Name)
+	for _, c := range runtime.StatusesOf(now) {
+		was := stateOf(runtime.StatusesOf(old), c.Name)
 		if is := stateOf([]corev1.ContainerStatus{c}, c.Name); is != was {
 			parts = append(parts, fmt.Sprintf("container %s is %s, was %s", c.Name, is, was))
 		}
@@ -187,7 +178,7 @@ func statusReason(old, now corev1.PodStatus) string {
 		}
 	}
 	if old.PodIP != now.PodIP {
-		parts = append(parts, fmt.Sprintf("address %s, was %s", or(now.PodIP, "none"), or(old.PodIP, "none")))
+		parts = append(parts, fmt.Sprintf("address %s, was %s", cmp.Or(now.PodIP, "none"), cmp.Or(old.PodIP, "none")))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, detail(old, now))
@@ -197,14 +188,14 @@ func statusReason(old, now corev1.PodStatus) string {
 
 // detail names what differs where nothing of importance does.
 func detail(old, now corev1.PodStatus) string {
-	for _, c := range allStatuses(now) {
-		for _, was := range allStatuses(old) {
+	for _, c := range runtime.StatusesOf(now) {
+		for _, was := range runtime.StatusesOf(old) {
 			switch {
 			case was.Name != c.Name || equality.Semantic.DeepEqual(was, c):
 			case was.ImageID != c.ImageID:
-				return fmt.Sprintf("container %s has image %s, was %s", c.Name, c.ImageID, or(was.ImageID, "none"))
-			case optional(was.Started) != optional(c.Started):
-				return fmt.Sprintf("container %s has started: %t", c.Name, optional(c.Started))
+				return fmt.Sprintf("container %s has image %s, was %s", c.Name, c.ImageID, cmp.Or(was.ImageID, "none"))
+			case ptr.Deref(was.Started, false) != ptr.Deref(c.Started, false):
+				return fmt.Sprintf("container %s has started: %t", c.Name, ptr.Deref(c.Started, false))
 			default:
 				return fmt.Sprintf("details of container %s differ", c.Name)
 			}
@@ -212,7 +203,7 @@ func detail(old, now corev1.PodStatus) string {
 	}
 	for _, c := range now.Conditions {
 		if was := conditionOf(old.Conditions, c.Type); was != nil && (was.Reason != c.Reason || was.Message != c.Message) {
-			return fmt.Sprintf("condition %s says %q, said %q", c.Type, or(c.Message, c.Reason), or(was.Message, was.Reason))
+			return fmt.Sprintf("condition %s says %q, said %q", c.Type, cmp.Or(c.Message, c.Reason), cmp.Or(was.Message, was.Reason))
 		}
 	}
 	if old.ObservedGeneration != now.ObservedGeneration {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -63,7 +64,7 @@ func statusesOf(pod *corev1.Pod) []corev1.ContainerStatus {
 
 // reported is what the kubelet must have observed to report this status.
 func reported(pod *corev1.Pod) kubelet.Observed {
-	o := kubelet.Observed{Last: pod.Status, Probes: map[string]kubelet.ProbeResults{}}
+	o := kubelet.Observed{Last: pod.Status, Probes: map[string]probes.Results{}}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReadyToStartContainers && c.Status == corev1.ConditionTrue {
 			o.Runtime.Sandbox = runtime.Sandbox{ID: "reported", Ready: true}
@@ -75,8 +76,8 @@ func reported(pod *corev1.Pod) kubelet.Observed {
 		switch running, ended := c.State.Running, c.State.Terminated; {
 		case running != nil:
 			container.State, container.StartedAt = runtime.Running, running.StartedAt.Time
-			o.Probes[c.Name] = kubelet.ProbeResults{ID: c.ContainerID, Startup: kubelet.ProbeResult{Success: c.Started != nil && *c.Started},
-				Readiness: kubelet.ProbeResult{Success: c.Ready}}
+			o.Probes[c.Name] = probes.Results{ID: c.ContainerID, Startup: probes.Result{Success: c.Started != nil && *c.Started},
+				Readiness: probes.Result{Success: c.Ready}}
 		case ended != nil:
 			container.State, container.StartedAt, container.FinishedAt = runtime.Exited, ended.StartedAt.Time, ended.FinishedAt.Time
 			container.ExitCode = ended.ExitCode

@@ -10,10 +10,10 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
-	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -21,9 +21,9 @@ import (
 // is the default for the tag latest, a registry that does not know the name, or that cannot be asked, is no obstacle where
 // the engine has the image. (Upstream's kubelet fails there.)
 func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pulling func()) (string, error) {
-	name, err := fullName(request.Container.Image)
+	name, err := images.FullName(request.Container.Image)
 	if err != nil {
-		return "", &runtime.PullError{Reason: "InvalidImageName", Message: err.Error()}
+		return "", err
 	}
 	id, err := r.local(ctx, name)
 	if err != nil {
@@ -31,8 +31,7 @@ func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pu
 	}
 	switch {
 	case request.Policy == corev1.PullNever && id == "":
-		return "", &runtime.PullError{Reason: "ErrImageNeverPull", Message: fmt.Sprintf(
-			"Container image %q is not present with pull policy of Never", request.Container.Image)}
+		return "", images.NeverPulled(request.Container.Image)
 	case id != "" && (request.Policy == corev1.PullNever || request.Policy == corev1.PullIfNotPresent):
 		return id, nil
 	case id != "" && r.madeHere(ctx, id):
@@ -50,15 +49,6 @@ func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pu
 		err = fmt.Errorf("image %q was pulled, and the engine does not have it", request.Container.Image)
 	}
 	return id, err
-}
-
-// fullName is the image's name with the default registry and the default tag.
-func fullName(text string) (string, error) {
-	named, err := reference.ParseNormalizedNamed(text)
-	if err != nil {
-		return "", fmt.Errorf("Failed to apply default image tag %q: couldn't parse image name %q: %w", text, text, err)
-	}
-	return reference.TagNameOnly(named).String(), nil
 }
 
 // local is the ID of the engine's image of that name; "" where it has none. One for another machine is an error.

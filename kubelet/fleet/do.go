@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
@@ -37,7 +39,7 @@ func (w *walk) startSandbox() {
 	if w.pod.Spec.HostNetwork && len(w.place.HostIPs) > 0 {
 		ip = w.place.HostIPs[0]
 	}
-	w.sandbox = kubelet.Try{}
+	w.sandbox = backoff.Try{}
 	if ip == "" && !w.pod.Spec.HostNetwork {
 		w.sandbox = w.failed("FailedCreatePodSandBox", w.place.NoIP)
 		w.event("", "FailedCreatePodSandBox", "Failed to create pod sandbox: "+w.place.NoIP)
@@ -53,14 +55,14 @@ func (w *walk) startSandbox() {
 }
 
 // failed is a try that failed now.
-func (w *walk) failed(reason, message string) kubelet.Try {
-	return kubelet.Try{Reason: reason, Message: message, RetryAt: w.now.Add(kubelet.RetryStart)}
+func (w *walk) failed(reason, message string) backoff.Try {
+	return backoff.Try{Reason: reason, Message: message, RetryAt: w.now.Add(kubelet.RetryStart)}
 }
 
 // pull begins a pull. An image that a container has had before is there.
 func (w *walk) pull(c *corev1.Container) {
 	if w.pulls == nil {
-		w.pulls = map[string]kubelet.Pull{}
+		w.pulls = map[string]images.Pull{}
 	}
 	if w.pulled == nil {
 		w.pulled = map[string]time.Time{}
@@ -69,14 +71,14 @@ func (w *walk) pull(c *corev1.Container) {
 		w.last.EphemeralContainerStatuses} {
 		for _, s := range list {
 			if s.Name == c.Name && s.Image == c.Image && s.ImageID != "" && c.ImagePullPolicy != corev1.PullAlways {
-				w.pulls[c.Name] = kubelet.Pull{Try: kubelet.Try{Done: true}, Image: c.Image, ImageID: s.ImageID}
+				w.pulls[c.Name] = images.Pull{Try: backoff.Try{Done: true}, Image: c.Image, ImageID: s.ImageID}
 				return
 			}
 		}
 	}
 	before := w.pulls[c.Name]
 	if before.Image != c.Image {
-		before = kubelet.Pull{}
+		before = images.Pull{}
 	}
 	s, _ := w.script(c, 0)
 	before.Active, before.Image = true, c.Image
@@ -95,7 +97,7 @@ func (w *walk) start(o kubelet.Observed, a kubelet.Action) {
 	s, err := w.script(c, a.Attempt)
 	if err != nil {
 		if w.starts == nil {
-			w.starts = map[string]kubelet.Try{}
+			w.starts = map[string]backoff.Try{}
 		}
 		w.starts[c.Name] = w.failed("CreateContainerError", err.Error())
 		w.event(c.Name, "Failed", "Error: "+err.Error())
@@ -105,7 +107,7 @@ func (w *walk) start(o kubelet.Observed, a kubelet.Action) {
 	for _, earlier := range o.Runtime.Containers {
 		if earlier.Name == c.Name && earlier.Attempt == a.Attempt-1 {
 			if w.backOffs == nil {
-				w.backOffs = map[string]kubelet.BackOff{}
+				w.backOffs = map[string]backoff.BackOff{}
 			}
 			w.backOffs[c.Name] = w.backOffs[c.Name].Restarted(earlier.FinishedAt, w.now)
 		}

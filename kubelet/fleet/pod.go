@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"minik.dev/kubelet"
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
@@ -40,11 +43,11 @@ type State struct {
 	mounted bool
 	// sandboxes counts those that were made.
 	sandboxes int
-	sandbox   kubelet.Try
-	pulls     map[string]kubelet.Pull
-	starts    map[string]kubelet.Try
-	backOffs  map[string]kubelet.BackOff
-	probes    map[string]kubelet.ProbeResults
+	sandbox   backoff.Try
+	pulls     map[string]images.Pull
+	starts    map[string]backoff.Try
+	backOffs  map[string]backoff.BackOff
+	probes    map[string]probes.Results
 	stopping  map[string]time.Time // by container ID: when it is killed at the latest
 	// pulled are when the pulls that are under way are over, by container; begins and ends when a container begins to
 	// run and ends because it was asked to, by ID.
@@ -149,7 +152,7 @@ func (w *walk) settle(gone bool, reason string) {
 // observe is what a kubelet would see.
 func (w *walk) observe(gone bool) kubelet.Observed {
 	o := kubelet.Observed{
-		Runtime: w.runtime, Last: w.pod.Status, Gone: gone, Volumes: kubelet.Try{Done: w.mounted}, Sandbox: w.sandbox,
+		Runtime: w.runtime, Last: w.pod.Status, Gone: gone, Volumes: backoff.Try{Done: w.mounted}, Sandbox: w.sandbox,
 		Pulls: w.pulls, Starts: w.starts, BackOffs: w.backOffs, Probes: w.probes, Stopping: w.stopping,
 	}
 	if w.last != nil {
@@ -239,14 +242,14 @@ func (w *walk) endPull(name string) {
 		delete(w.pulls, name)
 		return
 	}
-	err := kubelet.CheckImageName(c.Image)
+	_, err := images.FullName(c.Image)
 	if err == nil {
 		var s sim.Script
 		s, _ = w.script(c, 0) // an error is told when the container starts
 		err = s.Missing
 	}
 	if err == nil {
-		w.pulls[name] = kubelet.Pull{Try: kubelet.Try{Done: true}, Image: c.Image, ImageID: sim.ImageID(c.Image)}
+		w.pulls[name] = images.Pull{Try: backoff.Try{Done: true}, Image: c.Image, ImageID: sim.ImageID(c.Image)}
 		return
 	}
 	w.pulls[name] = pull.Failed(err, w.now)

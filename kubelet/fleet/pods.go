@@ -20,8 +20,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/journal"
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/ipam"
+	"minik.dev/kubelet/runtime"
 )
 
 // entry is a pod that is bound to a node. Fleet.mu guards it, but for state.
@@ -292,7 +292,7 @@ func (f *Fleet) warn(pod *corev1.Pod, events []Event) {
 	for _, e := range events {
 		path := ""
 		if e.Container != "" {
-			path = kubelet.FieldPath(pod, e.Container)
+			path = runtime.FieldPath(pod, e.Container)
 		}
 		ref, err := reference.GetPartialReference(scheme.Scheme, pod, path)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/sim"
 )
@@ -56,7 +56,7 @@ func (w *walk) probe(c *runtime.Container) {
 		return
 	}
 	if w.probes == nil {
-		w.probes = map[string]kubelet.ProbeResults{}
+		w.probes = map[string]probes.Results{}
 	}
 	w.probes[c.Name] = *results
 }
@@ -68,18 +68,18 @@ func (w *walk) turnOf(c *runtime.Container) time.Time {
 }
 
 // results are what the probes have shown by now, nil for a container without probes, and when that changes.
-func (w *walk) results(c *runtime.Container) (*kubelet.ProbeResults, time.Time) {
+func (w *walk) results(c *runtime.Container) (*probes.Results, time.Time) {
 	spec := container(w.pod, c.Name)
 	if spec == nil || spec.StartupProbe == nil && spec.ReadinessProbe == nil && spec.LivenessProbe == nil {
 		return nil, time.Time{}
 	}
 	script, _ := w.script(spec, c.Attempt)
-	out := &kubelet.ProbeResults{ID: c.ID}
+	out := &probes.Results{ID: c.ID}
 	var next time.Time
 	// The other probes begin when the startup probe has succeeded.
 	began := c.StartedAt
 	if spec.StartupProbe != nil {
-		all := w.verdicts(script, kubelet.Startup, spec.StartupProbe, c.StartedAt, c.StartedAt)
+		all := w.verdicts(script, probes.Startup, spec.StartupProbe, c.StartedAt, c.StartedAt)
 		out.Startup = w.result(spec.StartupProbe, all[:1], &next) // its first verdict ends it
 		if !out.Startup.Success {
 			return out, next
@@ -87,15 +87,15 @@ func (w *walk) results(c *runtime.Container) (*kubelet.ProbeResults, time.Time) 
 		began = all[0].at
 	}
 	if p := spec.ReadinessProbe; p != nil {
-		out.Readiness = w.result(p, w.verdicts(script, kubelet.Readiness, p, c.StartedAt, began), &next)
+		out.Readiness = w.result(p, w.verdicts(script, probes.Readiness, p, c.StartedAt, began), &next)
 	}
 	if p := spec.LivenessProbe; p != nil {
-		out.Liveness = w.result(p, w.verdicts(script, kubelet.Liveness, p, c.StartedAt, began), &next)
+		out.Liveness = w.result(p, w.verdicts(script, probes.Liveness, p, c.StartedAt, began), &next)
 	}
 	return out, next
 }
 
-func (w *walk) verdicts(s sim.Script, kind kubelet.ProbeKind, p *corev1.Probe, started, began time.Time) []verdict {
+func (w *walk) verdicts(s sim.Script, kind probes.Kind, p *corev1.Probe, started, began time.Time) []verdict {
 	begin := started.Add(time.Duration(p.InitialDelaySeconds) * time.Second)
 	if began.After(begin) {
 		begin = began
@@ -109,14 +109,14 @@ func (w *walk) verdicts(s sim.Script, kind kubelet.ProbeKind, p *corev1.Probe, s
 }
 
 // result is the verdict that stands now; next becomes the time of the next one.
-func (w *walk) result(p *corev1.Probe, all []verdict, next *time.Time) kubelet.ProbeResult {
-	var out kubelet.ProbeResult
+func (w *walk) result(p *corev1.Probe, all []verdict, next *time.Time) probes.Result {
+	var out probes.Result
 	for _, v := range all {
 		if v.at.After(w.now) {
 			*next = earlier(*next, v.at)
 			break
 		}
-		out = kubelet.ProbeResult{Success: v.well, Failure: !v.well}
+		out = probes.Result{Success: v.well, Failure: !v.well}
 		if !v.well {
 			out.Failures, out.Message = atLeast(p.FailureThreshold, 3), sim.ProbeFailure(w.place.IP, p).Error()
 		}
@@ -125,17 +125,17 @@ func (w *walk) result(p *corev1.Probe, all []verdict, next *time.Time) kubelet.P
 }
 
 // unhealthy tells of the failures that were none before.
-func (w *walk) unhealthy(before map[string]kubelet.ProbeResults) {
+func (w *walk) unhealthy(before map[string]probes.Results) {
 	for _, name := range slices.Sorted(maps.Keys(w.probes)) {
 		now, was := w.probes[name], before[name]
 		if was.ID != now.ID {
-			was = kubelet.ProbeResults{}
+			was = probes.Results{}
 		}
 		for _, p := range []struct {
-			kind     kubelet.ProbeKind
-			was, now kubelet.ProbeResult
-		}{{kubelet.Startup, was.Startup, now.Startup}, {kubelet.Readiness, was.Readiness, now.Readiness},
-			{kubelet.Liveness, was.Liveness, now.Liveness}} {
+			kind     probes.Kind
+			was, now probes.Result
+		}{{probes.Startup, was.Startup, now.Startup}, {probes.Readiness, was.Readiness, now.Readiness},
+			{probes.Liveness, was.Liveness, now.Liveness}} {
 			if p.now.Failure && !p.was.Failure {
 				w.event(name, "Unhealthy", fmt.Sprintf("%s probe failed: %s", p.kind, p.now.Message))
 			}

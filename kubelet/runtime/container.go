@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,7 +60,7 @@ type Mount struct {
 // EnvVar is one resolved environment variable.
 type EnvVar struct{ Name, Value string }
 
-// RuntimePod is what the runtime has of one pod.
+// Pod is what the runtime has of one pod.
 type Pod struct {
 	UID             types.UID
 	Namespace, Name string
@@ -67,6 +69,18 @@ type Pod struct {
 	Containers []Container
 	// Volumes are the emptyDirs that a VolumeKeeper keeps for the pod, by their names in the spec.
 	Volumes []string
+}
+
+// PodOf is what the runtime has of one pod; no more than its UID where there is nothing.
+func PodOf(ctx context.Context, r Runtime, uid types.UID) (Pod, error) {
+	pods, err := r.Pods(ctx, uid)
+	if err != nil {
+		return Pod{}, fmt.Errorf("listing the containers of pod %s: %w", uid, err)
+	}
+	if len(pods) == 0 {
+		return Pod{UID: uid}, nil
+	}
+	return pods[0], nil
 }
 
 // Sandbox is what a pod's containers share. A zero ID means that there is none.
@@ -78,7 +92,15 @@ type Sandbox struct {
 	CreatedAt time.Time
 }
 
-// ContainerState is where a container stands; it only ever advances.
+// IP is the first of the sandbox's addresses, or "".
+func (s Sandbox) IP() string {
+	if len(s.IPs) == 0 {
+		return ""
+	}
+	return s.IPs[0]
+}
+
+// State is where a container stands; it only ever advances.
 type State string
 
 // The states of a container.

@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -33,7 +34,7 @@ func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pu
 	case present && request.Policy != corev1.PullAlways && b.pullError == "":
 		return id, nil
 	case request.Policy == corev1.PullNever:
-		return "", neverPull(image)
+		return "", images.NeverPulled(image)
 	}
 	pulling()
 	delay := r.someTime()
@@ -81,11 +82,6 @@ func (r *Runtime) Images(context.Context) ([]corev1.ContainerImage, error) {
 // ImageID is the image's as a simulated container's status has it.
 func ImageID(image string) string {
 	return fmt.Sprintf("sim://sha256:%x", sha256.Sum256([]byte(image)))
-}
-
-func neverPull(image string) error {
-	return &runtime.PullError{Reason: "ErrImageNeverPull",
-		Message: fmt.Sprintf("Container image %q is not present with pull policy of Never", image)}
 }
 
 // missing says why the image cannot be pulled, or "". exists says that a setting makes it exist.

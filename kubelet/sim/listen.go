@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -159,7 +159,7 @@ func (r *Runtime) answers(c *container) http.Handler {
 
 // Probe is kubelet.Prober's: what an annotation makes fail fails; exec and grpc are answered here, and so is all else
 // where nothing listens.
-func (r *Runtime) Probe(_ context.Context, id string, kind kubelet.ProbeKind, probe *corev1.Probe) (error, bool) {
+func (r *Runtime) Probe(_ context.Context, id string, kind probes.Kind, probe *corev1.Probe) (error, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.containers[id]
@@ -175,7 +175,7 @@ func (r *Runtime) Probe(_ context.Context, id string, kind kubelet.ProbeKind, pr
 }
 
 // fails says whether the container, up for so long, shall fail a probe of that kind.
-func (c *container) fails(kind kubelet.ProbeKind, up time.Duration) bool {
+func (c *container) fails(kind probes.Kind, up time.Duration) bool {
 	well, turns := c.behaviour.answers(kind)
 	if turns != nil && up >= *turns {
 		well = !well
@@ -185,14 +185,14 @@ func (c *container) fails(kind kubelet.ProbeKind, up time.Duration) bool {
 
 // answers are how the container answers probes of that kind from its start on, and after which time it answers the opposite;
 // nil where it never does.
-func (b behaviour) answers(kind kubelet.ProbeKind) (well bool, turns *time.Duration) {
+func (b behaviour) answers(kind probes.Kind) (well bool, turns *time.Duration) {
 	switch kind {
-	case kubelet.Readiness:
+	case probes.Readiness:
 		if b.unready {
 			return false, nil
 		}
 		return b.readinessAfter == nil, b.readinessAfter
-	case kubelet.Startup:
+	case probes.Startup:
 		return b.startupAfter == nil, b.startupAfter
 	default:
 		return true, b.unhealthyAfter

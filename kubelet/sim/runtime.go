@@ -17,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/ipam"
+	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -62,7 +62,7 @@ type Runtime struct {
 
 var (
 	_ runtime.Runtime     = (*Runtime)(nil)
-	_ kubelet.Prober      = (*Runtime)(nil)
+	_ probes.Prober       = (*Runtime)(nil)
 	_ runtime.Adopter     = (*Runtime)(nil)
 	_ runtime.Resizer     = (*Runtime)(nil)
 	_ runtime.Versioned   = (*Runtime)(nil)

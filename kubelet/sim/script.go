@@ -5,7 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
+	"minik.dev/kubelet/images"
+	"minik.dev/kubelet/probes"
 )
 
 // Script is all that is known beforehand of one attempt at a container: doc.go's table, read for that attempt. It is
@@ -26,10 +27,10 @@ type Script struct {
 	behaviour behaviour
 }
 
-// ReadScript reads the pod's annotations for one attempt at its container. images are patterns of images that exist
+// ReadScript reads the pod's annotations for one attempt at its container. known are patterns of images that exist
 // whatever their name; random gives a random duration from zero up to its argument. An error is what keeps the
 // container from starting; the script is complete all the same, as if the pod had no annotations.
-func ReadScript(pod *corev1.Pod, c *corev1.Container, attempt int32, images []string,
+func ReadScript(pod *corev1.Pod, c *corev1.Container, attempt int32, known []string,
 	random func(most time.Duration) time.Duration) (Script, error) {
 	b, err := behaviourOf(pod, c)
 	if err != nil {
@@ -43,9 +44,9 @@ func ReadScript(pod *corev1.Pod, c *corev1.Container, attempt int32, images []st
 		s.StartDelay = *b.startDelay
 	}
 	s.RunsFor, s.ExitCode, s.Ends = b.lifetime(pod, c, attempt)
-	exists := named(images, c.Image)
+	exists := named(known, c.Image)
 	if c.ImagePullPolicy == corev1.PullNever && !exists {
-		s.Missing = neverPull(c.Image)
+		s.Missing = images.NeverPulled(c.Image)
 	} else if why := b.missing(c.Image, exists); why != "" {
 		s.Missing = pullFailure(why)
 	}
@@ -58,7 +59,7 @@ func (f pullFailure) Error() string { return string(f) }
 
 // Answers are how the container answers probes of that kind from its start on, and after which time it answers the
 // opposite; nil where it never does.
-func (s Script) Answers(kind kubelet.ProbeKind) (well bool, turns *time.Duration) {
+func (s Script) Answers(kind probes.Kind) (well bool, turns *time.Duration) {
 	return s.behaviour.answers(kind)
 }
 

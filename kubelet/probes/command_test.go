@@ -1,4 +1,4 @@
-package kubelet
+package probes
 
 import (
 	"context"
@@ -61,7 +61,7 @@ func TestProbeByGRPC(t *testing.T) {
 	port := serveGRPC(t, func(s *grpc.Server) { grpc_health_v1.RegisterHealthServer(s, healthy) })
 	at := func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
 	probe := func(port int32, service *string) error {
-		return dialer{address: at}.probe(t.Context(), "127.0.0.1", &corev1.Container{},
+		return Dialer{Address: at}.probe(t.Context(), "127.0.0.1", &corev1.Container{},
 			&corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: port, Service: service}}})
 	}
 	stuck, unknown := "stuck", "unknown"

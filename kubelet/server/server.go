@@ -1,4 +1,4 @@
-package kubelet
+package server
 
 import (
 	"context"
@@ -7,18 +7,55 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	"minik.dev/kubelet/runtime"
 )
 
 // apiServerName is the common name of the only client certificate that is let in.
 const apiServerName = "kube-apiserver-kubelet-client"
 
-// serve opens the kubelet's HTTPS server, and returns how to close it: with every connection, at once.
-func (s *session) serve(ctx context.Context) (stop func(), err error) {
+// Options are what a Server is made with.
+type Options struct {
+	// Node is the node's name.
+	Node    string
+	Runtime runtime.Runtime
+	Pods    Pods
+	// Listen opens the listener; nil means no server. TLS is its certificate and, in ClientCAs, who signs the API server's.
+	Listen func() (net.Listener, error)
+	TLS    *tls.Config
+	// Address maps an address and port of a pod to the "ip:port" that is really listened on. HostIPs are the node's own
+	// addresses, the primary one first: those of pods on its network.
+	Address func(ip string, port int32) string
+	HostIPs []string
+	Clock   clock.PassiveClock
+	Logger  *slog.Logger
+}
+
+// Pods are the node's pods as its kubelet sees them, each a copy with the newest status computed.
+type Pods interface {
+	List() []*corev1.Pod
+	// Find is the pod of that name; nil where there is none.
+	Find(namespace, name string) *corev1.Pod
+}
+
+// Server answers what the API server asks of a node.
+type Server struct {
+	options Options
+	log     *slog.Logger
+}
+
+// NewServer makes a server. It starts nothing.
+func New(options Options) *Server { return &Server{options: options, log: options.Logger} }
+
+// Start opens the server, and returns how to close it: with every connection, at once.
+func (s *Server) Start(ctx context.Context) (stop func(), err error) {
 	if s.options.Listen == nil {
 		return func() {}, nil
 	}
@@ -30,7 +67,7 @@ func (s *session) serve(ctx context.Context) (stop func(), err error) {
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	ctx, cancel := context.WithCancel(ctx)
 	server := &http.Server{
-		Handler:           s.inFlight(ctx, onlyAPIServer(s.routes())),
+		Handler:           inFlight(ctx, onlyAPIServer(s.routes())),
 		TLSConfig:         config,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -49,8 +86,8 @@ func (s *session) serve(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
-// inFlight ends every request with ctx, and lets the session wait for it.
-func (s *session) inFlight(ctx context.Context, next http.Handler) http.Handler {
+// inFlight ends every request with ctx.
+func inFlight(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, cancel := context.WithCancel(r.Context())
 		defer cancel()
@@ -75,7 +112,7 @@ func onlyAPIServer(next http.Handler) http.Handler {
 	})
 }
 
-func (s *session) routes() http.Handler {
+func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	mux.HandleFunc("GET /pods", s.servePods)
@@ -87,50 +124,13 @@ func (s *session) routes() http.Handler {
 }
 
 // servePods lists the node's pods as this kubelet sees them.
-func (s *session) servePods(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) servePods(w http.ResponseWriter, _ *http.Request) {
 	list := corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: []corev1.Pod{}}
-	s.mu.Lock()
-	entries := make([]*entry, 0, len(s.entries))
-	for _, e := range s.entries {
-		entries = append(entries, e)
-	}
-	s.mu.Unlock()
-	for _, e := range entries {
-		list.Items = append(list.Items, *e.snapshot())
+	for _, pod := range s.options.Pods.List() {
+		list.Items = append(list.Items, *pod)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(list); err != nil {
 		s.log.Debug("a list of pods was not sent", "error", err)
 	}
-}
-
-// snapshot is the pod with the newest status computed.
-func (e *entry) snapshot() *corev1.Pod {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	pod := e.pod.DeepCopy()
-	if e.last != nil {
-		pod.Status = *e.last.DeepCopy()
-	}
-	return pod
-}
-
-// find is the pod of that name, with its newest status; a living one before one that is no longer in the API.
-func (s *session) find(namespace, name string) *corev1.Pod {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found *corev1.Pod
-	for _, e := range s.entries {
-		pod := e.snapshot()
-		if pod.Namespace != namespace || pod.Name != name {
-			continue
-		}
-		e.mu.Lock()
-		gone := e.gone
-		e.mu.Unlock()
-		if found == nil || !gone {
-			found = pod
-		}
-	}
-	return found
 }

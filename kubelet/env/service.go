@@ -1,12 +1,18 @@
-package kubelet
+package env
 
 import (
+	"context"
+
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
+
 	corev1 "k8s.io/api/core/v1"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -63,3 +69,24 @@ func addService(out map[string]string, s *corev1.Service) {
 }
 
 func variable(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
+
+// Services are those that the pod's containers are told of, asked for at each start: so one that was made before the pod
+// is never missed, as it is where a cache is behind, and a kubelet at rest watches none.
+func Services(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) ([]corev1.Service, error) {
+	var out []corev1.Service
+	api, err := client.CoreV1().Services(metav1.NamespaceDefault).Get(ctx, apiService, metav1.GetOptions{})
+	switch {
+	case err == nil:
+		out = append(out, *api)
+	case !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("reading the service kubernetes for the container's environment: %w", err)
+	}
+	if !links(pod) {
+		return out, nil
+	}
+	list, err := client.CoreV1().Services(pod.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing services for the container's environment: %w", err)
+	}
+	return append(out, list.Items...), nil
+}

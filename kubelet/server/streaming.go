@@ -1,4 +1,4 @@
-package kubelet
+package server
 
 import (
 	"context"
@@ -34,13 +34,13 @@ type target struct {
 }
 
 // targetOf finds what the request is for: the running container that it names, or the pod's sandbox. Otherwise it answers.
-func (s *session) targetOf(w http.ResponseWriter, r *http.Request) (target, bool) {
-	pod := s.find(r.PathValue("namespace"), r.PathValue("pod"))
+func (s *Server) targetOf(w http.ResponseWriter, r *http.Request) (target, bool) {
+	pod := s.options.Pods.Find(r.PathValue("namespace"), r.PathValue("pod"))
 	if pod == nil {
 		refuse(w, http.StatusNotFound, "pod does not exist")
 		return target{}, false
 	}
-	running, err := s.running(r.Context(), pod.UID)
+	running, err := runtime.PodOf(r.Context(), s.options.Runtime, pod.UID)
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, err.Error())
 		return target{}, false
@@ -87,7 +87,7 @@ type access struct {
 }
 
 // accessOf is the client's access, or answers why there is none.
-func (s *session) accessOf(w http.ResponseWriter, r *http.Request) (access, bool) {
+func (s *Server) accessOf(w http.ResponseWriter, r *http.Request) (access, bool) {
 	at, ok := s.targetOf(w, r)
 	if !ok {
 		return access{}, false
@@ -107,7 +107,7 @@ func (s *session) accessOf(w http.ResponseWriter, r *http.Request) (access, bool
 }
 
 // serveExec runs a command in a container.
-func (s *session) serveExec(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.accessOf(w, r)
 	if !ok {
 		return
@@ -122,7 +122,7 @@ func (s *session) serveExec(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveAttach connects to a container's first process.
-func (s *session) serveAttach(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveAttach(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.accessOf(w, r)
 	if !ok {
 		return
@@ -200,7 +200,7 @@ func (a access) streams(ctx context.Context, in io.Reader, out, errs io.Writer,
 }
 
 // servePortForward connects a client to ports of a pod.
-func (s *session) servePortForward(w http.ResponseWriter, r *http.Request) {
+func (s *Server) servePortForward(w http.ResponseWriter, r *http.Request) {
 	at, ok := s.targetOf(w, r)
 	if !ok {
 		return
@@ -216,7 +216,7 @@ func (s *session) servePortForward(w http.ResponseWriter, r *http.Request) {
 
 // forwarder connects to the ports of one pod.
 type forwarder struct {
-	s  *session
+	s  *Server
 	at target
 }
 
@@ -249,9 +249,9 @@ func (f forwarder) dial(ctx context.Context, port int32) (net.Conn, error) {
 	if dialer, ok := f.s.options.Runtime.(runtime.PodDialer); ok {
 		return dialer.DialPod(ctx, f.at.id, port)
 	}
-	ip := firstOf(f.at.running.Sandbox.IPs)
-	if ip == "" {
-		ip = firstOf(f.s.hostIPs)
+	ip := f.at.running.Sandbox.IP()
+	if ip == "" && len(f.s.options.HostIPs) > 0 {
+		ip = f.s.options.HostIPs[0]
 	}
-	return dialer{address: f.s.options.Address}.dial(ctx, ip, port)
+	return (&net.Dialer{}).DialContext(ctx, "tcp", f.s.options.Address(ip, port))
 }

@@ -1,6 +1,7 @@
-package kubelet
+package probes
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,25 +21,25 @@ import (
 // maxProbeBody bounds what is read of the answer to a probe, in bytes.
 const maxProbeBody = 10 << 10
 
-// dialer probes containers over the network.
-type dialer struct {
-	// address maps a pod's address and port to the one that is really listened on.
-	address func(ip string, port int32) string
+// Dialer probes containers over the network.
+type Dialer struct {
+	// Address maps a pod's address and port to the one that is really listened on.
+	Address func(ip string, port int32) string
 }
 
 // probe asks one container once; nil is a success. Its error is what the Event says.
-func (d dialer) probe(ctx context.Context, podIP string, c *corev1.Container, probe *corev1.Probe) error {
+func (d Dialer) probe(ctx context.Context, podIP string, c *corev1.Container, probe *corev1.Probe) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(atLeast(probe.TimeoutSeconds, 1))*time.Second)
 	defer cancel()
 	switch {
 	case probe.HTTPGet != nil:
-		return d.http(ctx, podIP, c, probe.HTTPGet)
+		return d.HTTP(ctx, podIP, c, probe.HTTPGet)
 	case probe.TCPSocket != nil:
 		port, err := resolvePort(probe.TCPSocket.Port, c)
 		if err != nil {
 			return err
 		}
-		conn, err := d.dial(ctx, or(probe.TCPSocket.Host, podIP), port)
+		conn, err := d.dial(ctx, cmp.Or(probe.TCPSocket.Host, podIP), port)
 		if err != nil {
 			return err
 		}
@@ -49,23 +50,23 @@ func (d dialer) probe(ctx context.Context, podIP string, c *corev1.Container, pr
 	return errors.New("this runtime runs no commands, so it answers no probe by exec")
 }
 
-func (d dialer) dial(ctx context.Context, ip string, port int32) (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(ctx, "tcp", d.address(ip, port))
+func (d Dialer) dial(ctx context.Context, ip string, port int32) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "tcp", d.Address(ip, port))
 }
 
-// http gets the probe's path. As upstream, any code from 200 to 399 is a success, a redirect to another host as well,
+// HTTP gets the probe's path. As upstream, any code from 200 to 399 is a success, a redirect to another host as well,
 // and certificates are not verified.
-func (d dialer) http(ctx context.Context, podIP string, c *corev1.Container, get *corev1.HTTPGetAction) error {
+func (d Dialer) HTTP(ctx context.Context, podIP string, c *corev1.Container, get *corev1.HTTPGetAction) error {
 	port, err := resolvePort(get.Port, c)
 	if err != nil {
 		return err
 	}
-	host := or(get.Host, podIP)
+	host := cmp.Or(get.Host, podIP)
 	target, err := url.Parse(get.Path)
 	if err != nil {
 		target = &url.URL{Path: get.Path}
 	}
-	target.Scheme = strings.ToLower(or(string(get.Scheme), "http"))
+	target.Scheme = strings.ToLower(cmp.Or(string(get.Scheme), "http"))
 	target.Host = net.JoinHostPort(host, strconv.Itoa(int(port)))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
@@ -107,15 +108,15 @@ func (d dialer) http(ctx context.Context, podIP string, c *corev1.Container, get
 		return err
 	}
 	if resp.StatusCode < http.StatusOK || resp.StatusCode >= http.StatusBadRequest {
-		return httpStatusError(resp.StatusCode)
+		return StatusError(resp.StatusCode)
 	}
 	return nil
 }
 
-// httpStatusError is an answer whose code says that something failed.
-type httpStatusError int
+// StatusError is an answer whose code says that something failed.
+type StatusError int
 
-func (e httpStatusError) Error() string {
+func (e StatusError) Error() string {
 	return fmt.Sprintf("HTTP probe failed with statuscode: %d", int(e))
 }
 
@@ -133,11 +134,4 @@ func resolvePort(port intstr.IntOrString, c *corev1.Container) (int32, error) {
 		return int32(n), nil
 	}
 	return 0, fmt.Errorf("couldn't find a port named %q in container %s", port.StrVal, c.Name)
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -1,32 +1,34 @@
-package kubelet
+package server
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
 // serveLogs streams a container's log, with upstream's parameters and error texts.
-func (s *session) serveLogs(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveLogs(w http.ResponseWriter, r *http.Request) {
 	request, err := parseLogRequest(r.URL.Query())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	pod := s.find(r.PathValue("namespace"), r.PathValue("pod"))
+	pod := s.options.Pods.Find(r.PathValue("namespace"), r.PathValue("pod"))
 	if pod == nil {
 		http.Error(w, "pod does not exist", http.StatusNotFound)
 		return
 	}
 	name := r.PathValue("container")
-	if containerOf(pod, name) == nil {
+	if runtime.ContainerOf(pod, name) == nil {
 		http.Error(w, "container not found in pod", http.StatusNotFound)
 		return
 	}
@@ -41,7 +43,7 @@ func (s *session) serveLogs(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	out.full = cancel
 	w.Header().Set("Content-Type", "text/plain")
-	if err := s.options.Runtime.Logs(ctx, id, request.options(s.clock.Now()), out); err != nil && ctx.Err() == nil {
+	if err := s.options.Runtime.Logs(ctx, id, request.options(s.options.Clock.Now()), out); err != nil && ctx.Err() == nil {
 		if out.wrote {
 			s.log.Warn("a log was cut short", "container", name, "pod", pod.Name, "namespace", pod.Namespace, "error", err)
 			return
@@ -101,10 +103,10 @@ func (r logRequest) options(now time.Time) runtime.LogOptions {
 }
 
 // parseLogRequest reads the query; a parameter that makes no sense is an error that names it.
-func parseLogRequest(query map[string][]string) (logRequest, error) {
+func parseLogRequest(query url.Values) (logRequest, error) {
 	out := logRequest{tail: -1, limit: -1}
-	for key, values := range query {
-		value, err := firstOf(values), error(nil)
+	for key := range query {
+		value, err := query.Get(key), error(nil)
 		switch key {
 		case "follow":
 			out.follow, err = parseBool(value)
@@ -150,7 +152,7 @@ func parseAtLeast(s string, least int64) (int64, error) {
 // logContainer is the ID of the container whose log is meant, or upstream's sentence about why there is none.
 func logContainer(pod *corev1.Pod, name string, previous bool) (string, error) {
 	var status *corev1.ContainerStatus
-	for _, s := range allStatuses(pod.Status) {
+	for _, s := range runtime.StatusesOf(pod.Status) {
 		if s.Name == name {
 			status = &s
 		}
@@ -172,10 +174,6 @@ func logContainer(pod *corev1.Pod, name string, previous bool) (string, error) {
 		return last.ContainerID, nil
 	case waiting == nil:
 		return "", fmt.Errorf("container %q in pod %q is waiting to start - no logs yet", name, pod.Name)
-	case waiting.Reason == "ErrImagePull":
-		return "", fmt.Errorf("container %q in pod %q is waiting to start: image can't be pulled", name, pod.Name)
-	case waiting.Reason == "ImagePullBackOff":
-		return "", fmt.Errorf("container %q in pod %q is waiting to start: trying and failing to pull image", name, pod.Name)
 	}
-	return "", fmt.Errorf("container %q in pod %q is waiting to start: %s", name, pod.Name, waiting.Reason)
+	return "", fmt.Errorf("container %q in pod %q is waiting to start: %s", name, pod.Name, images.WaitingSentence(waiting.Reason))
 }

@@ -1,4 +1,4 @@
-package kubelet
+package probes
 
 import (
 	"bytes"
@@ -31,8 +31,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// runCommand runs a command in the container and returns what it printed, in part, and its exit code.
-func runCommand(ctx context.Context, executor runtime.Executor, id string, command []string) (string, int32, error) {
+// RunCommand runs a command in the container and returns what it printed, in part, and its exit code.
+func RunCommand(ctx context.Context, executor runtime.Executor, id string, command []string) (string, int32, error) {
 	var out bounded
 	code, err := executor.Exec(ctx, id, command, runtime.Streams{Stdout: &out, Stderr: &out})
 	return out.kept.String(), code, err
@@ -43,7 +43,7 @@ func probeCommand(ctx context.Context, executor runtime.Executor, id string, pro
 	timeout := time.Duration(atLeast(probe.TimeoutSeconds, 1)) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	output, code, err := runCommand(ctx, executor, id, probe.Exec.Command)
+	output, code, err := RunCommand(ctx, executor, id, probe.Exec.Command)
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("command timed out: %q timed out after %s", strings.Join(probe.Exec.Command, " "), timeout)
@@ -56,7 +56,7 @@ func probeCommand(ctx context.Context, executor runtime.Executor, id string, pro
 }
 
 // grpc asks by gRPC's health protocol, in upstream's words.
-func (d dialer) grpc(ctx context.Context, podIP string, probe *corev1.Probe) error {
+func (d Dialer) grpc(ctx context.Context, podIP string, probe *corev1.Probe) error {
 	timeout := time.Duration(atLeast(probe.TimeoutSeconds, 1)) * time.Second
 	address := net.JoinHostPort(podIP, strconv.Itoa(int(probe.GRPC.Port)))
 	connection, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),

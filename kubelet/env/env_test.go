@@ -1,7 +1,6 @@
-package kubelet
+package env
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,18 +15,18 @@ import (
 func named(name string) corev1.LocalObjectReference { return corev1.LocalObjectReference{Name: name} }
 
 // shopReferences has the ConfigMap and the Secret "shop" and nothing else.
-func shopReferences() references {
+func shopReferences() References {
 	gone := func(resource, name string) error {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: resource}, name)
 	}
-	return references{
-		configMap: func(name string) (*corev1.ConfigMap, error) {
+	return References{
+		ConfigMap: func(name string) (*corev1.ConfigMap, error) {
 			if name != "shop" {
 				return nil, gone("configmap", name)
 			}
 			return &corev1.ConfigMap{Data: map[string]string{"colour": "green", "size": "L"}}, nil
 		},
-		secret: func(name string) (*corev1.Secret, error) {
+		Secret: func(name string) (*corev1.Secret, error) {
 			if name != "shop" {
 				return nil, gone("secret", name)
 			}
@@ -40,7 +39,7 @@ func resolve(c corev1.Container) (map[string]string, error) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "default", UID: "u1",
 		Labels: map[string]string{"app": "shop"}},
 		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{c}}}
-	env, err := resolveEnv(pod, &c, shopReferences(), []string{"10.244.1.2"}, []string{"10.244.1.1"},
+	env, err := Resolve(pod, &c, shopReferences(), []string{"10.244.1.2"}, []string{"10.244.1.1"},
 		corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("8Gi")})
 	out := map[string]string{}
 	for _, v := range env {
@@ -106,42 +105,5 @@ func TestEnvironmentThatCannotBeMade(t *testing.T) {
 	} {
 		_, err := resolve(corev1.Container{Env: []corev1.EnvVar{{Name: "X", ValueFrom: source}}})
 		require.EqualError(t, err, says)
-	}
-}
-
-func TestVolumesThatCannotBeMounted(t *testing.T) {
-	for says, source := range map[string]corev1.VolumeSource{
-		"":                           {ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: named("shop")}},
-		`configmap "none" not found`: {ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: named("none")}},
-		`secret "none" not found`:    {Secret: &corev1.SecretVolumeSource{SecretName: "none"}},
-		"configmap references non-existent config key: none": {ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: named("shop"), Items: []corev1.KeyToPath{{Key: "none"}}}},
-		"this node mounts no volumes but configMap, secret, projected, downwardAPI, emptyDir and hostPath": {
-			NFS: &corev1.NFSVolumeSource{}},
-	} {
-		pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: source}}}}
-		err := checkVolumes(pod, shopReferences())
-		if says == "" {
-			require.NoError(t, err)
-			continue
-		}
-		require.EqualError(t, err, `MountVolume.SetUp failed for volume "v" : `+says)
-	}
-}
-
-// https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/: the verdict changes after
-// failureThreshold failures or successThreshold successes in a row.
-func TestProbeThresholds(t *testing.T) {
-	probe := &corev1.Probe{FailureThreshold: 2, SuccessThreshold: 2}
-	refused := errors.New("refused")
-	r := ProbeResult{}
-	for i, answer := range []struct {
-		failure          error
-		success, failing bool
-	}{{nil, false, false}, {refused, false, false}, {nil, false, false}, {nil, true, false}, {refused, true, false},
-		{refused, false, true}, {nil, false, true}, {nil, true, false}} {
-		r = r.after(probe, answer.failure)
-		require.Equal(t, answer.success, r.Success, "answer %d", i)
-		require.Equal(t, answer.failing, r.Failure, "answer %d", i)
 	}
 }
