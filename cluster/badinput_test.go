@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"minik.dev/cluster/network"
 )
 
 // Each mistake is one line that says what to do, and breaks nothing: the cluster runs once it is mended.
@@ -25,7 +26,7 @@ func TestBadInput(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, taken.Close()) }()
-	other, err := ClaimNetwork(t.Context(), NetworkOptions{Loopback: true})
+	other, err := network.Claim(t.Context(), network.Options{Loopback: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, other.Close()) }()
 	file := filepath.Join(t.TempDir(), "file")
@@ -45,7 +46,7 @@ func TestBadInput(t *testing.T) {
 		"data dir is none": {func(o *Options) { o.DataDir = file }, "choose another with --data-dir"},
 		"range no network": {func(o *Options) { o.ServiceCIDR = "10.96.0.1" }, "name others with --service-cidr and --pod-cidr"},
 		"etcd is silent":   {func(o *Options) { o.EtcdServers = []string{"http://127.0.0.1:1"} }, "is --etcd-servers right?"},
-		"exposed on the loopback": {func(o *Options) { o.Expose = []netip.Prefix{prefix("192.168.0.0/16")} },
+		"exposed on the loopback": {func(o *Options) { o.Expose = []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16")} },
 			"which no other machine reaches; run it as root on Linux, or leave --expose out"},
 		"no such scheduler configuration": {func(o *Options) { o.SchedulerConfig = file + ".yaml" }, file + ".yaml"},
 	} {
@@ -55,7 +56,7 @@ func TestBadInput(t *testing.T) {
 			oneLine(t, upAndDown(t, options), c.says)
 		})
 	}
-	if other.Mode == NetworkLoopback {
+	if other.Mode == network.Loopback {
 		options := good()
 		options.ServiceCIDR = other.ServiceCIDR.String()
 		oneLine(t, upAndDown(t, options), "overlaps "+other.ServiceCIDR.String()+", which another minik")

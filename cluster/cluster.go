@@ -15,6 +15,7 @@ import (
 
 	"minik.dev/apiserver"
 	"minik.dev/apiserver/etcd"
+	"minik.dev/cluster/network"
 	"minik.dev/kubelet/docker"
 	"minik.dev/private"
 )
@@ -23,7 +24,7 @@ import (
 type Cluster struct {
 	options Options
 	home    home
-	network *Network
+	network *network.Network
 	pki     *pki
 	etcd    *etcd.Server
 	server  *apiserver.Server // nil where it runs in another process
@@ -133,7 +134,7 @@ func (c *Cluster) down() error {
 }
 
 func (c *Cluster) openData(ctx context.Context) (string, error) {
-	err := checkDescriptors(descriptorLimit())
+	err := network.CheckDescriptors()
 	if err != nil {
 		return "", err
 	}
@@ -166,7 +167,7 @@ const (
 
 func (c *Cluster) claimNetwork(ctx context.Context) (string, error) {
 	var err error
-	if c.network, err = ClaimNetwork(ctx, c.networkOptions()); err != nil {
+	if c.network, err = network.Claim(ctx, c.networkOptions()); err != nil {
 		return "", err
 	}
 	c.parts.onStop("network", c.network.Close)
@@ -183,8 +184,8 @@ func (c *Cluster) claimNetwork(ctx context.Context) (string, error) {
 	return detail, nil
 }
 
-func (c *Cluster) networkOptions() NetworkOptions {
-	o := NetworkOptions{
+func (c *Cluster) networkOptions() network.Options {
+	o := network.Options{
 		Path:        c.home.network(),
 		PodCIDR:     c.options.PodCIDR,
 		ServiceCIDR: c.options.ServiceCIDR,
@@ -193,7 +194,7 @@ func (c *Cluster) networkOptions() NetworkOptions {
 	if c.engine != nil {
 		o.Engine = c.engine
 	} else if c.options.SimNodes > 0 {
-		o.Nodes = nodesAtMost + c.options.SimNodes
+		o.Nodes = network.MaxNodes + c.options.SimNodes
 	}
 	return o
 }
@@ -206,7 +207,7 @@ func (c *Cluster) openPKI(context.Context) (string, error) {
 
 // listen opens the API server's listener, and words the two mistakes that everybody makes.
 func (c *Cluster) listen(ctx context.Context, address string) (net.Listener, error) {
-	listener, err := c.network.listenOpen(ctx, address)
+	listener, err := c.network.ListenOpen(ctx, address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listening on %s: the port is taken, perhaps by another cluster; choose another one, or any "+
@@ -292,14 +293,4 @@ func (h home) close() error {
 		err = errors.Join(err, os.RemoveAll(h.dir))
 	}
 	return err
-}
-
-// replaceFile writes the file as a whole: who reads meanwhile, or after this process was killed, finds the old contents or
-// the new ones.
-func replaceFile(path string, contents []byte, mode os.FileMode) error {
-	next := path + ".next"
-	if err := os.WriteFile(next, contents, mode); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }

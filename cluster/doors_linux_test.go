@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/cluster/network"
 	"minik.dev/kubelet/docker/dockertest"
 )
 
@@ -42,15 +43,15 @@ func TestEveryDoorIsKnown(t *testing.T) {
 			require.NoError(t, err)
 			text, err := os.ReadFile(filepath.Join(s.dir, "network.json"))
 			require.NoError(t, err)
-			var network saved
-			require.NoError(t, json.Unmarshal(text, &network))
-			if !network.NodeCIDR.IsValid() {
-				network.NodeCIDR = network.PodCIDR
+			var has ranges
+			require.NoError(t, json.Unmarshal(text, &has))
+			if !has.NodeCIDR.IsValid() {
+				has.NodeCIDR = has.PodCIDR
 			}
 			_, err = client.DiscoveryV1().EndpointSlices("default").Create(t.Context(), &discoveryv1.EndpointSlice{
 				ObjectMeta:  metav1.ObjectMeta{Name: "web", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}},
 				AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Port: ptr.To[int32](80)}},
-				Endpoints: []discoveryv1.Endpoint{{Addresses: []string{offset(network.PodCIDR.Addr(), 258).String()}}},
+				Endpoints: []discoveryv1.Endpoint{{Addresses: []string{after(has.PodCIDR.Addr(), 258).String()}}},
 			}, metav1.CreateOptions{})
 			require.NoError(t, err)
 			api, err := netip.ParseAddrPort(s.address(t))
@@ -59,7 +60,7 @@ func TestEveryDoorIsKnown(t *testing.T) {
 			guarded := func() (doors map[string]string) {
 				doors = map[string]string{}
 				for _, door := range listeningOf(t, p.cmd.Process.Pid) {
-					doors[door.name] = door.whoGetsIn(s.dir, api, network)
+					doors[door.name] = door.whoGetsIn(s.dir, api, has)
 				}
 				return doors
 			}
@@ -93,27 +94,30 @@ type door struct {
 	path    string         // of unix
 }
 
+// ranges are what a cluster's network.json says of its addresses.
+type ranges struct{ ServiceCIDR, PodCIDR, NodeCIDR netip.Prefix }
+
 // whoGetsIn says who is let in at the door; "" where nobody has said it.
-func (d door) whoGetsIn(dir string, api netip.AddrPort, network saved) string {
+func (d door) whoGetsIn(dir string, api netip.AddrPort, has ranges) string {
 	if d.kind == "unix" {
 		if d.path == filepath.Join(dir, "etcd", "client.sock") {
 			return "this user: a file of mode 0600 in a directory of mode 0700"
 		}
 		return ""
 	}
-	controlPlane := network.PodCIDR.Addr().Next()
+	controlPlane := has.PodCIDR.Addr().Next()
 	switch addr, port := d.address.Addr(), d.address.Port(); {
 	case d.address == api:
 		return "who shows a certificate, as --listen says from where"
 	case addr == controlPlane && port == api.Port() && d.kind == "tcp":
 		return "this machine and pods, with a certificate or a token"
-	case network.NodeCIDR.Contains(addr) && port == kubeletPort && d.kind == "tcp":
+	case has.NodeCIDR.Contains(addr) && port == network.KubeletPort && d.kind == "tcp":
 		return "the API server: a kubelet asks for its certificate"
-	case addr == controlPlane && port == 53, network.ServiceCIDR.Contains(addr) && port == 53:
+	case addr == controlPlane && port == 53, has.ServiceCIDR.Contains(addr) && port == 53:
 		return "this machine and pods: the name server"
-	case network.ServiceCIDR.Contains(addr):
+	case has.ServiceCIDR.Contains(addr):
 		return "this machine and pods, and who --expose names: a Service"
-	case network.NodeCIDR.Contains(addr) && port >= 30000 && port <= 32767:
+	case has.NodeCIDR.Contains(addr) && port >= 30000 && port <= 32767:
 		return "this machine and pods, and who --expose names: a node port"
 	}
 	return ""

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"net/netip"
 
 	"minik.dev/apiserver"
 	"minik.dev/kubelet/fleet"
@@ -34,18 +33,4 @@ func (c *Cluster) startFleet() ([]string, error) {
 		names = append(names, fleet.Name(i+1))
 	}
 	return names, nil
-}
-
-// simulatedFrom is where the addresses of simulated nodes begin where pods are on a bridge: nothing there listens, so
-// nothing is claimed.
-var simulatedFrom = netip.AddrFrom4([4]byte{10, 128})
-
-// Simulated is the address of the i-th node of the fleet, counted from 1, and the /24 of its pods: those after all
-// nodes that listen. Both are invalid when the range has no such part.
-func (n *Network) Simulated(i int) (netip.Addr, netip.Prefix) {
-	if n.Bridge != "" {
-		first := offset(simulatedFrom, i<<8)
-		return first.Next(), netip.PrefixFrom(first, 24)
-	}
-	return n.Node(nodesAtMost + i)
 }

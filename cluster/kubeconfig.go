@@ -7,6 +7,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"minik.dev/private"
 )
 
 // contextName is what the kubeconfig calls the cluster, its user and its context.
@@ -39,7 +40,7 @@ func (p *pki) writeKubeconfig(path, host string, who identity) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path, text, 0o600); err != nil {
+	if err := private.ReplaceFile(path, text, 0o600); err != nil {
 		return fmt.Errorf("writing the kubeconfig: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/apiserver/store"
+	"minik.dev/cluster/network"
 )
 
 // Options are what a cluster is made of.
@@ -71,22 +72,15 @@ type Stage struct {
 	Took time.Duration
 }
 
-const (
-	// nodesAtMost is bounded by the addresses that listening nodes have; more nodes need no address each.
-	nodesAtMost = 250
-	// simNodesAtMost leaves room in the largest range of pod addresses.
-	simNodesAtMost = 20000
-)
-
 func (o Options) withDefaults() (Options, error) {
 	if o.DataDir == "" && !o.Ephemeral {
 		return o, errors.New("a cluster needs a data directory: none is given and it is not ephemeral")
 	}
-	if o.Nodes < 1 || o.Nodes > nodesAtMost {
-		return o, fmt.Errorf("a cluster has 1 to %d nodes, not %d", nodesAtMost, o.Nodes)
+	if o.Nodes < 1 || o.Nodes > network.MaxNodes {
+		return o, fmt.Errorf("a cluster has 1 to %d nodes, not %d", network.MaxNodes, o.Nodes)
 	}
-	if o.SimNodes < 0 || o.SimNodes > simNodesAtMost {
-		return o, fmt.Errorf("a cluster has 0 to %d simulated nodes for scale, not %d", simNodesAtMost, o.SimNodes)
+	if o.SimNodes < 0 || o.SimNodes > network.MaxSimulatedNodes {
+		return o, fmt.Errorf("a cluster has 0 to %d simulated nodes for scale, not %d", network.MaxSimulatedNodes, o.SimNodes)
 	}
 	if len(o.SimNodeCapacity) == 0 {
 		o.SimNodeCapacity = o.NodeCapacity

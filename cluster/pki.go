@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"minik.dev/private"
 )
 
 // pki is a cluster's own certificate authority and what it signs: one serving certificate for the API server and each
@@ -100,10 +102,10 @@ func (p *pki) makeCA() error {
 		return err
 	}
 	// The key first: a start that is cut off in between finds no certificate, and makes both again.
-	if err := replaceFile(p.path("ca.key"), keyPEM, 0o600); err != nil {
+	if err := private.ReplaceFile(p.path("ca.key"), keyPEM, 0o600); err != nil {
 		return fmt.Errorf("writing the key of the cluster's CA: %w", err)
 	}
-	if err := replaceFile(p.path("ca.crt"), p.caPEM, 0o644); err != nil {
+	if err := private.ReplaceFile(p.path("ca.crt"), p.caPEM, 0o644); err != nil {
 		return fmt.Errorf("writing the cluster's CA: %w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"k8s.io/client-go/tools/clientcmd"
+	"minik.dev/cluster/network"
 )
 
 // ServeOptions are what a component that runs alone needs besides the cluster's options.
@@ -75,7 +76,7 @@ func (c *Cluster) join(kubeconfig string) (string, error) {
 	if c.pki, err = openPKI(c.home.pki(), c.options.Clock.Now()); err != nil {
 		return "", err
 	}
-	if c.network, err = LoadNetwork(c.home.network()); err != nil {
+	if c.network, err = network.Load(c.home.network()); err != nil {
 		return "", err
 	}
 	c.parts.onStop("network", c.network.Close)
@@ -100,8 +101,8 @@ func (c *Cluster) serveProxy(ctx context.Context) (string, error) {
 func (c *Cluster) serveKubelet(name string) (string, error) {
 	number, ok := strings.CutPrefix(name, "node-")
 	i, err := strconv.Atoi(number)
-	if !ok || err != nil || i < 1 || i > nodesAtMost {
-		return "", fmt.Errorf("--node %q: nodes are named node-1 to node-%d", name, nodesAtMost)
+	if !ok || err != nil || i < 1 || i > network.MaxNodes {
+		return "", fmt.Errorf("--node %q: nodes are named node-1 to node-%d", name, network.MaxNodes)
 	}
 	return name + ", runtime " + c.runtime.kind, c.startNode(name, i, false)
 }

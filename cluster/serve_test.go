@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
+	"minik.dev/cluster/network"
 )
 
 // tick is how often a condition is looked at.
@@ -119,7 +120,7 @@ func serviceURL(t *testing.T, s *site, client kubernetes.Interface, name string)
 	t.Helper()
 	service, err := client.CoreV1().Services("default").Get(t.Context(), name, metav1.GetOptions{})
 	require.NoError(t, err)
-	network, err := LoadNetwork(filepath.Join(s.dir, "network.json"))
+	network, err := network.Load(filepath.Join(s.dir, "network.json"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, network.Close()) }()
 	return "http://" + network.Address(service.Spec.ClusterIP, service.Spec.Ports[0].Port)

@@ -24,6 +24,7 @@ import (
 	"minik.dev/api"
 	"minik.dev/apiserver"
 	"minik.dev/apiserver/etcd"
+	"minik.dev/cluster/network"
 	"minik.dev/controllers"
 	"minik.dev/dns"
 	"minik.dev/kubelet"
@@ -62,16 +63,15 @@ func (c *Cluster) startAPIServer(ctx context.Context) (string, error) {
 		return "", errors.Join(err, listener.Close())
 	}
 	c.server = server
-	listeners := joined{Listener: listener}
 	if !address.IP.IsUnspecified() && !address.IP.Equal(endpoint.IP) {
 		// Pods find the server at an address of the cluster, whatever address it listens on for its users.
 		inner, err := c.network.Listen(ctx, c.network.Address(endpoint.IP.String(), int32(endpoint.Port)))
 		if err != nil {
 			return "", errors.Join(fmt.Errorf("listening for pods that ask the API server: %w", err), listener.Close())
 		}
-		listeners.second = inner
+		listener = network.Both(listener, inner)
 	}
-	c.parts.run("the API server", func(ctx context.Context) error { return server.Run(ctx, listeners.open()) })
+	c.parts.run("the API server", func(ctx context.Context) error { return server.Run(ctx, listener) })
 	c.parts.run("the use of memory", func(ctx context.Context) error { return c.keepMemory(ctx, server.ShortOfMemory) })
 	select {
 	case <-server.Ready():
@@ -151,8 +151,8 @@ func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Serve
 		ExternalIPs:    c.options.ExternalIPs,
 		Kubelet:        toKubelet,
 		Components:     c.components(),
-		MaxConnections: mostConnections(descriptorLimit()),
-		Refuse:         targets{c.network, c.options.ForeignNodes, uint16(address.Port)}.refuse,
+		MaxConnections: network.MaxConnections(),
+		Refuse:         c.network.RefuseTarget(c.options.ForeignNodes, uint16(address.Port)),
 		Address:        c.network.Address,
 		Version:        Version,
 		NewUID:         uuid.NewUUID,
@@ -351,9 +351,9 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 		Dir: c.podFiles(name), ClusterDNS: c.nameServers(), ClusterDomain: clusterDomain,
 		PodCIDRs: []netip.Prefix{pods}, IPs: []netip.Addr{ip},
 		Listen: func() (net.Listener, error) {
-			return c.listenTCP(c.network.Address(ip.String(), kubeletPort))
+			return c.listenTCP(c.network.Address(ip.String(), network.KubeletPort))
 		},
-		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: kubeletPort,
+		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: network.KubeletPort,
 		Address: c.network.Address, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,
 		Logger: c.options.Logger, Clock: c.options.Clock,
 	})
@@ -371,9 +371,6 @@ func (c *Cluster) podFiles(node string) string {
 	}
 	return c.home.node(node)
 }
-
-// kubeletPort is where each kubelet listens, on its own node's address.
-const kubeletPort = 10250
 
 // awaitNodes returns when all of the nodes are ready.
 func (c *Cluster) awaitNodes(ctx context.Context, names map[string]bool) error {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"minik.dev/api"
+	"minik.dev/cluster/network"
 )
 
 // Ctrl-C leaves nothing behind but the data, and the next start finds all of that: containers come back with one more
@@ -134,7 +135,9 @@ func nothingLeft(t *testing.T, s *site, address string) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.Empty(t, files(t, s.tmp), "temporary files are left")
 	require.NotContains(t, files(t, s.dir), "state.json")
-	require.Empty(t, routesLeft(t, s.dir), "routes are left")
+	left, err := network.RoutesLeft(filepath.Join(s.dir, "network.json"))
+	require.NoError(t, err)
+	require.Empty(t, left, "routes are left")
 }
 
 // restarts returns when every container runs and was restarted that often.

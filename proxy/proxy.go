@@ -44,7 +44,7 @@ type Options struct {
 	Logger *slog.Logger
 	Clock  clock.WithTicker
 
-	// Address says where this machine has an address of the cluster, as "ip:port" (cluster.Network.Address). It maps what
+	// Address says where this machine has an address of the cluster, as "ip:port" (network.Network.Address). It maps what
 	// is listened on and what is dialled.
 	Address func(ip string, port int32) string
 	// ListenTCP and ListenUDP open an address of this machine, and keep out who may not come in; default net.Listen and

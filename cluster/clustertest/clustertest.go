@@ -34,7 +34,7 @@ import (
 type Option func(*cluster.Options)
 
 // Docker runs real containers; the test fails where no engine answers. Root on Linux lets containers reach Services, nodes
-// and names; elsewhere only what [cluster.Network] says. Nothing of it is left on the engine when the test has ended.
+// and names; elsewhere only what [network.Network] says. Nothing of it is left on the engine when the test has ended.
 func Docker() Option {
 	return func(o *cluster.Options) { o.Runtime, o.Loopback = "docker", false }
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"minik.dev/cluster"
+	"minik.dev/cluster/network"
 )
 
 // clusterFlags are the flags that `up` and `serve` have in common: what a cluster, or one component of it, is made of.
@@ -83,13 +84,13 @@ func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options,
 		options.NodeCapacity = capacity
 	}
 	var err error
-	if options.Expose, err = cluster.ParseRanges(f.expose); err != nil {
+	if options.Expose, err = network.ParseRanges(f.expose); err != nil {
 		return cluster.Options{}, usagef(cmd, "--expose %v", err)
 	}
-	if options.ExternalIPs, err = cluster.ParseRanges(f.externalIPs); err != nil {
+	if options.ExternalIPs, err = network.ParseRanges(f.externalIPs); err != nil {
 		return cluster.Options{}, usagef(cmd, "--external-ips %v", err)
 	}
-	if options.ForeignNodes, err = cluster.ParseRanges(f.foreignNodes); err != nil {
+	if options.ForeignNodes, err = network.ParseRanges(f.foreignNodes); err != nil {
 		return cluster.Options{}, usagef(cmd, "--foreign-nodes %v", err)
 	}
 	if options.History, err = cluster.ParseHistory(f.history); err != nil {
