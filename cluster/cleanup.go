@@ -36,7 +36,7 @@ func Clean(ctx context.Context, dataDir string) (Leftovers, error) {
 	if _, err := os.Stat(dataDir); errors.Is(err, fs.ErrNotExist) {
 		return Leftovers{}, nil
 	}
-	h := home{dir: dataDir}
+	h := dataDirectory{dir: dataDir}
 	unlock, err := h.exclusively()
 	if err != nil {
 		return Leftovers{}, err
@@ -59,7 +59,7 @@ func Clean(ctx context.Context, dataDir string) (Leftovers, error) {
 // withLeftovers asks the engine what of the cluster it has, and hands that to do.
 func withLeftovers(ctx context.Context, dataDir string,
 	do func(context.Context, *docker.Engine, string, Leftovers) error) (left Leftovers, err error) {
-	h := home{dir: dataDir}
+	h := dataDirectory{dir: dataDir}
 	id, err := network.EngineID(h.network())
 	if err != nil || id == "" {
 		return left, err
@@ -85,7 +85,7 @@ func withLeftovers(ctx context.Context, dataDir string,
 }
 
 // removeFromEngine removes everything that the cluster ever had on its engine, its pods' volumes included.
-func (h home) removeFromEngine(ctx context.Context) error {
+func (h dataDirectory) removeFromEngine(ctx context.Context) error {
 	_, err := withLeftovers(ctx, h.dir, func(ctx context.Context, e *docker.Engine, id string, _ Leftovers) error {
 		return e.RemoveCluster(ctx, id)
 	})

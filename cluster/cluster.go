@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -17,13 +14,12 @@ import (
 	"minik.dev/apiserver/etcd"
 	"minik.dev/cluster/network"
 	"minik.dev/kubelet/docker"
-	"minik.dev/private"
 )
 
 // Cluster is a whole cluster in this process.
 type Cluster struct {
 	options Options
-	home    home
+	dir     dataDirectory
 	network *network.Network
 	pki     *pki
 	etcd    *etcd.Server
@@ -56,7 +52,7 @@ func (c *Cluster) Ready() <-chan struct{} { return c.ready }
 func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.admin) }
 
 // Kubeconfig is the path of the administrator's kubeconfig; valid once the cluster is ready.
-func (c *Cluster) Kubeconfig() string { return c.home.kubeconfig() }
+func (c *Cluster) Kubeconfig() string { return c.dir.kubeconfig() }
 
 // Address is where an address and port of the cluster is really listened on; valid once the cluster is ready.
 func (c *Cluster) Address(ip string, port int32) string { return c.network.Address(ip, port) }
@@ -130,7 +126,7 @@ func (c *Cluster) start(ctx context.Context) error {
 // down takes everything down in the opposite order of the start.
 func (c *Cluster) down() error {
 	err := c.parts.stop()
-	return errors.Join(err, c.home.close())
+	return errors.Join(err, c.dir.close())
 }
 
 func (c *Cluster) openData(ctx context.Context) (string, error) {
@@ -138,12 +134,12 @@ func (c *Cluster) openData(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c.home, err = makeHome(c.options.DataDir, c.options.Ephemeral); err != nil {
+	if c.dir, err = makeDataDir(c.options.DataDir, c.options.Ephemeral); err != nil {
 		return "", err
 	}
 	// Whoever asks for the status holds the lock for a moment.
 	for range lockTries {
-		if err = c.home.acquire(); !errors.Is(err, errLocked) {
+		if err = c.dir.acquire(); !errors.Is(err, errLocked) {
 			break
 		}
 		select {
@@ -154,9 +150,9 @@ func (c *Cluster) openData(ctx context.Context) (string, error) {
 	}
 	if errors.Is(err, errLocked) {
 		return "", fmt.Errorf("the data directory %s is in use by another minik%s; end that one with `minik down`, or choose "+
-			"another directory with --data-dir", c.home.dir, c.home.holder())
+			"another directory with --data-dir", c.dir.dir, c.dir.holder())
 	}
-	return c.home.dir, err
+	return c.dir.dir, err
 }
 
 // How often, and after what pause, a lock that another process holds is tried again.
@@ -186,7 +182,7 @@ func (c *Cluster) claimNetwork(ctx context.Context) (string, error) {
 
 func (c *Cluster) networkOptions() network.Options {
 	o := network.Options{
-		Path:        c.home.network(),
+		Path:        c.dir.network(),
 		PodCIDR:     c.options.PodCIDR,
 		ServiceCIDR: c.options.ServiceCIDR,
 		Loopback:    c.options.Loopback,
@@ -201,8 +197,8 @@ func (c *Cluster) networkOptions() network.Options {
 
 func (c *Cluster) openPKI(context.Context) (string, error) {
 	var err error
-	c.pki, err = openPKI(c.home.pki(), c.options.Clock.Now())
-	return c.home.pki(), err
+	c.pki, err = openPKI(c.dir.pki(), c.options.Clock.Now())
+	return c.dir.pki(), err
 }
 
 // listen opens the API server's listener, and words the two mistakes that everybody makes.
@@ -218,79 +214,4 @@ func (c *Cluster) listen(ctx context.Context, address string) (net.Listener, err
 		return nil, fmt.Errorf("listening for the API server, --listen %s: %w", address, err)
 	}
 	return listener, nil
-}
-
-// home is a cluster's data directory.
-type home struct {
-	dir       string
-	temporary bool
-	lock      *os.File
-}
-
-func (h home) path(name string) string { return filepath.Join(h.dir, name) }
-func (h home) etcd() string            { return h.path("etcd") }
-func (h home) pki() string             { return h.path("pki") }
-func (h home) kubeconfig() string      { return h.path("kubeconfig") }
-func (h home) network() string         { return h.path("network.json") }
-func (h home) state() string           { return h.path("state.json") }
-func (h home) node(name string) string { return filepath.Join(h.dir, "nodes", name) }
-func (h home) log(name string) string  { return filepath.Join(h.dir, "logs", name) }
-
-// makeHome makes the data directory where it is missing.
-func makeHome(dir string, ephemeral bool) (home, error) {
-	if ephemeral {
-		temporary, err := private.Temporary("minik-")
-		if err != nil {
-			return home{}, fmt.Errorf("making a temporary data directory: %w", err)
-		}
-		return home{dir: temporary, temporary: true}, nil
-	}
-	absolute, err := filepath.Abs(dir)
-	if err != nil {
-		return home{}, fmt.Errorf("finding the data directory %s: %w", dir, err)
-	}
-	if err := os.MkdirAll(absolute, 0o700); err != nil {
-		return home{}, fmt.Errorf("making the data directory %s: %w; choose another with --data-dir", absolute, err)
-	}
-	if err := private.Check(absolute); err != nil {
-		return home{}, fmt.Errorf("using the data directory: %w", err)
-	}
-	return home{dir: absolute}, nil
-}
-
-// acquire takes the directory for this process alone; errLocked says that another has it.
-func (h *home) acquire() error {
-	lock, err := lockFile(h.path("lock"))
-	if errors.Is(err, errLocked) {
-		return errLocked
-	}
-	if err != nil {
-		return fmt.Errorf("locking the data directory %s: %w; choose another with --data-dir", h.dir, err)
-	}
-	h.lock = lock
-	if err := os.MkdirAll(h.path("logs"), 0o700); err != nil {
-		return fmt.Errorf("making the directory of the logs: %w; choose another data directory with --data-dir", err)
-	}
-	return nil
-}
-
-// holder names the process that the state file names.
-func (h home) holder() string {
-	if state, err := readState(h.state()); err == nil && state.PID != 0 {
-		return " (process " + strconv.Itoa(state.PID) + ")"
-	}
-	return ""
-}
-
-// close lets the data directory go; a temporary one is removed.
-func (h home) close() error {
-	if h.lock == nil {
-		return nil
-	}
-	_ = os.Remove(h.state()) // it says who runs, and nobody does
-	err := h.lock.Close()
-	if h.temporary {
-		err = errors.Join(err, os.RemoveAll(h.dir))
-	}
-	return err
 }

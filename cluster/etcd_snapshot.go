@@ -16,8 +16,8 @@ import (
 	"minik.dev/journal"
 )
 
-// Snapshot is what is known of a copy of a cluster's store.
-type Snapshot = etcd.Snapshot
+// EtcdSnapshot is what is known of a copy of a cluster's store.
+type EtcdSnapshot = etcd.Snapshot
 
 // The directories of a restore: restoring is where the data is made, former where earlier data is kept.
 const (
@@ -26,14 +26,14 @@ const (
 )
 
 // SaveSnapshot copies the store of a data directory's cluster into a new file, whether the cluster runs or not.
-func SaveSnapshot(ctx context.Context, dataDir, path string) (s Snapshot, err error) {
+func SaveSnapshot(ctx context.Context, dataDir, path string) (s EtcdSnapshot, err error) {
 	state, err := Status(dataDir)
 	if err != nil {
 		return s, err
 	}
 	endpoint := strings.TrimPrefix(state.Etcd, etcdctl)
 	if state.PID == 0 {
-		h := home{dir: dataDir}
+		h := dataDirectory{dir: dataDir}
 		if _, err := os.Stat(h.etcd()); errors.Is(err, fs.ErrNotExist) {
 			return s, fmt.Errorf("the data directory %s has no etcd of its own: there is nothing to save", dataDir)
 		}
@@ -58,11 +58,11 @@ func SaveSnapshot(ctx context.Context, dataDir, path string) (s Snapshot, err er
 }
 
 // VerifySnapshot reads a snapshot and says what is in it, or how it is damaged.
-func VerifySnapshot(path string) (Snapshot, error) { return etcd.Verify(path) }
+func VerifySnapshot(path string) (EtcdSnapshot, error) { return etcd.Verify(path) }
 
 // Restored is what came of a restore.
 type Restored struct {
-	Snapshot
+	EtcdSnapshot
 	// Revision is the store's from now on.
 	Revision int64
 	// Aside is where the data is kept that was there; empty where there was none.
@@ -75,10 +75,10 @@ type Restored struct {
 // The restored store goes on with a revision that nobody can know yet, so that whoever has seen more than the snapshot lists
 // again; the journal says at it what happened.
 func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (r Restored, err error) {
-	if r.Snapshot, err = etcd.Verify(path); err != nil {
+	if r.EtcdSnapshot, err = etcd.Verify(path); err != nil {
 		return r, err
 	}
-	h, err := makeHome(dataDir, false)
+	h, err := makeDataDir(dataDir, false)
 	if err != nil {
 		return r, err
 	}
@@ -97,10 +97,10 @@ func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (
 		Actor:  api.Actor{User: administrator.name, Component: "minik", Command: "minik snapshot restore"},
 		Reason: filepath.Base(path) + " was restored", Time: now,
 	}
-	r.Snapshot, r.Revision, err = etcd.Restore(ctx, path, made, etcd.Restored{
+	r.EtcdSnapshot, r.Revision, err = etcd.Restore(ctx, path, made, etcd.Restored{
 		Above: h.newestRevision(),
 		Record: func(revision int64) (key, value []byte, err error) {
-			return store.RestoreRecord(r.Snapshot.Revision, revision, entry)
+			return store.RestoreRecord(r.EtcdSnapshot.Revision, revision, entry)
 		},
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func RestoreSnapshot(ctx context.Context, dataDir, path string, now time.Time) (
 
 // newestRevision is the newest revision that anybody may know of the cluster of this directory, from its store and those that
 // earlier restores have put aside; -1 where there was a store of which nothing is left, and 0 where there was none.
-func (h home) newestRevision() int64 {
+func (h dataDirectory) newestRevision() int64 {
 	stores, _ := filepath.Glob(filepath.Join(h.path(former), "*")) // the pattern is right
 	if _, err := os.Stat(h.etcd()); err == nil {
 		stores = append(stores, h.etcd())
@@ -145,7 +145,7 @@ func (h home) newestRevision() int64 {
 
 // checkRestored says that a restore was cut off after the earlier data was put aside, and before the restored took its place: an
 // empty cluster would begin.
-func (h home) checkRestored() error {
+func (h dataDirectory) checkRestored() error {
 	_, missing := os.Stat(h.etcd())
 	_, made := os.Stat(h.path(restoring))
 	if errors.Is(missing, fs.ErrNotExist) && made == nil {

@@ -14,7 +14,7 @@ import (
 // A restore looks for the newest revision that anybody may know: in the store that is there and in those that were put aside. Where
 // there was a store, and none is left, nobody can say.
 func TestNewestRevision(t *testing.T) {
-	h := home{dir: t.TempDir()}
+	h := dataDirectory{dir: t.TempDir()}
 	require.EqualValues(t, 0, h.newestRevision(), "a new directory")
 	_, err := openPKI(h.pki(), time.Unix(1_800_000_000, 0))
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestNewestRevision(t *testing.T) {
 
 // A restore that was cut off before the restored data took their place is said so, in the place of an empty cluster.
 func TestARestoreThatWasCutOff(t *testing.T) {
-	h := home{dir: t.TempDir()}
+	h := dataDirectory{dir: t.TempDir()}
 	require.NoError(t, h.checkRestored())
 	require.NoError(t, os.MkdirAll(h.path(restoring), 0o700))
 	require.ErrorContains(t, h.checkRestored(), "a restore was cut off: do it again")

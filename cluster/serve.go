@@ -60,23 +60,23 @@ func (c *Cluster) join(kubeconfig string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("finding the data directory %s: %w", c.options.DataDir, err)
 	}
-	c.home = home{dir: dir}
+	c.dir = dataDirectory{dir: dir}
 	if kubeconfig == "" {
-		kubeconfig = c.home.kubeconfig()
+		kubeconfig = c.dir.kubeconfig()
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return "", fmt.Errorf("reading the kubeconfig: %w; `minik serve apiserver` or `minik up` writes it", err)
 	}
 	c.host = config.Host
-	if _, err := os.Stat(c.home.pki()); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.dir.pki()); errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("the data directory %s has no certificates: run this component with the --data-dir of its API "+
 			"server", dir)
 	}
-	if c.pki, err = openPKI(c.home.pki(), c.options.Clock.Now()); err != nil {
+	if c.pki, err = openPKI(c.dir.pki(), c.options.Clock.Now()); err != nil {
 		return "", err
 	}
-	if c.network, err = network.Load(c.home.network()); err != nil {
+	if c.network, err = network.Load(c.dir.network()); err != nil {
 		return "", err
 	}
 	c.parts.onStop("network", c.network.Close)

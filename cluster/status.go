@@ -1,13 +1,11 @@
 package cluster
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"minik.dev/private"
 )
@@ -34,7 +32,7 @@ var ErrInBetween = errors.New("it is just starting or ending: try again")
 
 // Status reads the state of the cluster of a data directory. That nothing runs there is no error.
 func Status(dataDir string) (State, error) {
-	h := home{dir: dataDir}
+	h := dataDirectory{dir: dataDir}
 	if _, err := os.Stat(h.path("lock")); errors.Is(err, fs.ErrNotExist) {
 		return State{}, nil
 	}
@@ -73,54 +71,4 @@ func writeState(path string, state State) error {
 		return fmt.Errorf("writing the cluster's state: %w", err)
 	}
 	return nil
-}
-
-// contents are all that a cluster keeps in its data directory. Anything else there is somebody else's.
-var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache",
-	former, restoring}
-
-// Reset deletes a cluster's data, and what it has on its engine. It refuses while the cluster runs, and touches nothing that
-// is not the cluster's.
-func Reset(ctx context.Context, dataDir string) error {
-	h := home{dir: dataDir}
-	if _, err := os.Stat(dataDir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	unlock, err := h.exclusively()
-	if err != nil {
-		return err
-	}
-	if err := h.removeFromEngine(ctx); err != nil {
-		return errors.Join(err, unlock())
-	}
-	for _, name := range contents {
-		if err := os.RemoveAll(filepath.Join(dataDir, name)); err != nil {
-			return errors.Join(fmt.Errorf("deleting %s: %w", h.path(name), err), unlock())
-		}
-	}
-	if err := unlock(); err != nil {
-		return err
-	}
-	if err := os.Remove(h.path("lock")); err != nil {
-		return fmt.Errorf("deleting the lock of %s: %w", dataDir, err)
-	}
-	_ = os.Remove(dataDir) // unless somebody else keeps something there
-	return nil
-}
-
-// exclusively keeps the data directory from being used by a cluster until unlock is called.
-func (h home) exclusively() (unlock func() error, err error) {
-	lock, err := lockFile(h.path("lock"))
-	if errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("the cluster of data directory %s is running%s: end it first with `minik down`", h.dir, h.holder())
-	}
-	if err != nil {
-		return nil, fmt.Errorf("locking the data directory %s: %w", h.dir, err)
-	}
-	return func() error {
-		if err := lock.Close(); err != nil {
-			return fmt.Errorf("letting the data directory %s go: %w", h.dir, err)
-		}
-		return nil
-	}, nil
 }

@@ -50,7 +50,7 @@ func newSnapshot(streams genericiooptions.IOStreams, home *home) *cobra.Command 
 			if err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintf(streams.Out, "restored into %s: %s\n", home.dataDir, snapshotLine(r.Snapshot))
+			_, _ = fmt.Fprintf(streams.Out, "restored into %s: %s\n", home.dataDir, snapshotLine(r.EtcdSnapshot))
 			_, _ = fmt.Fprintf(streams.Out, "it goes on with revision %d, which is later than any that somebody may know\n", r.Revision)
 			if r.Aside != "" {
 				_, _ = fmt.Fprintf(streams.Out, "the data that was there is kept in %s\n", filepath.Clean(r.Aside))
@@ -74,7 +74,7 @@ func newSnapshot(streams genericiooptions.IOStreams, home *home) *cobra.Command 
 }
 
 // snapshotLine says what a snapshot holds.
-func snapshotLine(s cluster.Snapshot) string {
+func snapshotLine(s cluster.EtcdSnapshot) string {
 	return fmt.Sprintf("revision %d, %d objects, %s, sha256 %s", s.Revision, s.Objects,
 		resource.NewQuantity(s.Bytes, resource.BinarySI), s.SHA256)
 }
