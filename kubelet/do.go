@@ -41,7 +41,7 @@ func (s *session) do(ctx context.Context, e *entry, pod *corev1.Pod, o Observed,
 		return s.stop(ctx, e, pod, a, now)
 	case StopSandbox:
 		e.endPulls()
-		s.watched.forget(pod.UID)
+		s.watched.Forget(pod.UID)
 		return s.options.Runtime.Stop(ctx, a.ID, 0)
 	case Remove:
 		return s.remove(ctx, e, a)

@@ -2,20 +2,19 @@ package kubelet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"minik.dev/kubelet/env"
+	"minik.dev/kubelet/poddir"
 	"minik.dev/kubelet/runtime"
+	"minik.dev/kubelet/volumes"
 )
 
 // This file carries out what is decided about a pod's files on the node. A kubelet without a directory of its own, whose
@@ -23,69 +22,22 @@ import (
 
 // writeVolumes makes sure that the pod's volumes are there, with what they are made of now.
 func (s *session) writeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
-	refs := env.NewReferences(ctx, s.client, pod.Namespace)
+	in := volumes.Input{Pod: pod, References: env.NewReferences(ctx, s.client, pod.Namespace),
+		Allocatable: withDefaults(s.options.Capacity)}
 	if s.options.Dir == "" {
-		return checkVolumes(pod, refs)
+		return volumes.Check(in)
 	}
 	e.mu.Lock()
 	e.files = true
 	e.mu.Unlock()
 	// What is written is watched first: so no change falls between the two.
-	s.watched.follow(ctx, pod)
-	home, err := s.podHome(pod.UID)
+	s.watched.Follow(ctx, pod)
+	home, err := poddir.Open(s.options.Dir, pod.UID)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = home.Close() }()
-	in := contents{pod: pod, refs: refs, allocatable: withDefaults(s.options.Capacity)}
-	for _, v := range pod.Spec.Volumes {
-		if err := in.write(v, home); err != nil {
-			return mountError(v.Name, err)
-		}
-	}
-	return nil
-}
-
-// podHome opens the pod's directory, which is made where it is missing. This process may write where others may not; so what
-// it writes there goes through this, and no link leads it out, whoever has put it there.
-func (s *session) podHome(uid types.UID) (*os.Root, error) {
-	if err := os.MkdirAll(s.options.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the node's directory: %w", err)
-	}
-	node, err := os.OpenRoot(s.options.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening the node's directory: %w", err)
-	}
-	defer func() { _ = node.Close() }()
-	return makeRoot(node, filepath.Join(podsDir, string(uid)))
-}
-
-func makeRoot(in *os.Root, path string) (*os.Root, error) {
-	if err := in.MkdirAll(path, 0o755); err != nil {
-		return nil, fmt.Errorf("making %s in %s: %w", path, in.Name(), err)
-	}
-	return in.OpenRoot(path)
-}
-
-// write makes one volume of the pod ready. emptyDirs are the runtime's.
-func (in contents) write(v corev1.Volume, home *os.Root) error {
-	if v.HostPath != nil {
-		return checkHostPath(v.HostPath)
-	}
-	files, err := in.files(v.VolumeSource)
-	if err != nil || !isWritten(v.VolumeSource) {
-		return err
-	}
-	group := int64(-1)
-	if security := in.pod.Spec.SecurityContext; security != nil && security.FSGroup != nil {
-		group = *security.FSGroup
-	}
-	dir, err := makeRoot(home, filepath.Join(volumesDir, v.Name))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = dir.Close() }()
-	return writeVolume(dir, files, group)
+	return volumes.Write(in, home)
 }
 
 // prepareMounts writes the files that every container has, and says what the container mounts.
@@ -95,7 +47,7 @@ func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt in
 	if dir == "" {
 		return nil, nil
 	}
-	home, err := s.podHome(pod.UID)
+	home, err := poddir.Open(s.options.Dir, pod.UID)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +65,7 @@ func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt in
 		{resolvFile, resolv.String(), 0o644},
 		{terminationFile("", c.Name, attempt), "", 0o666}, // whoever the container runs as
 	} {
-		if err := writeInPlace(home, f.path, f.text, f.mode); err != nil {
+		if err := poddir.WriteInPlace(home, f.path, f.text, f.mode); err != nil {
 			return nil, fmt.Errorf("writing what every container has: %w", err)
 		}
 	}
@@ -122,27 +74,6 @@ func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt in
 		return nil, fmt.Errorf("removing an old termination log: %w", err)
 	}
 	return mountsOf(pod, c, dir, attempt, vars)
-}
-
-// writeInPlace keeps the file that running containers have mounted. What is no file is replaced by one.
-func writeInPlace(home *os.Root, path, text string, mode fs.FileMode) error {
-	if err := home.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	if info, err := home.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		if err := home.RemoveAll(path); err != nil {
-			return err
-		}
-	}
-	if holdsText(home, path, []byte(text)) {
-		return home.Chmod(path, mode)
-	}
-	file, err := home.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Chmod(mode), file.Close())
 }
 
 // Where a machine keeps its name servers. The second one has those behind the local one of systemd.
@@ -165,14 +96,14 @@ func nodeResolver(loopback bool) resolver {
 
 // removeVolumes removes the pod's emptyDirs and its directory.
 func (s *session) removeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) error {
-	s.watched.forget(pod.UID)
+	s.watched.Forget(pod.UID)
 	if keeper, ok := s.options.Runtime.(runtime.VolumeKeeper); ok {
 		if err := keeper.RemoveVolumes(ctx, pod.UID); err != nil {
 			return fmt.Errorf("removing the volumes of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
 	if s.options.Dir != "" {
-		if err := s.removeFiles(pod.UID); err != nil {
+		if err := poddir.Remove(s.options.Dir, pod.UID); err != nil {
 			return fmt.Errorf("removing the files of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
@@ -182,32 +113,18 @@ func (s *session) removeVolumes(ctx context.Context, e *entry, pod *corev1.Pod) 
 	return nil
 }
 
-// removeFiles removes the pod's directory. Links in it go, and not what they lead to.
-func (s *session) removeFiles(uid types.UID) error {
-	node, err := os.OpenRoot(s.options.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = node.Close() }()
-	return node.RemoveAll(filepath.Join(podsDir, string(uid)))
-}
-
 // findFiles finds the pods that have files here, and those that have nothing else left.
 func (s *session) findFiles() error {
 	if s.options.Dir == "" {
 		return nil
 	}
-	found, err := os.ReadDir(filepath.Join(s.options.Dir, podsDir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	found, err := poddir.List(s.options.Dir)
+	if err != nil {
 		return fmt.Errorf("finding the pods' files on node %s: %w", s.options.Node, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, dir := range found {
-		uid := types.UID(dir.Name())
+	for _, uid := range found {
 		e, ok := s.entries[uid]
 		if !ok {
 			e = newEntry(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}})

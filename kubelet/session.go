@@ -24,6 +24,7 @@ import (
 	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/server"
+	"minik.dev/kubelet/volumes"
 )
 
 // session is the kubelet's work from one power-on to the next cut. Nothing of it outlives Kubelet.session.
@@ -34,7 +35,7 @@ type session struct {
 	causes   journal.Causes[types.UID]
 	recorder record.EventRecorder
 	work     sync.WaitGroup // every goroutine that works on a pod, pulls, probes or watches
-	watched  *watched
+	watched  *volumes.Watcher
 
 	mu      sync.Mutex
 	entries map[types.UID]*entry
@@ -57,10 +58,10 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	events := record.NewBroadcaster()
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: k.client.CoreV1().Events("")})
 	s.recorder = events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: k.options.Node})
-	s.watched = newWatched(k.client, &s.work, s.outdated)
+	s.watched = volumes.NewWatcher(k.client, &s.work, s.outdated)
 	defer events.Shutdown()
 	defer s.work.Wait()
-	defer s.watched.stop()
+	defer s.watched.Stop()
 	defer s.probes.Stop()
 	defer s.queue.ShutDown()
 

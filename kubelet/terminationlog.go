@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/kubelet/poddir"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -66,7 +67,7 @@ func (s *session) leftWords(uid types.UID, c runtime.Container) []byte {
 		return nil
 	}
 	defer func() { _ = home.Close() }()
-	file, err := openRegular(home, terminationFile("", c.Name, c.Attempt))
+	file, err := poddir.OpenRegular(home, terminationFile("", c.Name, c.Attempt))
 	if err != nil {
 		return nil
 	}

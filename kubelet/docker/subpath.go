@@ -15,9 +15,9 @@ import (
 	"github.com/docker/docker/api/types/versions"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/subpath"
+	"minik.dev/kubelet/volumes"
 )
 
 // This file mounts what containers could replace by a link while it is mounted: parts of volumes, and hostPaths. The engine is
@@ -61,7 +61,7 @@ func checkType(kind corev1.HostPathType, path string, file *os.File) error {
 	if err != nil {
 		return err
 	}
-	return kubelet.CheckHostPathType(kind, path, info.Mode())
+	return volumes.CheckHostPathType(kind, path, info.Mode())
 }
 
 // cannotOpen refuses a volumeMount as upstream words it.

@@ -1,4 +1,4 @@
-package kubelet
+package volumes
 
 import (
 	"context"
@@ -51,12 +51,12 @@ func TestOneWatchForAllPodsThatMountAnObject(t *testing.T) {
 	client := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop"}})
 	var work sync.WaitGroup
 	told := make(chan types.UID, 100)
-	w := newWatched(client, &work, func(uid types.UID, _ string) { told <- uid })
-	w.follow(t.Context(), mounting("u1", "shop"))
+	w := NewWatcher(client, &work, func(uid types.UID, _ string) { told <- uid })
+	w.Follow(t.Context(), mounting("u1", "shop"))
 	require.Equal(t, types.UID("u1"), <-told)
-	w.follow(t.Context(), mounting("u2", "shop"))
-	w.follow(t.Context(), mounting("u2", "shop"))
-	w.forget("u1")
+	w.Follow(t.Context(), mounting("u2", "shop"))
+	w.Follow(t.Context(), mounting("u2", "shop"))
+	w.Forget("u1")
 	require.Len(t, w.sources, 1)
 	require.Eventually(t, func() bool { // the client without a server loses what changes before the watch has begun
 		_, err := client.CoreV1().ConfigMaps("default").Update(t.Context(),
@@ -69,7 +69,7 @@ func TestOneWatchForAllPodsThatMountAnObject(t *testing.T) {
 			return false
 		}
 	}, 20*time.Second, time.Millisecond)
-	w.forget("u2")
+	w.Forget("u2")
 	require.Empty(t, w.sources)
 	require.True(t, over(&work), "a watch that nobody is left for goes on")
 	require.Equal(t, 1, watches(client))
@@ -79,10 +79,10 @@ func TestWhatNeverChangesIsNotWatched(t *testing.T) {
 	client := fake.NewClientset(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop"},
 		Immutable: ptr.To(true)})
 	var work sync.WaitGroup
-	w := newWatched(client, &work, func(types.UID, string) {})
-	w.follow(t.Context(), mounting("u1", "shop"))
+	w := NewWatcher(client, &work, func(types.UID, string) {})
+	w.Follow(t.Context(), mounting("u1", "shop"))
 	require.True(t, over(&work), "an immutable ConfigMap is watched on")
-	w.follow(t.Context(), mounting("u2", "shop"))
+	w.Follow(t.Context(), mounting("u2", "shop"))
 	require.True(t, over(&work))
 	require.LessOrEqual(t, watches(client), 1)
 }
@@ -91,12 +91,12 @@ func TestWhatNeverChangesIsNotWatched(t *testing.T) {
 func TestNoWatchAfterTheEnd(t *testing.T) {
 	client := fake.NewClientset()
 	var work sync.WaitGroup
-	w := newWatched(client, &work, func(types.UID, string) {})
-	w.follow(t.Context(), mounting("u1", "shop"))
-	w.stop()
+	w := NewWatcher(client, &work, func(types.UID, string) {})
+	w.Follow(t.Context(), mounting("u1", "shop"))
+	w.Stop()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	w.follow(ctx, mounting("u2", "shop"))
-	w.forget("u1")
+	w.Follow(ctx, mounting("u2", "shop"))
+	w.Forget("u1")
 	require.True(t, over(&work))
 }

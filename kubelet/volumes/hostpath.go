@@ -1,4 +1,4 @@
-package kubelet
+package volumes
 
 import (
 	"errors"
@@ -7,7 +7,20 @@ import (
 	"os"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
+
+// hostPath is a file or directory of the node. https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
+var hostPath = row{
+	name:    "hostPath",
+	has:     func(v *corev1.VolumeSource) bool { return v.HostPath != nil },
+	prepare: func(v *corev1.VolumeSource) error { return checkHostPath(v.HostPath) },
+	mount: func(v *corev1.VolumeSource, out *runtime.Mount) {
+		kind := hostPathType(v.HostPath)
+		out.HostPath, out.Type = v.HostPath.Path, &kind
+	},
+}
 
 // checkHostPath makes what the type says to make, and refuses what is not of the type, in upstream's words. A path without
 // a type that is not there becomes a directory, as container runtimes make it.

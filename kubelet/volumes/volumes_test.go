@@ -1,4 +1,4 @@
-package kubelet
+package volumes
 
 import (
 	"io/fs"
@@ -27,7 +27,7 @@ func filesIn(t *testing.T, v corev1.VolumeSource) (map[string]string, error) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: map[string]string{"b": "2", "a": `say "1"`}},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}}}}}}
-	files, err := contents{pod: pod, refs: shopReferences()}.files(v)
+	_, files, err := Input{Pod: pod, References: shopReferences()}.files(&corev1.Volume{VolumeSource: v})
 	out := map[string]string{}
 	for _, f := range files {
 		require.NotContains(t, out, f.path, "twice")
@@ -96,11 +96,11 @@ func TestVolumesThatCannotBeWritten(t *testing.T) {
 	}
 	// Where no file is written, none is missing.
 	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: token}}}}
-	require.NoError(t, checkVolumes(pod, shopReferences()))
+	require.NoError(t, Check(Input{Pod: pod, References: shopReferences()}))
 }
 
 // writeInto is writeVolume for a directory, which is made.
-func writeInto(dir string, files []volumeFile, group int64) error {
+func writeInto(dir string, files []file, group int64) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -149,10 +149,10 @@ func TestVolumeShowsTheNewestFiles(t *testing.T) {
 		names := []string{"a", "b", "c/d", "c/e", "f/g/h"}
 		for range rapid.IntRange(1, 6).Draw(t, "writes") {
 			want := map[string]string{}
-			var files []volumeFile
+			var files []file
 			for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(names), func(s string) string { return s }).Draw(t, "names") {
 				want[name] = rapid.StringMatching("[xyz]{0,2}").Draw(t, "data")
-				files = append(files, volumeFile{path: name, mode: 0o400, data: []byte(want[name])})
+				files = append(files, file{path: name, mode: 0o400, data: []byte(want[name])})
 			}
 			require.NoError(t, writeInto(dir, files, -1))
 			require.Equal(t, want, seen(t, dir))
@@ -178,7 +178,7 @@ func TestVolumeShowsTheNewestFiles(t *testing.T) {
 func TestVolumeChangesAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) {
-		require.NoError(t, writeInto(dir, []volumeFile{{path: "a", mode: 0o644, data: []byte(text)},
+		require.NoError(t, writeInto(dir, []file{{path: "a", mode: 0o644, data: []byte(text)},
 			{path: "b", mode: 0o644, data: []byte(text)}}, -1))
 	}
 	write("0")
@@ -205,7 +205,7 @@ func TestVolumeChangesAtOnce(t *testing.T) {
 
 func TestFilesThatNothingChangedStay(t *testing.T) {
 	dir := t.TempDir()
-	files := []volumeFile{{path: "a", mode: 0o640, data: []byte("1")}}
+	files := []file{{path: "a", mode: 0o640, data: []byte("1")}}
 	require.NoError(t, writeInto(dir, files, -1))
 	before, err := os.Readlink(filepath.Join(dir, dataLink))
 	require.NoError(t, err)
@@ -216,7 +216,7 @@ func TestFilesThatNothingChangedStay(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "a"))
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o640), info.Mode())
-	require.ErrorContains(t, writeInto(dir, []volumeFile{{path: "../../a"}}, -1), "leaves its volume")
+	require.ErrorContains(t, writeInto(dir, []file{{path: "../../a"}}, -1), "leaves its volume")
 }
 
 // https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types
@@ -284,7 +284,7 @@ func TestVolumesThatCannotBeMounted(t *testing.T) {
 			NFS: &corev1.NFSVolumeSource{}},
 	} {
 		pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: source}}}}
-		err := checkVolumes(pod, shopReferences())
+		err := Check(Input{Pod: pod, References: shopReferences()})
 		if says == "" {
 			require.NoError(t, err)
 			continue

@@ -1,10 +1,8 @@
-package kubelet
+package volumes
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,7 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"minik.dev/kubelet/poddir"
 )
 
 // The names that a written volume has besides its files, as upstream's: dataLink leads to the directory of the newest
@@ -26,7 +25,7 @@ const (
 
 // writeVolume makes the volume's directory hold these files and no others; group is who owns them besides root, or negative.
 // Where it holds them already nothing is touched. Nothing is written that is not in the directory, whatever links lead to.
-func writeVolume(dir *os.Root, files []volumeFile, group int64) error {
+func writeVolume(dir *os.Root, files []file, group int64) error {
 	current, _ := dir.Readlink(dataLink) // "" where the volume is new
 	if current != "" && holds(dir, current, files) {
 		return tidy(dir, current, files) // a kubelet that was killed may not have come that far
@@ -64,7 +63,7 @@ func newVersion(dir *os.Root, current string) (string, error) {
 }
 
 // tidy makes the links to the files of the current directory, and removes what is of earlier ones.
-func tidy(dir *os.Root, current string, files []volumeFile) error {
+func tidy(dir *os.Root, current string, files []file) error {
 	if err := linkFiles(dir, files); err != nil {
 		return err
 	}
@@ -72,7 +71,7 @@ func tidy(dir *os.Root, current string, files []volumeFile) error {
 }
 
 // holds says that the version has exactly these files.
-func holds(dir *os.Root, version string, files []volumeFile) bool {
+func holds(dir *os.Root, version string, files []file) bool {
 	found := 0
 	err := fs.WalkDir(dir.FS(), version, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
@@ -83,44 +82,12 @@ func holds(dir *os.Root, version string, files []volumeFile) bool {
 	if err != nil || found != len(files) {
 		return false
 	}
-	return !slices.ContainsFunc(files, func(f volumeFile) bool {
-		return !holdsText(dir, path.Join(version, f.path), f.data)
+	return !slices.ContainsFunc(files, func(f file) bool {
+		return !poddir.HoldsText(dir, path.Join(version, f.path), f.data)
 	})
 }
 
-// holdsText says that the file is one, and has this text. It reads no more than that, however much somebody has written.
-func holdsText(dir *os.Root, path string, text []byte) bool {
-	file, err := openRegular(dir, path)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = file.Close() }()
-	have, err := io.ReadAll(io.LimitReader(file, int64(len(text))+1))
-	return err == nil && bytes.Equal(have, text)
-}
-
-// openRegular opens a file of the directory to be read. What is none, such as a link or a pipe that nobody writes to, is an
-// error and does not block.
-func openRegular(dir *os.Root, path string) (*os.File, error) {
-	named, err := dir.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !named.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	file, err := dir.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if opened, err := file.Stat(); err != nil || !os.SameFile(named, opened) {
-		_ = file.Close()
-		return nil, fmt.Errorf("%s was replaced while it was opened", path)
-	}
-	return file, nil
-}
-
-func writeFiles(dir *os.Root, version string, files []volumeFile, group int64) error {
+func writeFiles(dir *os.Root, version string, files []file, group int64) error {
 	if err := own(dir, version, 0o755, group); err != nil {
 		return err
 	}
@@ -160,7 +127,7 @@ func own(dir *os.Root, path string, mode fs.FileMode, group int64) error {
 }
 
 // linkFiles makes a link for the first part of each file's path, and removes those of files that are no more.
-func linkFiles(dir *os.Root, files []volumeFile) error {
+func linkFiles(dir *os.Root, files []file) error {
 	wanted := map[string]bool{}
 	for _, f := range files {
 		first, _, _ := strings.Cut(f.path, "/")

@@ -1,4 +1,4 @@
-package kubelet
+package volumes
 
 import (
 	"errors"
@@ -8,69 +8,16 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"minik.dev/kubelet/env"
 	"minik.dev/kubelet/runtime"
 )
 
-// The files that a pod has on the node, below Options.Dir.
-const (
-	podsDir         = "pods"
-	volumesDir      = "volumes"
-	containersDir   = "containers"
-	hostsFile       = "etc-hosts"
-	resolvFile      = "resolv.conf"
-	terminationPath = corev1.TerminationMessagePathDefault
-)
-
-// podDir is the directory of a pod; "" where the node has none.
-func (k *Kubelet) podDir(uid types.UID) string {
-	if k.options.Dir == "" {
-		return ""
-	}
-	return filepath.Join(k.options.Dir, podsDir, string(uid))
-}
-
-// mountsOf are what the container sees of the node: its volumeMounts, and what every container has. dir is the pod's.
-func mountsOf(pod *corev1.Pod, c *corev1.Container, dir string, attempt int32, vars []runtime.EnvVar) ([]runtime.Mount, error) {
-	var out []runtime.Mount
-	for _, m := range c.VolumeMounts {
-		mount, err := volumeMount(pod, c, m, dir, vars)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, mount)
-	}
-	add := func(containerPath, hostPath string) {
-		if !slices.ContainsFunc(out, func(m runtime.Mount) bool { return m.ContainerPath == containerPath }) {
-			out = append(out, runtime.Mount{ContainerPath: containerPath, HostPath: hostPath})
-		}
-	}
-	add("/etc/hosts", filepath.Join(dir, hostsFile))
-	add("/etc/resolv.conf", filepath.Join(dir, resolvFile))
-	add(terminationLogOf(c), terminationFile(dir, c.Name, attempt))
-	return out, nil
-}
-
-func terminationLogOf(c *corev1.Container) string {
-	if c.TerminationMessagePath == "" {
-		return terminationPath
-	}
-	return c.TerminationMessagePath
-}
-
-// terminationFile is what an attempt at a container writes its last words to, in the pod's directory.
-func terminationFile(dir, container string, attempt int32) string {
-	return filepath.Join(dir, containersDir, container, strconv.Itoa(int(attempt)))
-}
-
-// volumeMount is one of the container's volumeMounts.
-func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, vars []runtime.EnvVar) (runtime.Mount, error) {
+// MountOf is one of the container's volumeMounts. dir is the pod's directory, vars are what subPathExpr may name.
+func MountOf(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir string, vars []runtime.EnvVar) (runtime.Mount, error) {
 	at := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
 	if at < 0 {
 		return runtime.Mount{}, &runtime.ConfigError{Err: fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)}
@@ -84,18 +31,17 @@ func volumeMount(pod *corev1.Pod, c *corev1.Container, m corev1.VolumeMount, dir
 	if m.MountPropagation != nil {
 		out.Propagation = *m.MountPropagation
 	}
-	switch {
-	case volume.EmptyDir != nil:
-		out.Volume, out.SubPath = volume.Name, part
-		return out, nil
-	case volume.HostPath != nil:
-		kind := hostPathType(volume.HostPath)
-		out.HostPath, out.Volume, out.SubPath, out.Type = volume.HostPath.Path, volume.Name, part, &kind
-		return out, nil
-	default:
-		out.HostPath = filepath.Join(dir, volumesDir, volume.Name)
-		out.ReadOnly = true // what the kubelet writes is nobody else's to write
+	row, err := rowOf(&volume.VolumeSource)
+	if err != nil {
+		return runtime.Mount{}, err
 	}
+	if row.mount != nil {
+		out.Volume, out.SubPath = volume.Name, part
+		row.mount(&volume.VolumeSource, &out)
+		return out, nil
+	}
+	out.HostPath = filepath.Join(dir, Dir, volume.Name)
+	out.ReadOnly = true // what the kubelet writes is nobody else's to write
 	if part == "" {
 		return out, nil
 	}

@@ -1,4 +1,4 @@
-package kubelet
+package volumes
 
 import (
 	"context"
@@ -7,12 +7,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
+	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 )
 
 // source is an object that volumes are made of.
@@ -21,9 +20,9 @@ type source struct {
 	namespace, name string
 }
 
-// watched follows the objects that mounted volumes are made of: each with one watch of its own, for as long as a pod
+// Watcher follows the objects that mounted volumes are made of: each with one watch of its own, for as long as a pod
 // mounts it. A node sees no others, and never all of a namespace's secrets.
-type watched struct {
+type Watcher struct {
 	client kubernetes.Interface
 	// changed is told which pod's volumes may have changed, and by which revision.
 	changed func(uid types.UID, revision string)
@@ -39,36 +38,38 @@ type following struct {
 	pods   map[types.UID]bool
 }
 
-func newWatched(client kubernetes.Interface, work *sync.WaitGroup, changed func(types.UID, string)) *watched {
-	return &watched{client: client, changed: changed, work: work, sources: map[source]*following{}}
+// NewWatcher follows nothing yet. Its watches run in goroutines of work; changed is told which pod's volumes may have changed, and by
+// which revision.
+func NewWatcher(client kubernetes.Interface, work *sync.WaitGroup, changed func(types.UID, string)) *Watcher {
+	return &Watcher{client: client, changed: changed, work: work, sources: map[source]*following{}}
+}
+
+// object is a kind of source.
+type object struct {
+	kind  k8sruntime.Object
+	list  func(context.Context, kubernetes.Interface, string, metav1.ListOptions) (k8sruntime.Object, error)
+	watch func(context.Context, kubernetes.Interface, string, metav1.ListOptions) (watch.Interface, error)
+	// immutable says that the object never changes, so that there is nothing to follow.
+	immutable func(obj any) bool
 }
 
 // sourcesOf are the objects that the pod's volumes are made of.
 func sourcesOf(pod *corev1.Pod) []source {
 	var out []source
-	add := func(resource, name string) { out = append(out, source{resource, pod.Namespace, name}) }
-	for _, v := range pod.Spec.Volumes {
-		switch {
-		case v.ConfigMap != nil:
-			add("configmaps", v.ConfigMap.Name)
-		case v.Secret != nil:
-			add("secrets", v.Secret.SecretName)
-		case v.Projected != nil:
-			for _, s := range v.Projected.Sources {
-				switch {
-				case s.ConfigMap != nil:
-					add("configmaps", s.ConfigMap.Name)
-				case s.Secret != nil:
-					add("secrets", s.Secret.Name)
-				}
+	for i := range pod.Spec.Volumes {
+		v := &pod.Spec.Volumes[i].VolumeSource
+		if row, err := rowOf(v); err == nil && row.sources != nil {
+			for _, s := range row.sources(v) {
+				s.namespace = pod.Namespace
+				out = append(out, s)
 			}
 		}
 	}
 	return out
 }
 
-// follow watches what the pod's volumes are made of, until forget or until ctx is done.
-func (w *watched) follow(ctx context.Context, pod *corev1.Pod) {
+// Follow watches what the pod's volumes are made of, until Forget or until ctx is done.
+func (w *Watcher) Follow(ctx context.Context, pod *corev1.Pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.sources == nil {
@@ -87,61 +88,40 @@ func (w *watched) follow(ctx context.Context, pod *corev1.Pod) {
 }
 
 // watch tells of every change of one object.
-func (w *watched) watch(ctx context.Context, s source) {
-	kind, one := w.listWatch(s)
+func (w *Watcher) watch(ctx context.Context, s source) {
+	of := objects[s.resource]
+	one := w.listWatch(s, of)
 	tell := func(obj any) {
 		if deleted, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = deleted.Obj
 		}
 		if object, ok := obj.(metav1.Object); ok && object.GetName() == s.name {
-			w.tell(s, object.GetResourceVersion(), immutable(obj))
+			w.tell(s, object.GetResourceVersion(), of.immutable(obj))
 		}
 	}
-	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{ObjectType: kind,
+	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{ObjectType: of.kind,
 		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(one, w.client),
 		Handler:       cache.ResourceEventHandlerFuncs{AddFunc: tell, UpdateFunc: func(_, obj any) { tell(obj) }, DeleteFunc: tell}})
 	informer.RunWithContext(ctx)
 }
 
 // listWatch asks for one object.
-func (w *watched) listWatch(s source) (runtime.Object, *cache.ListWatch) {
+func (w *Watcher) listWatch(s source, of object) *cache.ListWatch {
 	one := func(o metav1.ListOptions) metav1.ListOptions {
 		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", s.name).String()
 		return o
 	}
-	if s.resource == "secrets" {
-		secrets := w.client.CoreV1().Secrets(s.namespace)
-		return &corev1.Secret{}, &cache.ListWatch{
-			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return secrets.List(ctx, one(o))
-			},
-			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return secrets.Watch(ctx, one(o))
-			}}
-	}
-	maps := w.client.CoreV1().ConfigMaps(s.namespace)
-	return &corev1.ConfigMap{}, &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return maps.List(ctx, one(o))
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (k8sruntime.Object, error) {
+			return of.list(ctx, w.client, s.namespace, one(o))
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return maps.Watch(ctx, one(o))
+			return of.watch(ctx, w.client, s.namespace, one(o))
 		}}
 }
 
-// immutable says that the object never changes, so that there is nothing to follow.
-func immutable(obj any) bool {
-	switch o := obj.(type) {
-	case *corev1.ConfigMap:
-		return ptr.Deref(o.Immutable, false)
-	case *corev1.Secret:
-		return ptr.Deref(o.Immutable, false)
-	}
-	return false
-}
-
 // tell passes a change on. The watch of what never changes again ends here, and is not begun anew while a pod mounts it.
-func (w *watched) tell(s source, revision string, last bool) {
+func (w *Watcher) tell(s source, revision string, last bool) {
 	w.mu.Lock()
 	var uids []types.UID
 	if f := w.sources[s]; f != nil {
@@ -158,8 +138,8 @@ func (w *watched) tell(s source, revision string, last bool) {
 	}
 }
 
-// forget ends the watches that only this pod was the reason for.
-func (w *watched) forget(uid types.UID) {
+// Forget ends the watches that only this pod was the reason for.
+func (w *Watcher) Forget(uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for s, f := range w.sources {
@@ -171,8 +151,8 @@ func (w *watched) forget(uid types.UID) {
 	}
 }
 
-// stop ends every watch; none is begun after it.
-func (w *watched) stop() {
+// Stop ends every watch; none is begun after it.
+func (w *Watcher) Stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, f := range w.sources {

@@ -11,20 +11,28 @@ import (
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
+	"minik.dev/kubelet/env"
 	"minik.dev/kubelet/runtime"
+	"minik.dev/kubelet/volumes"
 )
 
 // A pod's directory with the written volume "settings", which holds a link out of itself, and a hostPath "host" beside it.
 func mountsIn(t *testing.T, mounts ...corev1.VolumeMount) (dir string, out []runtime.Mount, err error) {
 	dir = t.TempDir()
 	host := t.TempDir()
-	require.NoError(t, writeInto(filepath.Join(dir, volumesDir, "settings"), []volumeFile{{path: "colour", mode: 0o644}}, -1))
-	require.NoError(t, os.Symlink("/etc", filepath.Join(dir, volumesDir, "settings/out")))
 	pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{
 		{Name: "settings", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{}}},
 		{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: host}}},
 	}}}
+	home, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer home.Close()
+	require.NoError(t, volumes.Write(volumes.Input{Pod: pod, References: env.References{
+		ConfigMap: func(string) (*corev1.ConfigMap, error) {
+			return &corev1.ConfigMap{Data: map[string]string{"colour": ""}}, nil
+		}}}, home))
+	require.NoError(t, os.Symlink("/etc", filepath.Join(dir, volumes.Dir, "settings/out")))
 	c := &corev1.Container{Name: "a", VolumeMounts: mounts}
 	out, err = mountsOf(pod, c, dir, 3, []runtime.EnvVar{{Name: "NAME", Value: "web"}, {Name: "UP", Value: "../up"}})
 	for i := range out {
