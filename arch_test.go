@@ -263,3 +263,39 @@ func TestListeners(t *testing.T) {
 		require.True(t, seen[path], "%s does not listen any more: take it off the list", path)
 	}
 }
+
+// mostFiles is how many files of code a folder has at most: what one can look through for the name that one has in mind.
+const mostFiles = 25
+
+// fullFolders may have more, each with its reason and how many it has at most.
+var fullFolders = map[string]struct {
+	most   int
+	reason string
+}{
+	"apiserver": {47, "a file a verb; what is left to move out is how answers are encoded, and what bounds clients"},
+	"cmd/minik": {32, "a file a command"},
+	"scheduler": {44, "a file a plugin, which all work on the same shape of a pod"},
+}
+
+// TestFolders keeps folders from filling up.
+func TestFolders(t *testing.T) {
+	files := map[string]int{}
+	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			files[filepath.ToSlash(filepath.Dir(path))]++
+		}
+		return err
+	}))
+	for folder, n := range files {
+		full, may := fullFolders[folder]
+		switch {
+		case may && n > full.most:
+			t.Errorf("%s has %d files of code, and may have %d: %s", folder, n, full.most, full.reason)
+		case may && n <= mostFiles:
+			t.Errorf("%s has %d files of code: take it off the list", folder, n)
+		case !may && n > mostFiles:
+			t.Errorf("%s has %d files of code; %d are as many as one can look through: make a room of what belongs together", folder, n,
+				mostFiles)
+		}
+	}
+}
