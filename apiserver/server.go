@@ -130,7 +130,7 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	s.store = store.New(stored, store.Options{
-		Client: o.Etcd.Client, SoleWriter: o.Etcd.Embedded, Server: o.Name, History: o.History,
+		Client: o.Etcd.Client, SoleWriter: o.Etcd.SoleWriter, Server: o.Name, History: o.History,
 		Observe: s.metrics.etcd, Defragment: o.Etcd.Defragment,
 		JournalRow: s.revisions, JournalObject: revisionOf, Clock: o.Clock, Logger: o.Logger,
 	})

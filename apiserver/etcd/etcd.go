@@ -43,8 +43,8 @@ type Server struct {
 	Client *clientv3.Client
 	// Endpoint is where etcdctl finds it.
 	Endpoint string
-	// Embedded says that it runs in this process, and that nobody else writes to it.
-	Embedded bool
+	// embedded says that it runs in this process.
+	embedded bool
 
 	server *etcdserver.EtcdServer
 	log    *os.File
@@ -97,7 +97,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, fmt.Errorf("removing what a first start left that was cut off: %w", err)
 		}
 	}
-	e := &Server{Embedded: true}
+	e := &Server{embedded: true}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Stop())
@@ -196,9 +196,14 @@ func loggerTo(file *os.File) *zap.Logger {
 	}))
 }
 
+// SoleWriter reports whether this process alone writes to the etcd, which has no other member: then its own writes and answers
+// tell the newest revision, and what it has applied is all there is. It is the one question about how many servers there are:
+// nothing outside this package may take for granted that there is one. It may be asked at any time, as members may join.
+func (e *Server) SoleWriter() bool { return e.embedded } // an embedded etcd is a member that is alone, so far
+
 // Defragment gives pages of the database back that hold nothing. Writes wait meanwhile.
 func (e *Server) Defragment(ctx context.Context) error {
-	if e.Embedded { // its client would panic: etcd v3.7 asks a gRPC server for its health, and there is none
+	if e.embedded { // its client would panic: etcd v3.7 asks a gRPC server for its health, and there is none
 		return e.server.Backend().Defrag()
 	}
 	for _, endpoint := range e.Client.Endpoints() {

@@ -63,7 +63,7 @@ func (s *Store) Fresh(ctx context.Context) error {
 	if err := s.loaded(ctx); err != nil {
 		return err
 	}
-	if s.SoleWriter {
+	if s.SoleWriter() {
 		return s.wait(ctx, s.told.Load())
 	}
 	defer s.observe("get", "revision")()

@@ -14,11 +14,11 @@ import (
 // pageSize is how many objects of the past are fetched from etcd at a time.
 const pageSize = 500
 
-// at reads etcd as it was at the revision. An embedded etcd has applied every revision that the caches have seen, so it need
-// not agree with anybody first.
+// at reads etcd as it was at the revision. An etcd whose sole writer this is has applied every revision that the caches have
+// seen, so it need not agree with anybody first.
 func (s *Store) at(revision int64, more ...clientv3.OpOption) []clientv3.OpOption {
 	more = append(more, clientv3.WithRev(revision))
-	if s.SoleWriter {
+	if s.SoleWriter() {
 		more = append(more, clientv3.WithSerializable())
 	}
 	return more

@@ -68,5 +68,5 @@ func (s *Store) endpoint() string {
 	if endpoints := s.Client.Endpoints(); len(endpoints) > 0 {
 		return endpoints[0]
 	}
-	return "" // the embedded etcd, which has no address
+	return "" // one that is spoken to in this process has no address
 }

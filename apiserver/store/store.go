@@ -23,8 +23,9 @@ import (
 type Options struct {
 	// Client speaks to etcd.
 	Client *clientv3.Client
-	// SoleWriter says that nobody else writes to this etcd, so that a read need not ask it for its newest revision.
-	SoleWriter bool
+	// SoleWriter reports whether nobody else writes to this etcd, so that a read need not ask it for its newest revision: see
+	// etcd.Server.SoleWriter.
+	SoleWriter func() bool
 	// Server names this API server among those that share the etcd; its journal entries lie under the name.
 	Server string
 	// History bounds what is kept of the past.

@@ -50,7 +50,7 @@ func startStore(t testing.TB, client *clientv3.Client, server string, sole bool)
 	}
 	s = New(rows, Options{
 		Defragment: func(context.Context) error { return nil },
-		Client:     client, SoleWriter: sole, Server: server, Clock: clock.RealClock{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Client:     client, SoleWriter: func() bool { return sole }, Server: server, Clock: clock.RealClock{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
