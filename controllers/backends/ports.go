@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// Ports are the Service's ports as the pod serves them. A port whose targetPort is a name that the pod has not is
-// left out; a pod that serves none of them is no endpoint, except of a headless Service that has no ports at all.
+// Ports are the Service's ports as the pod serves them. A port whose targetPort is a name that the pod does not
+// have is left out. A pod that serves none of them is no endpoint, except of a headless Service without any ports.
 func Ports(service *corev1.Service, pod *corev1.Pod) ([]corev1.EndpointPort, bool) {
 	if len(service.Spec.Ports) == 0 {
 		return nil, service.Spec.ClusterIP == corev1.ClusterIPNone

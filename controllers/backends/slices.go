@@ -110,8 +110,8 @@ func (p *SlicePlan) group(owner SliceOwner, wanted *Group, current []*discoveryv
 	}
 }
 
-// reuse turns pairs of a slice to create and a slice to delete into one update: a write and an object less, and readers see
-// the old and the new at no time together. A slice's address type cannot change.
+// reuse turns pairs of a slice to create and a slice to delete into one update: a write and an object less, and readers
+// never see the old and the new together. A slice's address type cannot change.
 func (p *SlicePlan) reuse() {
 	var create []*discoveryv1.EndpointSlice
 	for _, slice := range p.Create {

@@ -147,7 +147,7 @@ func outcome(what string, err error) string {
 }
 
 // report logs a failed attempt. A conflict is the API's way to say that the cache was a moment old: the next attempt
-// settles it, and nobody needs to read of it. Neither of what the end of the program interrupted.
+// settles it, and nobody needs to read of it, nor of what the end of the program interrupted.
 func (l *loop) report(ctx context.Context, key string, err error) {
 	switch {
 	case ctx.Err() != nil:

@@ -63,11 +63,11 @@ func (r Row) Rehearse(ctx context.Context, config *rest.Config, key string, at M
 	if err != nil {
 		return Opinion{}, fmt.Errorf("making a client: %w", err)
 	}
-	hands := &handSet{now: at.Time}
+	clock := &setClock{now: at.Time}
 	if r.SeenAt != nil {
-		hands.set(r.SeenAt(ctx, watcher, key, at.Time))
+		clock.set(r.SeenAt(ctx, watcher, key, at.Time))
 	}
-	m, err := NewWith(config, watcher, nil, Options{Logger: slog.New(slog.DiscardHandler), Clock: hands}, []Row{r},
+	m, err := NewWith(config, watcher, nil, Options{Logger: slog.New(slog.DiscardHandler), Clock: clock}, []Row{r},
 		func(config *rest.Config) (kubernetes.Interface, error) { return kubernetes.NewForConfig(config) })
 	if err != nil {
 		return Opinion{}, err
@@ -88,7 +88,7 @@ func (r Row) Rehearse(ctx context.Context, config *rest.Config, key string, at M
 	if !cache.WaitFor(ctx, "", l.synced...) {
 		return Opinion{}, ctx.Err()
 	}
-	hands.set(at.Time)
+	clock.set(at.Time)
 	err = l.Reconcile(ctx, key)
 	opinion := Opinion{Controller: r.Name, Intents: stage.intents()}
 	var a again
@@ -101,25 +101,25 @@ func (r Row) Rehearse(ctx context.Context, config *rest.Config, key string, at M
 	return opinion, nil
 }
 
-// handSet is a clock that shows what it is set to. What waits for it waits in real time, and that is nobody here.
-type handSet struct {
+// setClock is a clock that shows what it is set to. Its timers run in real time; nobody waits for one here.
+type setClock struct {
 	clock.RealClock
 	mu  sync.Mutex
 	now time.Time
 }
 
-func (c *handSet) set(now time.Time) {
+func (c *setClock) set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = now
 }
 
 // Now is what the clock is set to.
-func (c *handSet) Now() time.Time {
+func (c *setClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
 // Since is the time from t to what the clock is set to.
-func (c *handSet) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+func (c *setClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }

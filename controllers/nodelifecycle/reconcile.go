@@ -44,10 +44,10 @@ type nodeLifecycleController struct {
 	clock     clock.PassiveClock
 	logger    *slog.Logger
 
-	// judged is when the zones were looked at last, among how many nodes there were. Only the one worker that has allNodes
-	// touches them.
-	judged time.Time
-	among  int
+	// judged is when the zones were looked at last, and judgedNodes how many nodes there were then. Only the one worker that
+	// has allNodes touches them.
+	judged      time.Time
+	judgedNodes int
 
 	mu sync.Mutex
 	// heartbeats are the nodes' signs of life, by name.
@@ -175,14 +175,14 @@ func (c *nodeLifecycleController) markPodsNotReady(ctx context.Context, node, re
 func zonePause(n int) time.Duration { return time.Duration(n/100) * 5 * time.Millisecond }
 
 func (c *nodeLifecycleController) reconcileZones(ctx context.Context) error {
-	if wait := zonePause(c.among) - c.clock.Since(c.judged); wait > 0 {
+	if wait := zonePause(c.judgedNodes) - c.clock.Since(c.judged); wait > 0 {
 		return loop.RequeueAfter(wait)
 	}
 	nodes, err := c.nodes.List(labels.Everything())
 	if err != nil {
 		return fmt.Errorf("listing nodes: %w", err)
 	}
-	c.judged, c.among = c.clock.Now(), len(nodes)
+	c.judged, c.judgedNodes = c.clock.Now(), len(nodes)
 	states := zoneStates(nodes)
 	group := errgroup.Group{}
 	group.SetLimit(loop.ParallelWrites)

@@ -109,7 +109,7 @@ func TestNodeLifecycleWithAllNodesSilent(t *testing.T) {
 // When thousands of nodes come at once the zones are not looked at for each of them, and what came meanwhile is looked at later.
 func TestZonesOfManyNodesKeepAPause(t *testing.T) {
 	clock := clocktesting.NewFakeClock(controllertest.Noon)
-	c := &nodeLifecycleController{clock: clock, judged: controllertest.Noon, among: 5000}
+	c := &nodeLifecycleController{clock: clock, judged: controllertest.Noon, judgedNodes: 5000}
 	clock.Step(100 * time.Millisecond)
 	require.Equal(t, loop.RequeueAfter(150*time.Millisecond), c.reconcileZones(t.Context()))
 	require.Zero(t, zonePause(99), "a small cluster waits for nothing")

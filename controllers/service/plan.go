@@ -20,8 +20,8 @@ type loadBalancerPlan struct {
 	Reason  string
 }
 
-// planLoadBalancer says which address a Service gets. services are all Services of the cluster, the one in question among
-// them: what their status names is taken. pool is the range that addresses come from.
+// planLoadBalancer says which address a Service gets. services are all Services of the cluster, the one in question
+// included: what their status names is taken. pool is the range that addresses come from.
 //
 // A Service keeps the address it has as long as it is in the pool, is the one that spec.loadBalancerIP asks for, and no
 // older Service names it too. A Service of a class is left to whoever serves that class.
