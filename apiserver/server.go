@@ -66,10 +66,9 @@ type Options struct {
 	// Version is minik's own, for /version.
 	Version string
 
-	// NewUID, NewSuffix and Random make up what must be new: UIDs, the five last characters of generated names, addresses.
+	// NewUID and NewSuffix make up what must be new: UIDs, and the five last characters of generated names.
 	NewUID    func() types.UID
 	NewSuffix func() string
-	Random    *rand.Rand
 	Clock     clock.WithTicker
 	Logger    *slog.Logger
 }
@@ -86,7 +85,6 @@ type Server struct {
 	authorizer    auth.Authorizer
 	fields        *fields.Managers
 	metrics       *metrics
-	drawing       sync.Mutex // guards Random
 	passthrough   *passthrough.Passthrough
 	handler       http.Handler
 	// revisions is the row of the journal, which is not stored as objects.
@@ -140,10 +138,10 @@ func New(o Options) (*Server, error) {
 		s.authorizer = o.Authorizer(authReader{s})
 	}
 	s.admission = admission.NewChain(admission.Options{
-		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, ExternalIPs: o.ExternalIPs, Random: o.Random,
+		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, ExternalIPs: o.ExternalIPs, IntN: rand.IntN,
 	})
 	s.passthrough = passthrough.New(passthrough.Options{
-		Reader: reader{s}, Kubelet: o.Kubelet, Refuse: o.Refuse, Address: o.Address, Random: s.random, Stopping: s.stopping, Logger: o.Logger,
+		Reader: reader{s}, Kubelet: o.Kubelet, Refuse: o.Refuse, Address: o.Address, Random: rand.IntN, Stopping: s.stopping, Logger: o.Logger,
 	})
 	s.handler = s.chain(
 		&madeOfRows{registry: registry, make: discovery.New},
@@ -226,13 +224,3 @@ func (s *Server) drain(ctx context.Context) {
 
 // Ready is closed when the server can answer.
 func (s *Server) Ready() <-chan struct{} { return s.store.Ready() }
-
-// random is a number below n.
-func (s *Server) random(n int) int {
-	if s.Random == nil {
-		return rand.IntN(n)
-	}
-	s.drawing.Lock()
-	defer s.drawing.Unlock()
-	return s.Random.IntN(n)
-}

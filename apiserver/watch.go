@@ -3,6 +3,7 @@ package apiserver
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -190,7 +191,7 @@ func (s *Server) startInHistory(r *request, at int64, gone error) (*beginning, e
 
 // follow sends events until the client goes, the time is up, or the watcher has fallen behind.
 func (w *watcher) follow(from *store.Watcher) {
-	limit := watchAtLeast + time.Duration(w.s.random(int(watchSpread)))
+	limit := watchAtLeast + time.Duration(rand.IntN(int(watchSpread)))
 	if t := w.q.TimeoutSeconds; t != nil && *t > 0 {
 		limit = time.Duration(*t) * time.Second
 	}

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -73,8 +72,8 @@ type Options struct {
 	Reserved netip.Prefix
 	// ExternalIPs are the addresses that a Service's externalIPs may name.
 	ExternalIPs []netip.Prefix
-	// Random draws addresses and ports.
-	Random *rand.Rand
+	// IntN draws a number below n, of which addresses and ports are made.
+	IntN func(n int) int
 }
 
 // Chain is the plugins in their order.
@@ -88,7 +87,7 @@ func NewChain(o Options) Chain {
 		{Name: "DefaultTolerationSeconds", Mutate: mutateTolerationSeconds},
 		{Name: "Priority", Mutate: priority{o.Reader}.mutate},
 		{Name: "DefaultStorageClass", Mutate: defaultStorageClass{o.Reader}.mutate},
-		{Name: "ServiceAddresses", Allocate: newServiceAddresses(o).allocate},
+		{Name: "ServiceAddresses", Allocate: serviceAddresses{o}.allocate},
 		{Name: "PersistentVolumeClaimResize", Validate: claimResize{o.Reader}.validate},
 		{Name: "CertificateSubjectRestriction", Validate: validateCertificateSubject},
 		{Name: "ServiceExternalIPs", Validate: externalIPs{o.ExternalIPs}.validate},

@@ -3,9 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,14 +24,9 @@ const (
 const staticBand = 256
 
 // serviceAddresses gives services their cluster IP and node ports.
-type serviceAddresses struct {
-	Options
-	mu sync.Mutex // guards Random
-}
+type serviceAddresses struct{ Options }
 
-func newServiceAddresses(o Options) *serviceAddresses { return &serviceAddresses{Options: o} }
-
-func (s *serviceAddresses) allocate(_ context.Context, r *Request) error {
+func (s serviceAddresses) allocate(_ context.Context, r *Request) error {
 	if r.Row.Plural != "services" || r.Row.Kind.Group != "" || r.Verb == "delete" || r.Subresource != "" {
 		return nil
 	}
@@ -89,7 +82,7 @@ func keepAddresses(service, old *corev1.Service) {
 }
 
 // taken are the claims that services hold, as the cache knows them.
-func (s *serviceAddresses) taken() map[string]bool {
+func (s serviceAddresses) taken() map[string]bool {
 	taken := map[string]bool{}
 	s.Reader.Each("", "services", func(obj resources.Object) {
 		service := obj.(*corev1.Service)
@@ -105,7 +98,7 @@ func portKey(protocol corev1.Protocol, port int32) string {
 	return fmt.Sprintf("%s/%d", protocol, port)
 }
 
-func (s *serviceAddresses) clusterIP(service *corev1.Service, taken map[string]bool) error {
+func (s serviceAddresses) clusterIP(service *corev1.Service, taken map[string]bool) error {
 	path := field.NewPath("spec", "clusterIP")
 	if service.Spec.ClusterIP == "" && len(service.Spec.ClusterIPs) > 0 {
 		service.Spec.ClusterIP = service.Spec.ClusterIPs[0]
@@ -137,7 +130,7 @@ func invalid(service *corev1.Service, err *field.Error) error {
 }
 
 // drawIP picks a free address at random, above the static band as long as there is one.
-func (s *serviceAddresses) drawIP(taken map[string]bool) (string, bool) {
+func (s serviceAddresses) drawIP(taken map[string]bool) (string, bool) {
 	base := s.Services.Masked().Addr().As4()
 	size := 1 << (32 - s.Services.Bits())
 	free := func(n int) (string, bool) {
@@ -146,7 +139,7 @@ func (s *serviceAddresses) drawIP(taken map[string]bool) (string, bool) {
 	}
 	band := min(staticBand, size/2)
 	for range 64 { // a range that is not nearly full is hit within a few draws
-		if ip, ok := free(band + s.intN(size-band-1)); ok {
+		if ip, ok := free(band + s.IntN(size-band-1)); ok {
 			return ip, true
 		}
 	}
@@ -166,15 +159,6 @@ func add(base [4]byte, n int) [4]byte {
 	return [4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
 }
 
-func (s *serviceAddresses) intN(n int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.Random == nil {
-		return rand.IntN(n)
-	}
-	return s.Random.IntN(n)
-}
-
 func wantsNodePorts(service *corev1.Service) bool {
 	switch service.Spec.Type {
 	case corev1.ServiceTypeNodePort:
@@ -187,7 +171,7 @@ func wantsNodePorts(service *corev1.Service) bool {
 
 // nodePorts gives each port of the service a node port. Two ports of one service that differ only in their protocol
 // share the number, as upstream.
-func (s *serviceAddresses) nodePorts(service *corev1.Service, taken map[string]bool) error {
+func (s serviceAddresses) nodePorts(service *corev1.Service, taken map[string]bool) error {
 	if !wantsNodePorts(service) {
 		return nil
 	}
@@ -214,9 +198,9 @@ func (s *serviceAddresses) nodePorts(service *corev1.Service, taken map[string]b
 	return nil
 }
 
-func (s *serviceAddresses) drawPort(protocol corev1.Protocol, taken map[string]bool) int32 {
+func (s serviceAddresses) drawPort(protocol corev1.Protocol, taken map[string]bool) int32 {
 	const count = lastNodePort - firstNodePort + 1
-	start := s.intN(count)
+	start := s.IntN(count)
 	for i := range count {
 		port := int32(firstNodePort + (start+i)%count)
 		if !taken[portKey(protocol, port)] {
