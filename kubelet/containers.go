@@ -9,6 +9,7 @@ import (
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/probes"
+	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -35,7 +36,7 @@ type Observed struct {
 	// Hooks are the postStart hooks of containers, by ID.
 	Hooks map[string]Hook
 	// Resize is what is known of the pod's resources while they change; nil where the runtime cannot resize containers.
-	Resize *Resizing
+	Resize *resize.State
 	// Stopping are the times by which containers, by ID, were asked to have ended.
 	Stopping map[string]time.Time
 }
@@ -101,14 +102,31 @@ func newView(spec *corev1.Container, o Observed, last []corev1.ContainerStatus) 
 			v.last = status
 		}
 	}
-	v.spec = o.granted(spec, v.last)
+	v.spec = o.Resize.Container(spec, v.last)
 	// Where a newer attempt was reported than the runtime has, that one is lost, and the one that is left came before
 	// it.
 	if v.current != nil && v.current.Attempt < v.last.RestartCount && !v.alive() {
 		v.current, v.previous = nil, v.current
 	}
-	v.again = o.endedForResize(v)
+	v.again = o.Resize.Ended(o.resizing(v))
 	return v
+}
+
+// resizing is the container as a resize needs it.
+func (o Observed) resizing(v view) resize.Container {
+	out := resize.Container{Spec: v.spec, Current: v.current, Last: v.last}
+	if v.current != nil {
+		_, out.Asked = o.Stopping[v.current.ID]
+	}
+	return out
+}
+
+func (o Observed) allResizing(all []view) []resize.Container {
+	var out []resize.Container
+	for _, v := range all {
+		out = append(out, o.resizing(v))
+	}
+	return out
 }
 
 // alive says that the container runs or is about to.

@@ -273,7 +273,7 @@ func (s *session) deletePod(ctx context.Context, e *entry, pod *corev1.Pod) erro
 // configureAndStart resolves what the container's spec names, and starts it.
 func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Observed, a Action) (string, error) {
 	c := a.Container
-	pod, _ = o.grantedPod(pod)
+	pod, _ = o.Resize.Pod(pod, o.Last)
 	refs := env.NewReferences(ctx, s.client, pod.Namespace)
 	var err error
 	if s.options.Dir != "" {

@@ -12,6 +12,7 @@ import (
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/probes"
+	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -85,7 +86,7 @@ func (e *entry) observe(running runtime.Pod) (*corev1.Pod, Observed) {
 		Stopping: maps.Clone(e.stopping), Hooks: maps.Clone(e.hooks),
 	}
 	if e.granted != nil {
-		o.Resize = &Resizing{Granted: maps.Clone(e.granted), InForce: maps.Clone(e.inForce), Tries: maps.Clone(e.resizes)}
+		o.Resize = &resize.State{Granted: maps.Clone(e.granted), InForce: maps.Clone(e.inForce), Tries: maps.Clone(e.resizes)}
 	}
 	o.Last = e.pod.Status
 	if e.last != nil {

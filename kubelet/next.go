@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -105,8 +106,8 @@ func advance(pod *corev1.Pod, o Observed, inits, mains []view, now time.Time) Ac
 	case o.Stale && waits(o.Volumes, now, "mounting the volumes") == nil:
 		return Action{Kind: MountVolumes, Reason: "what the pod's volumes are made of may have changed"}
 	}
-	if granting := o.grant(pod); granting != nil {
-		return *granting
+	if reason, ok := o.Resize.Grant(pod, o.Last); ok {
+		return Action{Kind: GrantResources, Reason: reason}
 	}
 	wait := Action{Kind: Wait, Reason: "every container is as the spec asks"}
 	if o.Stale {
@@ -191,7 +192,7 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 		}
 	}
 	if v.again {
-		reason = fmt.Sprintf("container %s was ended so that it starts with %s", name, shown(v.spec.Resources))
+		reason = fmt.Sprintf("container %s was ended so that it starts with %s", name, resize.Shown(v.spec.Resources))
 	}
 	if v.previous != nil {
 		oldest := o.oldest(name)
@@ -228,8 +229,8 @@ func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	}
 	kind, failure := o.probes(v).Fatal()
 	if !v.running() || failure == "" && !v.outdated(pod) {
-		if resize := o.resizeContainer(pod, v, now); v.running() && resize != nil {
-			return *resize
+		if change := resizeStep(pod, o, v, now); v.running() && change != nil {
+			return *change
 		}
 		return Action{Kind: Wait, Reason: fmt.Sprintf("container %s is %s", v.spec.Name, v.current.State)}
 	}
@@ -241,6 +242,23 @@ func mind(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	return Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: probeGrace(pod, v.spec, kind),
 		Reason: fmt.Sprintf("container %s: %s", v.spec.Name, failure),
 		Event:  fmt.Sprintf("Container %s failed %s probe, will be restarted", v.spec.Name, strings.ToLower(string(kind)))}
+}
+
+// resizeStep brings into force what a running container was granted, without or with a restart; nil where it is.
+func resizeStep(pod *corev1.Pod, o Observed, v view, now time.Time) *Action {
+	reason, restart, ok := o.Resize.Change(o.resizing(v))
+	if !ok {
+		return nil
+	}
+	if restart != "" {
+		return &Action{Kind: StopContainer, Container: v.spec, ID: v.current.ID, Grace: podGrace(pod),
+			Reason: fmt.Sprintf("%s; its resizePolicy for %s is %s", reason, restart, corev1.RestartContainer),
+			Event:  fmt.Sprintf("Container %s resize requires restart", v.spec.Name)}
+	}
+	if wait := waits(o.Resize.Tries[v.current.ID], now, "resizing container "+v.spec.Name); wait != nil {
+		return wait
+	}
+	return &Action{Kind: ResizeContainer, Container: v.spec, ID: v.current.ID, Reason: reason}
 }
 
 // stopping is a Wait for a container that was asked to end; nil where it was not.

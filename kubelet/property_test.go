@@ -215,7 +215,7 @@ func (m *model) settled() bool {
 		if end := v.end(); !v.running() && (end == nil || v.restarts(m.pod, end)) {
 			return false
 		}
-		if v.running() && len(m.o.unsettled(v)) > 0 {
+		if _, _, changes := m.o.Resize.Change(m.o.resizing(v)); v.running() && changes {
 			return false
 		}
 	}

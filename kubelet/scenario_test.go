@@ -21,6 +21,7 @@ import (
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/probes"
+	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -120,7 +121,7 @@ func (m *model) forget() {
 		Pulls: map[string]images.Pull{}, Starts: map[string]backoff.Try{},
 		BackOffs: map[string]backoff.BackOff{}, Probes: map[string]probes.Results{}, Stopping: map[string]time.Time{},
 		Hooks: map[string]Hook{}}
-	m.o.Resize = &Resizing{Granted: map[string]corev1.ResourceRequirements{}, Tries: map[string]backoff.Try{},
+	m.o.Resize = &resize.State{Granted: map[string]corev1.ResourceRequirements{}, Tries: map[string]backoff.Try{},
 		InForce: map[string]corev1.ResourceRequirements{}, Allocatable: withDefaults(nil)}
 }
 
@@ -204,7 +205,7 @@ func (m *model) resize(a Action) {
 		}
 		clear(m.o.Resize.Tries)
 	case m.noResize != "":
-		m.o.Resize.Tries[a.ID] = backoff.Try{Reason: corev1.PodReasonError, Message: m.noResize, RetryAt: m.now.Add(retryResize)}
+		m.o.Resize.Tries[a.ID] = backoff.Try{Reason: corev1.PodReasonError, Message: m.noResize, RetryAt: m.now.Add(resize.Retry)}
 	default:
 		m.o.Resize.InForce[a.ID] = a.Container.Resources
 	}
@@ -386,7 +387,7 @@ func (m *model) status() string {
 			fmt.Fprintf(&out, ", last %s", tell(c.LastTerminationState))
 		}
 		if c.Resources != nil && c.AllocatedResources != nil {
-			fmt.Fprintf(&out, ", has %s, allocated cpu %s, memory %s", shown(*c.Resources), c.AllocatedResources.Cpu(),
+			fmt.Fprintf(&out, ", has %s, allocated cpu %s, memory %s", resize.Shown(*c.Resources), c.AllocatedResources.Cpu(),
 				c.AllocatedResources.Memory())
 		}
 		out.WriteString("\n")

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -47,9 +48,9 @@ func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 	setAddresses(o, &out, hostIPs)
 	setConditions(pod, o, &out, inits, now)
 	if o.Resize != nil {
-		out.Conditions = withoutResize(out.Conditions)
+		out.Conditions = resize.WithoutConditions(out.Conditions)
 		if e == nil {
-			out.Conditions = append(out.Conditions, o.resizeConditions(pod, append(inits, mains...), now)...)
+			out.Conditions = append(out.Conditions, o.Resize.Conditions(pod, o.Last, o.allResizing(append(inits, mains...)), now)...)
 		}
 	}
 	return out
@@ -95,7 +96,7 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 			out.LastTerminationState.Terminated = t
 		}
 	}
-	o.setResources(&out, v)
+	o.Resize.SetResources(&out, o.resizing(v))
 	ended := v.end()
 	switch {
 	case v.running():

@@ -16,6 +16,7 @@ import (
 
 	"minik.dev/control"
 	"minik.dev/journal"
+	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -167,7 +168,7 @@ func statusReason(old, now corev1.PodStatus) string {
 			parts = append(parts, fmt.Sprintf("container %s is %s, was %s", c.Name, is, was))
 		}
 	}
-	parts = append(parts, resizedSince(old, now)...)
+	parts = append(parts, resize.Differences(old, now)...)
 	for _, c := range now.Conditions {
 		was := corev1.ConditionUnknown
 		if old := conditionOf(old.Conditions, c.Type); old != nil {
