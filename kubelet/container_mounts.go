@@ -1,6 +1,9 @@
 package kubelet
 
 import (
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -8,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/kubelet/network"
 	"minik.dev/kubelet/poddir"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/volumes"
@@ -60,4 +64,40 @@ func terminationLogOf(c *corev1.Container) string {
 // terminationFile is what an attempt at a container writes its last words to, in the pod's directory.
 func terminationFile(dir, container string, attempt int32) string {
 	return filepath.Join(dir, containersDir, container, strconv.Itoa(int(attempt)))
+}
+
+// prepareMounts writes the files that every container has, and says what the container mounts.
+func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt int32, vars []runtime.EnvVar, ips []string) (
+	[]runtime.Mount, error) {
+	dir := s.podDir(pod.UID)
+	if dir == "" {
+		return nil, nil
+	}
+	home, err := poddir.Open(s.options.Dir, pod.UID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = home.Close() }()
+	node, _ := os.ReadFile("/etc/hosts") // a machine without one has nothing to add
+	resolv, warnings := network.ResolverOf(pod, s.options.ClusterDNS, s.options.ClusterDomain, network.NodeResolver(pod.Spec.HostNetwork))
+	for _, w := range warnings {
+		s.event(pod, nil, corev1.EventTypeWarning, w.Reason, w.Message)
+	}
+	for _, f := range []struct {
+		path, text string
+		mode       fs.FileMode
+	}{
+		{hostsFile, network.Hosts(pod, ips, s.options.ClusterDomain, string(node)), 0o644},
+		{resolvFile, resolv.String(), 0o644},
+		{terminationFile("", c.Name, attempt), "", 0o666}, // whoever the container runs as
+	} {
+		if err := poddir.WriteInPlace(home, f.path, f.text, f.mode); err != nil {
+			return nil, fmt.Errorf("writing what every container has: %w", err)
+		}
+	}
+	// As many are kept as there are attempts that can be told of: this one and the one before.
+	if err := home.RemoveAll(terminationFile("", c.Name, attempt-2)); err != nil {
+		return nil, fmt.Errorf("removing an old termination log: %w", err)
+	}
+	return mountsOf(pod, c, dir, attempt, vars)
 }

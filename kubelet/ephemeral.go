@@ -1,7 +1,6 @@
 package kubelet
 
 import (
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,25 +45,4 @@ func ephemeralStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 	out := containerStatus(pod, o, v, creating, over, now)
 	out.Ready, out.Started = false, nil
 	return out
-}
-
-// sharesWith is the ID of the container whose processes the container sees, as its targetContainerName asks; "" where it
-// asks for none.
-func sharesWith(pod *corev1.Pod, name string, running runtime.Pod) (string, error) {
-	for _, e := range pod.Spec.EphemeralContainers {
-		if e.Name != name || e.TargetContainerName == "" {
-			continue
-		}
-		var newest *runtime.Container
-		for i, c := range running.Containers {
-			if c.Name == e.TargetContainerName && (newest == nil || c.Attempt > newest.Attempt) {
-				newest = &running.Containers[i]
-			}
-		}
-		if newest == nil {
-			return "", &runtime.ConfigError{Err: fmt.Errorf("unable to find target container %v", e.TargetContainerName)}
-		}
-		return newest.ID, nil
-	}
-	return "", nil
 }

@@ -31,7 +31,7 @@ func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, mess
 }
 
 // announce tells of containers that are seen running for the first time since this kubelet started them.
-func (s *session) announce(e *entry, pod *corev1.Pod, running runtime.Pod) {
+func (s *session) announce(e *podState, pod *corev1.Pod, running runtime.Pod) {
 	var seen, killed []runtime.Container
 	e.mu.Lock()
 	for _, c := range running.Containers {
@@ -79,7 +79,7 @@ func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
 		spec := &corev1.Container{Name: c.Name}
 		if c.State.Waiting.Reason == "CrashLoopBackOff" {
 			s.event(pod, spec, corev1.EventTypeWarning, "BackOff",
-				fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, podRef(pod)))
+				fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, runtime.PodRef(pod)))
 		}
 		for _, told := range images.WaitingEvents(c.State.Waiting.Reason, c.Image) {
 			s.event(pod, spec, told.Type, told.Reason, told.Message)

@@ -156,7 +156,7 @@ func (h *heart) report(ctx context.Context) error {
 		want = h.self.node(current, now)
 	}
 	h.node = current
-	differs := nodeDiffers(current.Status, want.Status)
+	differs := NodeDiffers(current.Status, want.Status)
 	reason := fmt.Sprintf("the status of node %s was not reported for %s", h.self.name, statusAtLeast)
 	switch {
 	case differs:

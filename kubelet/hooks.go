@@ -48,7 +48,7 @@ func (o Observed) postStart(pod *corev1.Pod, v view) *Action {
 }
 
 // runPostStart runs the hook in the background and wakes the pod when it is over.
-func (s *session) runPostStart(ctx context.Context, e *entry, pod *corev1.Pod, a Action) {
+func (s *session) runPostStart(ctx context.Context, e *podState, pod *corev1.Pod, a Action) {
 	e.mu.Lock()
 	e.hooks[a.ID] = Hook{Active: true}
 	ip := e.podIP
@@ -82,7 +82,7 @@ func preStop(c *corev1.Container) *corev1.LifecycleHandler {
 
 // stopAfterHook runs the preStop hook within the grace in the background, and then asks the container to end. A second
 // call to stop does not wait for it: it cancels the hook.
-func (s *session) stopAfterHook(ctx context.Context, e *entry, pod *corev1.Pod, a Action, now time.Time) {
+func (s *session) stopAfterHook(ctx context.Context, e *podState, pod *corev1.Pod, a Action, now time.Time) {
 	hookCtx, cancel := context.WithTimeout(ctx, a.Grace)
 	e.mu.Lock()
 	e.preStops[a.ID] = cancel

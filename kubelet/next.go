@@ -63,9 +63,9 @@ type Action struct {
 	Reason, Event string
 }
 
-// next is the one next step for the pod. Carried out and observed again, it leads from any state to the one that the
+// Next is the one next step for the pod. Carried out and observed again, it leads from any state to the one that the
 // spec and the restart policy ask for, and never to two running attempts of one container.
-func next(pod *corev1.Pod, o Observed, now time.Time) Action {
+func Next(pod *corev1.Pod, o Observed, now time.Time) Action {
 	inits, mains := views(pod, o)
 	if e := ending(pod, o, inits, mains, now); e != nil {
 		return wind(o, inits, slices.Concat(mains, ephemerals(pod, o)), e, now)

@@ -66,7 +66,7 @@ func TestAWaitForASidecarEndsWithWhatAContainerShows(t *testing.T) {
 		BackOffs: map[string]backoff.BackOff{"proxy": {Delay: 20 * time.Second, Updated: now}},
 	}
 	shows := func(at time.Time) string {
-		return podStatus(pod, o, nil, at).ContainerStatuses[0].State.Waiting.Reason
+		return PodStatus(pod, o, nil, at).ContainerStatuses[0].State.Waiting.Reason
 	}
 	seen := now.Add(time.Second)
 	require.Equal(t, "ErrImagePull", shows(seen))

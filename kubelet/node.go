@@ -130,8 +130,8 @@ func setNodeCondition(out *corev1.NodeStatus, c corev1.NodeCondition, now time.T
 	out.Conditions = append(out.Conditions, c)
 }
 
-// nodeDiffers says whether the status has anything new to tell but the time.
-func nodeDiffers(old, now corev1.NodeStatus) bool {
+// NodeDiffers says whether the status has anything new to tell but the time.
+func NodeDiffers(old, now corev1.NodeStatus) bool {
 	old, now = *old.DeepCopy(), *now.DeepCopy()
 	for i := range old.Conditions {
 		old.Conditions[i].LastHeartbeatTime = metav1.Time{}
@@ -184,4 +184,17 @@ func withDefaults(capacity corev1.ResourceList) corev1.ResourceList {
 	}
 	maps.Copy(out, capacity)
 	return out
+}
+
+// NodeObject is the Node as the kubelet with these options wants it, made from the one in the API or from nothing.
+func NodeObject(current *corev1.Node, o Options, info corev1.NodeSystemInfo, now time.Time) *corev1.Node {
+	s := self{name: o.Node, labels: o.Labels, taints: o.Taints, port: o.Port, info: info,
+		capacity: withDefaults(o.Capacity)}
+	for _, ip := range o.IPs {
+		s.addresses = append(s.addresses, ip.String())
+	}
+	for _, cidr := range o.PodCIDRs {
+		s.podCIDRs = append(s.podCIDRs, cidr.String())
+	}
+	return s.node(current, now)
 }

@@ -34,7 +34,7 @@ func (s *session) room(pod *corev1.Pod, o *Observed) {
 // used is what the node's other pods were granted, or still have in force.
 func (s *session) used(except *corev1.Pod) corev1.ResourceList {
 	s.mu.Lock()
-	var others []*entry
+	var others []*podState
 	for uid, e := range s.entries {
 		if uid != except.UID {
 			others = append(others, e)
@@ -64,7 +64,7 @@ func (s *session) wakeDeferred() {
 
 // grantResources grants the pod what its spec asks for. One pod of the node is granted at a time, and the room is looked at
 // again, so that two that ask at once do not both get what is there for one.
-func (s *session) grantResources(e *entry, pod *corev1.Pod, o Observed) {
+func (s *session) grantResources(e *podState, pod *corev1.Pod, o Observed) {
 	s.granting.Lock()
 	defer s.granting.Unlock()
 	s.room(pod, &o)
@@ -80,7 +80,7 @@ func (s *session) grantResources(e *entry, pod *corev1.Pod, o Observed) {
 }
 
 // resizeContainer brings into force what the container was granted.
-func (s *session) resizeContainer(ctx context.Context, e *entry, pod *corev1.Pod, a Action) error {
+func (s *session) resizeContainer(ctx context.Context, e *podState, pod *corev1.Pod, a Action) error {
 	resizer, ok := s.options.Runtime.(runtime.Resizer)
 	if !ok {
 		return fmt.Errorf("the runtime of pod %s/%s cannot resize containers", pod.Namespace, pod.Name)

@@ -141,9 +141,9 @@ func (m *model) settle() string {
 
 // step reports and takes one step, as worker.go does.
 func (m *model) step() Action {
-	m.pod.Status = podStatus(m.pod, m.o, []string{"10.244.1.1"}, m.now)
+	m.pod.Status = PodStatus(m.pod, m.o, []string{"10.244.1.1"}, m.now)
 	m.o.Last = m.pod.Status
-	a := next(m.pod, m.o, m.now)
+	a := Next(m.pod, m.o, m.now)
 	m.carryOut(a)
 	return a
 }
@@ -370,7 +370,7 @@ func describe(a Action, now time.Time) string {
 
 // status is the status as kubectl's reader would tell it.
 func (m *model) status() string {
-	s := podStatus(m.pod, m.o, []string{"10.244.1.1"}, m.now)
+	s := PodStatus(m.pod, m.o, []string{"10.244.1.1"}, m.now)
 	var out strings.Builder
 	fmt.Fprintf(&out, "  phase %s, reason %q, message %q\n", s.Phase, s.Reason, s.Message)
 	for _, c := range s.Conditions {

@@ -38,7 +38,7 @@ type session struct {
 	watched  *volumes.Watcher
 
 	mu      sync.Mutex
-	entries map[types.UID]*entry
+	entries map[types.UID]*podState
 	// deferred are the pods whose resize waits for room.
 	deferred map[types.UID]bool
 
@@ -47,7 +47,7 @@ type session struct {
 
 // session serves the node until ctx is done. rebooted says that its containers are known to be gone.
 func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
-	s := &session{Kubelet: k, entries: map[types.UID]*entry{}, deferred: map[types.UID]bool{}}
+	s := &session{Kubelet: k, entries: map[types.UID]*podState{}, deferred: map[types.UID]bool{}}
 	s.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](100*time.Millisecond, 10*time.Second),
 		workqueue.TypedRateLimitingQueueConfig[types.UID]{Clock: k.clock})
@@ -138,7 +138,7 @@ func (s *session) adopt(ctx context.Context, adopts bool, store cache.Store) err
 			for _, c := range pod.Containers {
 				orphan.Spec.Containers = append(orphan.Spec.Containers, corev1.Container{Name: c.Name, Image: c.Image})
 			}
-			s.entries[pod.UID] = newEntry(orphan)
+			s.entries[pod.UID] = newPodState(orphan)
 			s.entries[pod.UID].gone = true
 		}
 		s.queue.Add(pod.UID)
@@ -202,12 +202,12 @@ func (s *session) lose(pod *corev1.Pod) {
 }
 
 // entry is what the session knows of the pod, made where there is nothing yet.
-func (s *session) entry(pod *corev1.Pod) *entry {
+func (s *session) entry(pod *corev1.Pod) *podState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[pod.UID]
 	if e == nil {
-		e = newEntry(pod)
+		e = newPodState(pod)
 		if _, ok := s.options.Runtime.(runtime.Resizer); ok {
 			e.granted = map[string]corev1.ResourceRequirements{}
 		}
@@ -216,7 +216,7 @@ func (s *session) entry(pod *corev1.Pod) *entry {
 	return e
 }
 
-func (s *session) lookup(uid types.UID) *entry {
+func (s *session) lookup(uid types.UID) *podState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.entries[uid]

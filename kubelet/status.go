@@ -12,10 +12,10 @@ import (
 	"minik.dev/kubelet/runtime"
 )
 
-// podStatus is what to report of the pod: computed from the spec, what is observed and now, and nothing else. What
+// PodStatus is what to report of the pod: computed from the spec, what is observed and now, and nothing else. What
 // others own in the status (conditions of other types, fields that no kubelet sets) is kept from the pod as it is in
 // the API.
-func podStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) corev1.PodStatus {
+func PodStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) corev1.PodStatus {
 	inits, mains := views(pod, o)
 	e := ending(pod, o, inits, mains, now)
 	out := *pod.Status.DeepCopy()
@@ -129,7 +129,7 @@ func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.Con
 	now time.Time) *corev1.ContainerStateWaiting {
 	if b := o.BackOffs[v.spec.Name]; b.Until(e.at).After(now) {
 		return &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
-			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, podRef(pod))}
+			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, runtime.PodRef(pod))}
 	}
 	if waiting := failing(o, v, creating, now); waiting.Reason != creating.Reason {
 		return waiting
@@ -239,11 +239,6 @@ func started(statuses []corev1.ContainerStatus) bool {
 func overdue(pod *corev1.Pod, o Observed, now time.Time) bool {
 	at := deadline(pod, o)
 	return !at.IsZero() && !at.After(now) && pod.DeletionTimestamp == nil && !o.Gone
-}
-
-// podRef names a pod as upstream's messages do.
-func podRef(pod *corev1.Pod) string {
-	return fmt.Sprintf("%s_%s(%s)", pod.Name, pod.Namespace, pod.UID)
 }
 
 // seconds is the time as the API keeps it, so that what was reported and what is computed again are equal.

@@ -109,9 +109,9 @@ func (r *Runtime) sandboxRequest(pod *corev1.Pod, image string, attempt int32, a
 		return out
 	}
 	labels[labelIP] = address.String()
-	out.config.Hostname, out.config.Domainname = hostname(pod), domainname(pod)
+	out.config.Hostname, out.config.Domainname = runtime.Hostname(pod), domainname(pod)
 	if full := out.config.Hostname + "." + out.config.Domainname; isTrue(pod.Spec.SetHostnameAsFQDN) &&
-		out.config.Domainname != "" && len(full) <= longestHostname {
+		out.config.Domainname != "" && len(full) <= runtime.LongestHostname {
 		out.config.Hostname, out.config.Domainname = full, ""
 	}
 	out.host.Sysctls = sysctls(pod)
@@ -128,20 +128,6 @@ func (r *Runtime) sandboxRequest(pod *corev1.Pod, image string, attempt int32, a
 func (r *Runtime) containerName(pod *corev1.Pod, name string, attempt int32) string {
 	return strings.Join([]string{networkName(r.options.Cluster), name, pod.Name, pod.Namespace, string(pod.UID),
 		strconv.Itoa(int(attempt))}, "_")
-}
-
-// longestHostname is Linux's.
-const longestHostname = 63
-
-func hostname(pod *corev1.Pod) string {
-	name := pod.Spec.Hostname
-	if name == "" {
-		name = pod.Name
-	}
-	if len(name) > longestHostname {
-		name = strings.TrimRight(name[:longestHostname], "-.")
-	}
-	return name
 }
 
 func domainname(pod *corev1.Pod) string {

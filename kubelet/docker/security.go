@@ -10,8 +10,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	corev1 "k8s.io/api/core/v1"
 
-	"minik.dev/kubelet"
 	"minik.dev/kubelet/runtime"
+	"minik.dev/kubelet/seccomp"
 )
 
 // effective is the container's security context over the pod's, as upstream merges them.
@@ -20,7 +20,7 @@ func effective(pod *corev1.Pod, c *corev1.Container) corev1.SecurityContext {
 	if c.SecurityContext != nil {
 		out = *c.SecurityContext
 	}
-	out.SeccompProfile = kubelet.SeccompProfileOf(pod, c)
+	out.SeccompProfile = seccomp.ProfileOf(pod, c)
 	p := pod.Spec.SecurityContext
 	if p == nil {
 		return out
@@ -65,7 +65,7 @@ func verifyNonRoot(pod *corev1.Pod, c *corev1.Container, image string) error {
 	if security.RunAsNonRoot == nil || !*security.RunAsNonRoot {
 		return nil
 	}
-	where := fmt.Sprintf("(pod: %q, container: %s)", pod.Name+"_"+pod.Namespace+"("+string(pod.UID)+")", c.Name)
+	where := fmt.Sprintf("(pod: %q, container: %s)", runtime.PodRef(pod), c.Name)
 	user, _, _ := strings.Cut(image, ":")
 	number, err := strconv.ParseInt(user, 10, 64)
 	switch {

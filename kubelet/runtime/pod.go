@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -56,4 +57,24 @@ func StatusesOf(s corev1.PodStatus) []corev1.ContainerStatus {
 		len(s.InitContainerStatuses)+len(s.ContainerStatuses)+len(s.EphemeralContainerStatuses))
 	out = append(append(out, s.InitContainerStatuses...), s.ContainerStatuses...)
 	return append(out, s.EphemeralContainerStatuses...)
+}
+
+// PodRef names a pod as upstream's messages do.
+func PodRef(pod *corev1.Pod) string {
+	return fmt.Sprintf("%s_%s(%s)", pod.Name, pod.Namespace, pod.UID)
+}
+
+// LongestHostname is Linux's, in bytes.
+const LongestHostname = 63
+
+// Hostname is what the pod calls itself: its own hostname, else its name, cut to what Linux allows.
+func Hostname(pod *corev1.Pod) string {
+	name := pod.Spec.Hostname
+	if name == "" {
+		name = pod.Name
+	}
+	if len(name) > LongestHostname {
+		name = strings.TrimRight(name[:LongestHostname], "-.")
+	}
+	return name
 }

@@ -22,7 +22,7 @@ const (
 
 // lastWords gives the containers that have ended the message that they left in their termination log, or where they ask
 // for it and have failed, the end of their log.
-func (s *session) lastWords(ctx context.Context, e *entry, running runtime.Pod) {
+func (s *session) lastWords(ctx context.Context, e *podState, running runtime.Pod) {
 	if s.options.Dir == "" {
 		return
 	}

@@ -1,79 +1,32 @@
-package kubelet
+package network
 
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/kubelet/runtime"
 )
 
-// This file decides by what names a pod knows itself and others: /etc/hosts and /etc/resolv.conf of its containers.
-
-const managedHosts = `# Kubernetes-managed hosts file.
-127.0.0.1	localhost
-::1	localhost ip6-localhost ip6-loopback
-fe00::0	ip6-localnet
-fe00::0	ip6-mcastprefix
-fe00::1	ip6-allnodes
-fe00::2	ip6-allrouters
-`
-
-// hostsOf is the pod's /etc/hosts. node is the node's own, which pods on its network start from.
-func hostsOf(pod *corev1.Pod, ips []string, domain, node string) string {
-	var out strings.Builder
-	if pod.Spec.HostNetwork {
-		out.WriteString("# Kubernetes-managed hosts file (host network).\n" + node)
-	} else {
-		out.WriteString(managedHosts)
-		name := hostnameOf(pod)
-		for _, ip := range ips {
-			if pod.Spec.Subdomain != "" {
-				fmt.Fprintf(&out, "%s\t%s.%s.%s.svc.%s\t%s\n", ip, name, pod.Spec.Subdomain, pod.Namespace, domain, name)
-			} else {
-				fmt.Fprintf(&out, "%s\t%s\n", ip, name)
-			}
-		}
-	}
-	if len(pod.Spec.HostAliases) > 0 {
-		out.WriteString("\n# Entries added by HostAliases.\n")
-		for _, alias := range pod.Spec.HostAliases {
-			fmt.Fprintf(&out, "%s\t%s\n", alias.IP, strings.Join(alias.Hostnames, "\t"))
-		}
-	}
-	return out.String()
-}
-
-// longestHostname is Linux's.
-const longestHostname = 63
-
-func hostnameOf(pod *corev1.Pod) string {
-	name := pod.Spec.Hostname
-	if name == "" {
-		name = pod.Name
-	}
-	if len(name) > longestHostname {
-		name = strings.TrimRight(name[:longestHostname], "-.")
-	}
-	return name
-}
-
-// resolver is a resolv.conf.
-type resolver struct {
+// Resolver is a resolv.conf.
+type Resolver struct {
 	servers, search, options []string
 }
 
-// warning is an Event about a pod.
-type warning struct{ reason, message string }
+// Warning is an Event about a pod.
+type Warning struct{ Reason, Message string }
 
-// resolverOf is the pod's, by its dnsPolicy and dnsConfig, and what the pod's author should hear of it. Where the policy
+// ResolverOf is the pod's, by its dnsPolicy and dnsConfig, and what the pod's author should hear of it. Where the policy
 // asks for the cluster's name servers and there are none, the node's are used, as upstream does. Where it asks for the
 // node's and those are on the node's loopback only, which inside a pod is the pod itself, the cluster's are used without its
 // search path: they pass on to the node's what they do not know. (A real node's kubelet is pointed at another resolv.conf.)
-func resolverOf(pod *corev1.Pod, dns []netip.Addr, domain string, node resolver) (resolver, []warning) {
-	var out resolver
-	var warnings []warning
+func ResolverOf(pod *corev1.Pod, dns []netip.Addr, domain string, node Resolver) (Resolver, []Warning) {
+	var out Resolver
+	var warnings []Warning
 	var servers []string
 	for _, server := range dns {
 		servers = append(servers, server.String())
@@ -90,11 +43,11 @@ func resolverOf(pod *corev1.Pod, dns []netip.Addr, domain string, node resolver)
 	case policy == corev1.DNSDefault && len(node.servers) > 0:
 		out = node
 	case policy == corev1.DNSDefault:
-		out = resolver{servers: servers, search: node.search, options: node.options}
+		out = Resolver{servers: servers, search: node.search, options: node.options}
 	case len(servers) == 0:
 		out = node
-		warnings = append(warnings, warning{"MissingClusterDNS", fmt.Sprintf("pod: %q. kubelet does not have ClusterDNS IP "+
-			"configured and cannot create Pod using %q policy. Falling back to %q policy.", podRef(pod), policy, corev1.DNSDefault)})
+		warnings = append(warnings, Warning{"MissingClusterDNS", fmt.Sprintf("pod: %q. kubelet does not have ClusterDNS IP "+
+			"configured and cannot create Pod using %q policy. Falling back to %q policy.", runtime.PodRef(pod), policy, corev1.DNSDefault)})
 	default:
 		out.servers = servers
 		out.search = append([]string{pod.Namespace + ".svc." + domain, "svc." + domain, domain}, node.search...)
@@ -110,22 +63,22 @@ const (
 )
 
 // limited leaves out what is too much, with a warning in upstream's words.
-func (r resolver) limited(warnings []warning) (resolver, []warning) {
+func (r Resolver) limited(warnings []Warning) (Resolver, []Warning) {
 	if len(r.servers) > mostServers {
 		r.servers = r.servers[:mostServers]
-		warnings = append(warnings, warning{"DNSConfigForming", "Nameserver limits were exceeded, some nameservers have been " +
+		warnings = append(warnings, Warning{"DNSConfigForming", "Nameserver limits were exceeded, some nameservers have been " +
 			"omitted, the applied nameserver line is: " + strings.Join(r.servers, " ")})
 	}
 	if len(r.search) > mostSearch {
 		r.search = r.search[:mostSearch]
-		warnings = append(warnings, warning{"DNSConfigForming", "Search Line limits were exceeded, some search paths have been " +
+		warnings = append(warnings, Warning{"DNSConfigForming", "Search Line limits were exceeded, some search paths have been " +
 			"omitted, the applied search line is: " + strings.Join(r.search, " ")})
 	}
 	return r, warnings
 }
 
 // with adds what the pod's dnsConfig names; an option replaces one of the same name.
-func (r resolver) with(config *corev1.PodDNSConfig) resolver {
+func (r Resolver) with(config *corev1.PodDNSConfig) Resolver {
 	if config == nil {
 		return r
 	}
@@ -157,7 +110,7 @@ func unique(list []string) []string {
 	return out
 }
 
-func (r resolver) String() string {
+func (r Resolver) String() string {
 	var out strings.Builder
 	if len(r.search) > 0 {
 		fmt.Fprintf(&out, "search %s\n", strings.Join(r.search, " "))
@@ -172,8 +125,8 @@ func (r resolver) String() string {
 }
 
 // parseResolver reads a resolv.conf. Name servers on the loopback are left out unless they are asked for.
-func parseResolver(text string, loopback bool) resolver {
-	var out resolver
+func parseResolver(text string, loopback bool) Resolver {
+	var out Resolver
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) < 2 {
@@ -188,6 +141,24 @@ func parseResolver(text string, loopback bool) resolver {
 			out.search = words[1:]
 		case "options":
 			out.options = append(out.options, words[1:]...)
+		}
+	}
+	return out
+}
+
+// Where a machine keeps its name servers. The second one has those behind the local one of systemd.
+var resolvPaths = [2]string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"}
+
+// NodeResolver is the machine's own. A name server on its loopback is of use to pods on its network only.
+func NodeResolver(loopback bool) Resolver {
+	var out Resolver
+	for _, path := range resolvPaths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if out = parseResolver(string(text), loopback); len(out.servers) > 0 {
+			return out
 		}
 	}
 	return out

@@ -1,4 +1,4 @@
-package kubelet
+package seccomp
 
 import (
 	"os"
@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/kubelet/runtime"
 )
 
 func local(name string) *corev1.SeccompProfile {
@@ -18,16 +20,16 @@ func local(name string) *corev1.SeccompProfile {
 // A pod names a profile of its node by a path below the node's own directory, and reads nothing else of the machine by it.
 func TestSeccompProfilesOfTheNode(t *testing.T) {
 	dir := t.TempDir()
-	at := filepath.Join(dir, seccompDir)
+	at := filepath.Join(dir, Dir)
 	require.NoError(t, os.MkdirAll(filepath.Join(at, "team"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "key.json"), []byte(`"secret"`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(at, "team/strict.json"), []byte("{}"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(at, "broken.json"), []byte("{"), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(at, "huge.json"), []byte(strings.Repeat(" ", largestSeccompProfile+1)), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(at, "huge.json"), []byte(strings.Repeat(" ", largest+1)), 0o644))
 	require.NoError(t, os.Symlink("team/strict.json", filepath.Join(at, "link.json")))
 	require.NoError(t, os.Symlink("../key.json", filepath.Join(at, "out.json")))
 	load := func(profile *corev1.SeccompProfile, privileged bool) (string, error) {
-		return localSeccomp(dir, &corev1.Pod{}, &corev1.Container{SecurityContext: &corev1.SecurityContext{
+		return Local(dir, &corev1.Pod{}, &corev1.Container{SecurityContext: &corev1.SecurityContext{
 			SeccompProfile: profile, Privileged: &privileged}})
 	}
 	for _, name := range []string{"team/strict.json", "link.json"} {
@@ -45,12 +47,12 @@ func TestSeccompProfilesOfTheNode(t *testing.T) {
 		_, err := load(local(name), false)
 		require.ErrorContains(t, err, `cannot load seccomp profile "`+filepath.Join(at, name)+`": `)
 		require.ErrorContains(t, err, says)
-		require.Equal(t, "CreateContainerError", startReason(err))
+		require.NotErrorAs(t, err, new(*runtime.ConfigError))
 	}
 	for _, name := range []string{"../key.json", "/etc/passwd", "team/../../key.json"} {
 		_, err := load(local(name), false)
 		require.ErrorContains(t, err, "must be a path below the node's directory")
-		require.Equal(t, "CreateContainerConfigError", startReason(err))
+		require.ErrorAs(t, err, new(*runtime.ConfigError))
 	}
 	_, err := load(&corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost}, false)
 	require.EqualError(t, err, "localhostProfile must be set if seccompProfile type is Localhost")
@@ -67,8 +69,8 @@ func TestWhoseSeccompProfileHolds(t *testing.T) {
 	pod := &corev1.Pod{Spec: corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{SeccompProfile: local("pod")}}}
 	plain := &corev1.Container{SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(false)}}
 	own := &corev1.Container{SecurityContext: &corev1.SecurityContext{SeccompProfile: local("container")}}
-	require.Nil(t, SeccompProfileOf(&corev1.Pod{}, &corev1.Container{}))
-	require.Equal(t, local("pod"), SeccompProfileOf(pod, &corev1.Container{}))
-	require.Equal(t, local("pod"), SeccompProfileOf(pod, plain))
-	require.Equal(t, local("container"), SeccompProfileOf(pod, own))
+	require.Nil(t, ProfileOf(&corev1.Pod{}, &corev1.Container{}))
+	require.Equal(t, local("pod"), ProfileOf(pod, &corev1.Container{}))
+	require.Equal(t, local("pod"), ProfileOf(pod, plain))
+	require.Equal(t, local("container"), ProfileOf(pod, own))
 }

@@ -1,4 +1,4 @@
-package kubelet
+package seccomp
 
 import (
 	"encoding/json"
@@ -18,15 +18,15 @@ import (
 
 // seccompDir is where a node keeps the profiles that pods name by localhostProfile, below Options.Dir, as upstream's
 // kubelet does below its root directory. Whoever runs the node puts them there; containers do not see it.
-const seccompDir = "seccomp"
+const Dir = "seccomp"
 
 // largestSeccompProfile bounds a profile's file, in bytes. That of the Docker engine, which is a long one, has 13 KiB.
-const largestSeccompProfile = 1 << 20
+const largest = 1 << 20
 
-// SeccompProfileOf is the profile that holds for a container: its own, else the pod's, else nil. Nil is RuntimeDefault, as
+// ProfileOf is the profile that holds for a container: its own, else the pod's, else nil. Nil is RuntimeDefault, as
 // for upstream's kubelet with seccompDefault.
 // https://kubernetes.io/docs/tutorials/security/seccomp/#enable-the-use-of-runtimedefault-as-the-default-seccomp-profile-for-all-workloads
-func SeccompProfileOf(pod *corev1.Pod, c *corev1.Container) *corev1.SeccompProfile {
+func ProfileOf(pod *corev1.Pod, c *corev1.Container) *corev1.SeccompProfile {
 	if c.SecurityContext != nil && c.SecurityContext.SeccompProfile != nil {
 		return c.SecurityContext.SeccompProfile
 	}
@@ -36,10 +36,10 @@ func SeccompProfileOf(pod *corev1.Pod, c *corev1.Container) *corev1.SeccompProfi
 	return nil
 }
 
-// localSeccomp is the JSON of the profile that a container names by localhostProfile; "" where it names none, or where it is
+// Local is the JSON of the profile that a container names by localhostProfile; "" where it names none, or where it is
 // privileged, so that no profile holds for it. A container whose profile is not there is not started.
-func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, error) {
-	profile := SeccompProfileOf(pod, c)
+func Local(dir string, pod *corev1.Pod, c *corev1.Container) (string, error) {
+	profile := ProfileOf(pod, c)
 	privileged := c.SecurityContext != nil && ptr.Deref(c.SecurityContext.Privileged, false)
 	switch {
 	case dir == "" || privileged || profile == nil || profile.Type != corev1.SeccompProfileTypeLocalhost:
@@ -48,11 +48,11 @@ func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, err
 		return "", &runtime.ConfigError{Err: errors.New("localhostProfile must be set if seccompProfile type is Localhost")}
 	case !filepath.IsLocal(*profile.LocalhostProfile):
 		return "", &runtime.ConfigError{Err: fmt.Errorf("localhostProfile %q must be a path below the node's directory %s", *profile.LocalhostProfile,
-			filepath.Join(dir, seccompDir))}
+			filepath.Join(dir, Dir))}
 	}
-	text, err := readSeccomp(dir, *profile.LocalhostProfile)
+	text, err := read(dir, *profile.LocalhostProfile)
 	if err != nil {
-		at := filepath.Join(dir, seccompDir, *profile.LocalhostProfile)
+		at := filepath.Join(dir, Dir, *profile.LocalhostProfile)
 		var failed *fs.PathError
 		if errors.As(err, &failed) { // it names a part of the path only
 			err = &fs.PathError{Op: "open", Path: at, Err: failed.Err}
@@ -63,8 +63,8 @@ func localSeccomp(dir string, pod *corev1.Pod, c *corev1.Container) (string, err
 }
 
 // readSeccomp reads a profile of the node. Links may lead to others of its profiles, and not out of their directory.
-func readSeccomp(dir, name string) (string, error) {
-	profiles, err := os.OpenRoot(filepath.Join(dir, seccompDir))
+func read(dir, name string) (string, error) {
+	profiles, err := os.OpenRoot(filepath.Join(dir, Dir))
 	if err != nil {
 		return "", err
 	}
@@ -81,12 +81,12 @@ func readSeccomp(dir, name string) (string, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, largestSeccompProfile+1))
+	text, err := io.ReadAll(io.LimitReader(file, largest+1))
 	switch {
 	case err != nil:
 		return "", err
-	case len(text) > largestSeccompProfile:
-		return "", fmt.Errorf("it has more than %d bytes", largestSeccompProfile)
+	case len(text) > largest:
+		return "", fmt.Errorf("it has more than %d bytes", largest)
 	case !json.Valid(text):
 		return "", errors.New("it is not JSON")
 	}

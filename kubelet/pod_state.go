@@ -16,8 +16,8 @@ import (
 	"minik.dev/kubelet/runtime"
 )
 
-// entry is what a session remembers of one pod between two looks at it.
-type entry struct {
+// podState is what a session remembers of one pod between two looks at it.
+type podState struct {
 	mu sync.Mutex // guards everything below; never held while calling out
 
 	pod  *corev1.Pod // the newest seen; never changed in place
@@ -51,15 +51,15 @@ type entry struct {
 	told map[string]bool
 }
 
-func newEntry(pod *corev1.Pod) *entry {
-	return &entry{pod: pod, inForce: map[string]corev1.ResourceRequirements{}, resizes: map[string]backoff.Try{},
+func newPodState(pod *corev1.Pod) *podState {
+	return &podState{pod: pod, inForce: map[string]corev1.ResourceRequirements{}, resizes: map[string]backoff.Try{},
 		pulls: map[string]images.Pull{}, starts: map[string]backoff.Try{}, backOffs: map[string]backoff.BackOff{},
 		stopping: map[string]time.Time{}, cancel: map[string]context.CancelFunc{},
 		hooks: map[string]Hook{}, preStops: map[string]context.CancelFunc{}, words: map[string]string{}, told: map[string]bool{}, unannounced: map[string]bool{}, probed: map[string]probes.Running{}}
 }
 
 // see takes the pod if it is not older than the one that is known: the answer to a write may overtake the watch.
-func (e *entry) see(pod *corev1.Pod) {
+func (e *podState) see(pod *corev1.Pod) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if older(pod, e.pod) {
@@ -77,7 +77,7 @@ func older(a, b *corev1.Pod) bool {
 }
 
 // observe is the pod and what next and podStatus need to know of it. The maps are copies.
-func (e *entry) observe(running runtime.Pod) (*corev1.Pod, Observed) {
+func (e *podState) observe(running runtime.Pod) (*corev1.Pod, Observed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	o := Observed{
@@ -100,7 +100,7 @@ func (e *entry) observe(running runtime.Pod) (*corev1.Pod, Observed) {
 }
 
 // remember keeps the status as the newest computed one and forgets what is about containers that are no more.
-func (e *entry) remember(status corev1.PodStatus, running runtime.Pod) {
+func (e *podState) remember(status corev1.PodStatus, running runtime.Pod) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.last = &status
@@ -123,7 +123,7 @@ func (e *entry) remember(status corev1.PodStatus, running runtime.Pod) {
 }
 
 // target is the container with this ID as a probe needs it; it is false where that does not run, or was asked to end.
-func (e *entry) target(name, id string) (probes.Target, bool) {
+func (e *podState) target(name, id string) (probes.Target, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, stopping := e.stopping[id]
@@ -132,14 +132,14 @@ func (e *entry) target(name, id string) (probes.Target, bool) {
 }
 
 // runs are the pod's running containers, by name.
-func (e *entry) runs() map[string]probes.Running {
+func (e *podState) runs() map[string]probes.Running {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return maps.Clone(e.probed)
 }
 
 // snapshot is the pod with the newest status computed.
-func (e *entry) snapshot() *corev1.Pod {
+func (e *podState) snapshot() *corev1.Pod {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	pod := e.pod.DeepCopy()

@@ -56,7 +56,7 @@ func (w *walk) startSandbox() {
 
 // failed is a try that failed now.
 func (w *walk) failed(reason, message string) backoff.Try {
-	return backoff.Try{Reason: reason, Message: message, RetryAt: w.now.Add(kubelet.RetryStart)}
+	return backoff.Try{Reason: reason, Message: message, RetryAt: w.now.Add(backoff.Retry)}
 }
 
 // pull begins a pull. An image that a container has had before is there.
@@ -176,8 +176,8 @@ func (w *walk) tell(last, now corev1.PodStatus) {
 			}
 			switch s.State.Waiting.Reason {
 			case "CrashLoopBackOff":
-				w.event(s.Name, "BackOff", fmt.Sprintf("Back-off restarting failed container %s in pod %s_%s(%s)",
-					s.Name, w.pod.Name, w.pod.Namespace, w.pod.UID))
+				w.event(s.Name, "BackOff", fmt.Sprintf("Back-off restarting failed container %s in pod %s",
+					s.Name, runtime.PodRef(w.pod)))
 			case "ImagePullBackOff":
 				w.event(s.Name, "Failed", "Error: ImagePullBackOff")
 			}

@@ -1,0 +1,111 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
+	"minik.dev/kubelet/runtime"
+
+	corev1 "k8s.io/api/core/v1"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// pullSecrets are those of the pod's imagePullSecrets that exist; of the others an Event tells, as upstream's does.
+func (s *session) pullSecrets(ctx context.Context, pod *corev1.Pod) []*corev1.Secret {
+	var out []*corev1.Secret
+	var absent []string
+	for _, ref := range pod.Spec.ImagePullSecrets {
+		secret, err := s.client.CoreV1().Secrets(pod.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		switch {
+		case err == nil:
+			out = append(out, secret)
+		case apierrors.IsNotFound(err):
+			absent = append(absent, ref.Name)
+		default:
+			s.log.Warn("an image pull secret was not read", "secret", ref.Name, "namespace", pod.Namespace, "error", err)
+		}
+	}
+	if len(absent) > 0 {
+		s.event(pod, nil, corev1.EventTypeWarning, "FailedToRetrieveImagePullSecret", fmt.Sprintf(
+			"Unable to retrieve some image pull secrets (%s); attempting to pull the image may not succeed.",
+			strings.Join(absent, ", ")))
+	}
+	return out
+}
+
+// pull makes the container's image ready in the background and wakes the pod when it is, or has failed.
+func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *corev1.Container) {
+	ctx, cancel := context.WithCancel(ctx)
+	e.mu.Lock()
+	before := e.pulls[c.Name]
+	if before.Image != c.Image {
+		before = images.Pull{} // the spec has changed: what was tried for another image says nothing of this one
+		if give := e.cancel[c.Name]; give != nil {
+			give()
+		}
+	}
+	e.pulls[c.Name] = images.Begin(c.Image, before)
+	e.cancel[c.Name] = cancel
+	e.mu.Unlock()
+	s.work.Go(func() {
+		defer cancel()
+		begin := s.clock.Now()
+		asked := false
+		id, err := s.pullNow(ctx, pod, c, func() {
+			asked = true
+			s.event(pod, c, corev1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		now := s.clock.Now()
+		result := images.Pull{ImageID: id, Try: backoff.Try{Done: err == nil}}
+		if err != nil {
+			before.Image = c.Image
+			result = before.Failed(err, now)
+			for _, told := range result.FailureEvents() {
+				s.event(pod, c, told.Type, told.Reason, told.Message)
+			}
+		} else if asked {
+			took := now.Sub(begin).Round(time.Millisecond)
+			s.event(pod, c, corev1.EventTypeNormal, "Pulled",
+				fmt.Sprintf("Successfully pulled image %q in %s (%s including waiting)", c.Image, took, took))
+		} else {
+			s.event(pod, c, corev1.EventTypeNormal, "Pulled",
+				fmt.Sprintf("Container image %q already present on machine", c.Image))
+		}
+		result.Image = c.Image
+		e.mu.Lock()
+		if ctx.Err() == nil { // else another image is asked for since
+			e.pulls[c.Name] = result
+		}
+		e.mu.Unlock()
+		s.queue.Add(pod.UID)
+	})
+}
+
+// pullNow asks the runtime for an image whose name is one.
+func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Container, pulling func()) (string, error) {
+	if _, err := images.FullName(c.Image); err != nil {
+		return "", err
+	}
+	return s.options.Runtime.PullImage(ctx, runtime.PullRequest{Pod: pod, Container: c, Policy: images.Policy(c),
+		Secrets: s.pullSecrets(ctx, pod)}, pulling)
+}
+
+// endPulls gives up every pull of a pod that needs no images any more.
+func (e *podState) endPulls() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, cancel := range e.cancel {
+		cancel()
+		delete(e.cancel, name)
+	}
+}
