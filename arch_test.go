@@ -129,6 +129,22 @@ var walls = []wall{
 		reason:   "why asks about any cluster, by its API",
 	},
 	{
+		packages: []string{"scheduler/framework"},
+		never: []string{"scheduler", "scheduler/suggest", "journal/...", "control/...",
+			"k8s.io/client-go/kubernetes/...", "k8s.io/client-go/informers/..."},
+		reason: "decisions are pure: what brings them about and carries them out is above them",
+	},
+	{
+		packages: []string{"scheduler/suggest"},
+		never:    []string{"scheduler"},
+		reason:   "what would help a pod is asked of decisions, not of a scheduler that runs",
+	},
+	{
+		packages: []string{"..."},
+		never:    []string{"scheduler/schedulertest"},
+		reason:   "it is for tests alone",
+	},
+	{
 		packages: []string{"cmd/..."},
 		never:    append([]string{"apiserver/..."}, components...),
 		reason:   "the command line is a thin shell around cluster, history and why, which know the parts",

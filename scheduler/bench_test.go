@@ -20,6 +20,8 @@ import (
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/scheduler/framework"
 )
 
 // workload is a kind of pods that a benchmark decides about, all of one ReplicaSet.
@@ -29,7 +31,7 @@ type workload struct {
 	change func(*corev1.Pod)
 	// perNode is how many of them each node has at the start, on average.
 	perNode float64
-	profile func(*Profile)
+	profile func(*framework.Profile)
 }
 
 func workloads() []workload {
@@ -53,7 +55,7 @@ func workloads() []workload {
 		}},
 		{name: "gpu", perNode: 2, change: func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Resources.Requests["nvidia.com/gpu"] = resource.MustParse("1")
-		}, profile: func(p *Profile) {
+		}, profile: func(p *framework.Profile) {
 			p.Fit.Type = kubeschedulerv1.MostAllocated
 			p.Fit.Resources = []kubeschedulerv1.ResourceSpec{{Name: "nvidia.com/gpu", Weight: 1}}
 		}},
@@ -93,8 +95,8 @@ func reportCPU(b *testing.B) func() {
 }
 
 // benchNodes is a snapshot of nodes in three zones, with 8 CPUs and 8 GPUs each.
-func benchNodes(count int) *Snapshot {
-	snapshot := NewSnapshot()
+func benchNodes(count int) *framework.Snapshot {
+	snapshot := framework.NewSnapshot()
 	for i := range count {
 		list := nodeResources("8", "32Gi")
 		list["nvidia.com/gpu"] = resource.MustParse("8")
@@ -105,7 +107,7 @@ func benchNodes(count int) *Snapshot {
 }
 
 func (w workload) run(b *testing.B, nodes int) {
-	snapshot, profile := benchNodes(nodes), DefaultProfile()
+	snapshot, profile := benchNodes(nodes), framework.DefaultProfile()
 	if w.profile != nil {
 		w.profile(profile)
 	}
@@ -114,7 +116,7 @@ func (w workload) run(b *testing.B, nodes int) {
 	put := func() {
 		pod := w.pod(next)
 		next++
-		d := Schedule(profile, snapshot, pod)
+		d := framework.Schedule(profile, snapshot, pod)
 		if d.Node == "" {
 			b.Fatal(d.Message)
 		}
@@ -137,7 +139,7 @@ func (w workload) run(b *testing.B, nodes int) {
 // preempts decides about a pod that takes the place of another on nodes that are full: it evicts the victims and places
 // the pod; then the victim comes back, and the pod leaves.
 func preempts(b *testing.B, nodes int) {
-	snapshot, profile := benchNodes(nodes), DefaultProfile()
+	snapshot, profile := benchNodes(nodes), framework.DefaultProfile()
 	for i := range nodes {
 		for j := range 2 {
 			pod := testPod(fmt.Sprintf("low-%d-%d", i, j), resources("4", "1Gi"))
@@ -151,7 +153,7 @@ func preempts(b *testing.B, nodes int) {
 		pod := testPod(fmt.Sprintf("high-%d", i), resources("4", "1Gi"))
 		pod.OwnerReferences[0].UID = "high"
 		pod.Spec.Priority = ptr.To(int32(1000))
-		d := Schedule(profile, snapshot, pod)
+		d := framework.Schedule(profile, snapshot, pod)
 		if d.Preemption == nil {
 			b.Fatal(d.Message)
 		}
@@ -169,13 +171,13 @@ func preempts(b *testing.B, nodes int) {
 
 // BenchmarkScheduleNewShape decides about a pod unlike all before it, so that every node is asked.
 func BenchmarkScheduleNewShape(b *testing.B) {
-	snapshot, profile := benchNodes(5000), DefaultProfile()
+	snapshot, profile := benchNodes(5000), framework.DefaultProfile()
 	i := 0
 	for b.Loop() {
 		i++
 		pod := testPod("web", resources("100m", "1Gi"))
 		pod.Namespace = fmt.Sprintf("ns-%d", i)
-		Schedule(profile, snapshot, pod)
+		framework.Schedule(profile, snapshot, pod)
 	}
 }
 

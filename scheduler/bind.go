@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"minik.dev/journal"
+	"minik.dev/scheduler/framework"
 )
 
 // DecisionAnnotation is on each Binding, and by it on the pod: a [Record] as JSON.
@@ -32,12 +33,12 @@ type Record struct {
 	// Assumed are the instance's decisions whose pods were not yet seen on their nodes: "7-9,11".
 	Assumed string `json:"assumed,omitempty"`
 	// Feasible of the nodes fit, and the best of them, the winner first, have these scores.
-	Feasible int         `json:"feasible"`
-	Best     []NodeScore `json:"best"`
+	Feasible int                   `json:"feasible"`
+	Best     []framework.NodeScore `json:"best"`
 }
 
 // record is the annotation for a decision that is about to be assumed.
-func (s *Scheduler) record(d Decision) string {
+func (s *Scheduler) record(d framework.Decision) string {
 	text, err := json.Marshal(Record{
 		Instance: s.instance,
 		Sequence: s.sequence + 1,
@@ -74,7 +75,7 @@ func ranges(numbers []uint64) string {
 }
 
 // bind writes the decision down.
-func (s *Scheduler) bind(ctx context.Context, item *queuedPod, d Decision, annotation string, cause journal.Cause) {
+func (s *Scheduler) bind(ctx context.Context, item *queuedPod, d framework.Decision, annotation string, cause journal.Cause) {
 	pod := item.pod
 	logger := s.logger.With("namespace", pod.Namespace, "pod", pod.Name, "node", d.Node)
 	err := s.writeBinding(ctx, pod, d.Node, annotation)

@@ -12,12 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // Configuration is what upstream's KubeSchedulerConfiguration says, as far as it is honoured here.
 type Configuration struct {
 	// Profiles by the schedulerName that pods ask for.
-	Profiles map[string]*Profile
+	Profiles map[string]*framework.Profile
 	// InitialBackoff and MaxBackoff bound how long a pod rests after an attempt that failed.
 	InitialBackoff, MaxBackoff time.Duration
 	// Extenders have a say in every profile, in this order.
@@ -29,7 +31,7 @@ type Configuration struct {
 // DefaultConfiguration is upstream's default.
 func DefaultConfiguration() *Configuration {
 	return &Configuration{
-		Profiles:       map[string]*Profile{DefaultSchedulerName: DefaultProfile()},
+		Profiles:       map[string]*framework.Profile{framework.DefaultSchedulerName: framework.DefaultProfile()},
 		InitialBackoff: time.Second,
 		MaxBackoff:     10 * time.Second,
 		LeaderElection: defaultElection(),
@@ -93,7 +95,7 @@ func newConfiguration(file *kubeschedulerv1.KubeSchedulerConfiguration) (*Config
 		return nil, errors.New("podMaxBackoffSeconds must not be less than podInitialBackoffSeconds")
 	}
 	if len(file.Profiles) > 0 {
-		c.Profiles = map[string]*Profile{}
+		c.Profiles = map[string]*framework.Profile{}
 	}
 	for i := range file.Profiles {
 		path := fmt.Sprintf("profiles[%d]", i)
@@ -133,8 +135,11 @@ func (c *Configuration) setExtenders(files []kubeschedulerv1.Extender) error {
 	return nil
 }
 
-func newProfile(path string, file *kubeschedulerv1.KubeSchedulerProfile) (*Profile, error) {
-	p := DefaultProfile()
+// profile is one that is being read from a file.
+type profile struct{ *framework.Profile }
+
+func newProfile(path string, file *kubeschedulerv1.KubeSchedulerProfile) (*framework.Profile, error) {
+	p := profile{framework.DefaultProfile()}
 	if err := onlySet(file, path+".", "SchedulerName", "Plugins", "PluginConfig"); err != nil {
 		return nil, err
 	}
@@ -154,12 +159,12 @@ func newProfile(path string, file *kubeschedulerv1.KubeSchedulerProfile) (*Profi
 			return nil, err
 		}
 	}
-	return p.complete(), nil
+	return p.Complete(), nil
 }
 
 // setPlugins applies the sets of plugins. In each, "disabled" is taken first, so that a plugin may be disabled and
 // enabled again with another weight.
-func (p *Profile) setPlugins(path string, file *kubeschedulerv1.Plugins) error {
+func (p profile) setPlugins(path string, file *kubeschedulerv1.Plugins) error {
 	if err := onlySet(file, path, "PreEnqueue", "QueueSort", "Filter", "PostFilter", "Score",
 		"Bind", "MultiPoint"); err != nil {
 		return err
@@ -219,7 +224,7 @@ func keepAlways(path string, file *kubeschedulerv1.Plugins) error {
 	return nil
 }
 
-func (p *Profile) disable(name string, filter, post, score bool) error {
+func (p profile) disable(name string, filter, post, score bool) error {
 	if name == "*" {
 		p.Preempts = p.Preempts && !post
 		if filter {
@@ -236,7 +241,7 @@ func (p *Profile) disable(name string, filter, post, score bool) error {
 	if err := known(name, filter, post, score); err != nil {
 		return err
 	}
-	if pluginOf(name).postFilter != nil {
+	if framework.Plugins()[name].PostFilter {
 		p.Preempts = false
 	}
 	if filter {
@@ -248,21 +253,21 @@ func (p *Profile) disable(name string, filter, post, score bool) error {
 	return nil
 }
 
-func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, post, score bool) error {
+func (p profile) enable(plugin kubeschedulerv1.Plugin, filter, post, score bool) error {
 	if filter && score && always[plugin.Name] != "" {
 		return nil // at multiPoint
 	}
 	if err := known(plugin.Name, filter, post, score); err != nil {
 		return err
 	}
-	row := pluginOf(plugin.Name)
-	if row.postFilter != nil {
+	acts := framework.Plugins()[plugin.Name]
+	if acts.PostFilter {
 		p.Preempts = true
 	}
-	if filter && row.filters() {
+	if filter && acts.Filter {
 		p.Filters[plugin.Name] = true
 	}
-	weight := row.weight
+	weight := acts.Weight
 	if !score || weight == 0 {
 		return nil
 	}
@@ -278,11 +283,11 @@ func (p *Profile) enable(plugin kubeschedulerv1.Plugin, filter, post, score bool
 
 // known reports a plugin that is not here, or that does nothing at the extension point.
 func known(name string, filter, post, score bool) error {
-	row := pluginOf(name)
-	if row != nil && (filter && row.filters() || score && row.weight > 0 || post && row.postFilter != nil) {
+	acts, ok := framework.Plugins()[name]
+	if filter && acts.Filter || score && acts.Weight > 0 || post && acts.PostFilter {
 		return nil
 	}
-	if row != nil || always[name] != "" {
+	if ok || always[name] != "" {
 		return fmt.Errorf("plugin %q does nothing at this extension point", name)
 	}
 	return fmt.Errorf("there is no plugin %q; there are %v", name, pluginNames())
@@ -290,9 +295,7 @@ func known(name string, filter, post, score bool) error {
 
 func pluginNames() []string {
 	names := slices.Collect(maps.Keys(always))
-	for _, row := range plugins() {
-		names = append(names, row.name)
-	}
+	names = slices.AppendSeq(names, maps.Keys(framework.Plugins()))
 	slices.Sort(names)
 	return names
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // setArgs applies one plugin's args.
-func (p *Profile) setArgs(path string, plugin kubeschedulerv1.PluginConfig) error {
+func (p profile) setArgs(path string, plugin kubeschedulerv1.PluginConfig) error {
 	if err := known(plugin.Name, true, true, true); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -33,7 +33,7 @@ func (p *Profile) setArgs(path string, plugin kubeschedulerv1.PluginConfig) erro
 	return fmt.Errorf("%s: plugin %q takes no args", path, plugin.Name)
 }
 
-func (p *Profile) setFit(path string, args *kubeschedulerv1.NodeResourcesFitArgs) error {
+func (p profile) setFit(path string, args *kubeschedulerv1.NodeResourcesFitArgs) error {
 	for i, group := range args.IgnoredResourceGroups {
 		if strings.Contains(group, "/") {
 			return fmt.Errorf("%signoredResourceGroups[%d]: %q must not contain '/'", path, i, group)
@@ -91,7 +91,7 @@ func checkRatio(path string, ratio *kubeschedulerv1.RequestedToCapacityRatioPara
 	return nil
 }
 
-func (p *Profile) setAddedAffinity(path string, args *kubeschedulerv1.NodeAffinityArgs) error {
+func (p profile) setAddedAffinity(path string, args *kubeschedulerv1.NodeAffinityArgs) error {
 	added := args.AddedAffinity
 	if added == nil {
 		return nil
@@ -99,19 +99,19 @@ func (p *Profile) setAddedAffinity(path string, args *kubeschedulerv1.NodeAffini
 	path += "addedAffinity."
 	var err error
 	if required := added.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
-		if p.AddedAffinity.required, err = nodeaffinity.NewNodeSelector(required); err != nil {
+		if p.AddedAffinity.Required, err = nodeaffinity.NewNodeSelector(required); err != nil {
 			return fmt.Errorf("%srequiredDuringSchedulingIgnoredDuringExecution: %w", path, err)
 		}
 	}
 	if preferred := added.PreferredDuringSchedulingIgnoredDuringExecution; len(preferred) > 0 {
-		if p.AddedAffinity.preferred, err = nodeaffinity.NewPreferredSchedulingTerms(preferred); err != nil {
+		if p.AddedAffinity.Preferred, err = nodeaffinity.NewPreferredSchedulingTerms(preferred); err != nil {
 			return fmt.Errorf("%spreferredDuringSchedulingIgnoredDuringExecution: %w", path, err)
 		}
 	}
 	return nil
 }
 
-func (p *Profile) setBalanced(path string, args *kubeschedulerv1.NodeResourcesBalancedAllocationArgs) error {
+func (p profile) setBalanced(path string, args *kubeschedulerv1.NodeResourcesBalancedAllocationArgs) error {
 	if len(args.Resources) == 0 {
 		return nil
 	}
@@ -135,7 +135,7 @@ func checkNames(path string, resources []kubeschedulerv1.ResourceSpec) error {
 	return nil
 }
 
-func (p *Profile) setSpread(path string, args *kubeschedulerv1.PodTopologySpreadArgs) error {
+func (p profile) setSpread(path string, args *kubeschedulerv1.PodTopologySpreadArgs) error {
 	switch args.DefaultingType {
 	case "", kubeschedulerv1.SystemDefaulting:
 		if len(args.DefaultConstraints) > 0 {
@@ -165,7 +165,7 @@ func (p *Profile) setSpread(path string, args *kubeschedulerv1.PodTopologySpread
 	return nil
 }
 
-func (p *Profile) setInterPodAffinity(path string, args *kubeschedulerv1.InterPodAffinityArgs) error {
+func (p profile) setInterPodAffinity(path string, args *kubeschedulerv1.InterPodAffinityArgs) error {
 	p.IgnorePreferredTermsOfExistingPods = args.IgnorePreferredTermsOfExistingPods
 	if weight := args.HardPodAffinityWeight; weight != nil {
 		if *weight < 0 || *weight > 100 {
@@ -176,7 +176,7 @@ func (p *Profile) setInterPodAffinity(path string, args *kubeschedulerv1.InterPo
 	return nil
 }
 
-func (p *Profile) setPreemption(path string, args *kubeschedulerv1.DefaultPreemptionArgs) error {
+func (p profile) setPreemption(path string, args *kubeschedulerv1.DefaultPreemptionArgs) error {
 	if n := args.MinCandidateNodesPercentage; n != nil {
 		if *n < 0 || *n > 100 {
 			return fmt.Errorf("%sminCandidateNodesPercentage: %d is not between 0 and 100", path, *n)

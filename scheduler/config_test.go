@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 const configurationHead = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
@@ -49,15 +51,15 @@ profiles:
 		LeaseDuration: 30 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
 	}, c.LeaderElection)
 	require.Len(t, c.Profiles, 2)
-	require.Equal(t, DefaultProfile().Weights, c.Profiles["default-scheduler"].Weights)
+	require.Equal(t, framework.DefaultProfile().Weights, c.Profiles["default-scheduler"].Weights)
 
 	packer := c.Profiles["packer"]
 	require.Equal(t, map[string]int64{
-		TaintToleration: 9, NodeAffinity: 2, NodeResourcesFit: 1, NodeResourcesBalancedAllocation: 1, InterPodAffinity: 2,
-		ImageLocality: 1,
+		framework.TaintToleration: 9, framework.NodeAffinity: 2, framework.NodeResourcesFit: 1,
+		framework.NodeResourcesBalancedAllocation: 1, framework.InterPodAffinity: 2, framework.ImageLocality: 1,
 	}, packer.Weights)
-	require.False(t, packer.Filters[NodePorts])
-	require.True(t, packer.Filters[NodeResourcesFit])
+	require.False(t, packer.Filters[framework.NodePorts])
+	require.True(t, packer.Filters[framework.NodeResourcesFit])
 	require.Equal(t, kubeschedulerv1.MostAllocated, packer.Fit.Type)
 	require.Equal(t, []kubeschedulerv1.ResourceSpec{{Name: "nvidia.com/gpu", Weight: 5}, {Name: "cpu", Weight: 1}},
 		packer.Fit.Resources)
@@ -90,9 +92,9 @@ profiles:
       - {name: DefaultBinder}
 `))
 	require.NoError(t, err)
-	p := c.Profiles[DefaultSchedulerName]
-	require.Equal(t, map[string]bool{NodeResourcesFit: true}, p.Filters)
-	require.Equal(t, map[string]int64{NodeResourcesFit: 3}, p.Weights)
+	p := c.Profiles[framework.DefaultSchedulerName]
+	require.Equal(t, map[string]bool{framework.NodeResourcesFit: true}, p.Filters)
+	require.Equal(t, map[string]int64{framework.NodeResourcesFit: 3}, p.Weights)
 	require.False(t, p.Preempts)
 }
 

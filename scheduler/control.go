@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // held is the name by which one holds the scheduler.
@@ -27,7 +29,7 @@ func (s *Scheduler) behind() int {
 }
 
 // decided says what a decision was.
-func decided(pod *corev1.Pod, d Decision) string {
+func decided(pod *corev1.Pod, d framework.Decision) string {
 	if d.Node == "" {
 		return fmt.Sprintf("pods/%s in %s → no node: %s", pod.Name, pod.Namespace, d.Reason())
 	}

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 func urgent(name string, priority int32, cpu string) *corev1.Pod {
@@ -86,13 +88,13 @@ func TestAnEvictionThatFailsIsTriedAgain(t *testing.T) {
 
 // While victims leave, the pod evicts nobody else.
 func TestAPodWaitsForItsVictims(t *testing.T) {
-	snapshot, profile := NewSnapshot(), DefaultProfile()
+	snapshot, profile := framework.NewSnapshot(), framework.DefaultProfile()
 	for _, name := range []string{"node-1", "node-2"} {
 		snapshot.SetNode(testNode(name, nodeResources("1", "4Gi"), nil))
 		place(snapshot, urgent("low-on-"+name, 0, "1"), name)
 	}
 	pod := urgent("high", 5, "1")
-	d := Schedule(profile, snapshot, pod)
+	d := framework.Schedule(profile, snapshot, pod)
 	require.Len(t, d.Preemption.Victims, 1)
 	snapshot.Nominate(pod, d.Preemption.Node)
 	leaving := d.Preemption.Victims[0].DeepCopy()
@@ -101,20 +103,20 @@ func TestAPodWaitsForItsVictims(t *testing.T) {
 		Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: corev1.PodReasonPreemptionByScheduler,
 	}}
 	snapshot.AddPod(leaving)
-	d = Schedule(profile, snapshot, pod)
+	d = framework.Schedule(profile, snapshot, pod)
 	require.Nil(t, d.Preemption)
 	require.False(t, d.Withdrawn)
 	require.Equal(t, "0/2 nodes are available: 2 Insufficient cpu. "+
 		"preemption: not eligible due to a terminating pod on the nominated node.", d.Message)
 	snapshot.RemovePod(leaving)
-	d = Schedule(profile, snapshot, pod)
+	d = framework.Schedule(profile, snapshot, pod)
 	require.True(t, d.Nominated)
 	require.Equal(t, d.Node+" has the room that was made for the pod", d.Reason())
 }
 
 // Among candidates those are found that violate no budget, even after enough others.
 func TestBudgetsAreRespectedBeyondTheFirstCandidates(t *testing.T) {
-	snapshot, profile := NewSnapshot(), DefaultProfile()
+	snapshot, profile := framework.NewSnapshot(), framework.DefaultProfile()
 	profile.MinCandidateNodesAbsolute, profile.MinCandidateNodesPercentage = 1, 0
 	for i := range 8 {
 		name := fmt.Sprintf("n%d", i)
@@ -132,7 +134,7 @@ func TestBudgetsAreRespectedBeyondTheFirstCandidates(t *testing.T) {
 		},
 	})
 	for i := range 8 {
-		d := Schedule(profile, snapshot, urgent(fmt.Sprint("high-", i), 5, "1"))
+		d := framework.Schedule(profile, snapshot, urgent(fmt.Sprint("high-", i), 5, "1"))
 		require.Equal(t, "n3", d.Preemption.Node)
 		require.Zero(t, d.Preemption.Violations)
 	}

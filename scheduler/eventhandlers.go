@@ -2,9 +2,10 @@ package scheduler
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"minik.dev/scheduler/framework"
 )
 
 // nodeEvents keep the snapshot's nodes up to date.
@@ -14,7 +15,7 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		happened := s.snapshot.SetNode(node)
-		s.wake(event{happened, node.Name, nil}, node.ResourceVersion)
+		s.wake(framework.Event{Change: happened, Node: node.Name}, node.ResourceVersion)
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
@@ -26,7 +27,7 @@ func (s *Scheduler) nodeEvents() cache.ResourceEventHandler {
 			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.wake(event{s.snapshot.RemoveNode(node), node.Name, nil}, node.ResourceVersion)
+			s.wake(framework.Event{Change: s.snapshot.RemoveNode(node), Node: node.Name}, node.ResourceVersion)
 		},
 	}
 }
@@ -61,12 +62,12 @@ func (s *Scheduler) podEvents() cache.ResourceEventHandler {
 func (s *Scheduler) setPod(pod *corev1.Pod) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if pod.Spec.NodeName != "" || ended(pod) {
+	if pod.Spec.NodeName != "" || framework.Ended(pod) {
 		s.forget(pod)
 		s.addPod(pod)
 		return
 	}
-	s.snapshot.PodsRevision = max(s.snapshot.PodsRevision, revision(pod))
+	s.snapshot.PodsRevision = max(s.snapshot.PodsRevision, framework.Revision(pod))
 	s.setNominated(pod)
 	if s.assumed.has(pod.UID) {
 		return // its binding is under way
@@ -94,15 +95,15 @@ func (s *Scheduler) forget(pod *corev1.Pod) {
 // version of the pod says nothing new.
 func (s *Scheduler) setNominated(pod *corev1.Pod) {
 	item := s.queue.pods[pod.UID]
-	before := s.snapshot.nominations[pod.UID]
+	before := s.snapshot.Nominated(pod.UID)
 	switch {
-	case s.assumed.has(pod.UID) || item != nil && (item.held || revision(pod) < item.nominatedAt):
+	case s.assumed.has(pod.UID) || item != nil && (item.held || framework.Revision(pod) < item.nominatedAt):
 	case pod.Status.NominatedNodeName == "" || pod.DeletionTimestamp != nil:
 		s.unnominate(pod.UID, pod.ResourceVersion)
 	default:
 		s.nominate(pod, pod.Status.NominatedNodeName)
 	}
-	if before != "" && before != s.snapshot.nominations[pod.UID] { // somebody else took it back
+	if before != "" && before != s.snapshot.Nominated(pod.UID) { // somebody else took it back
 		s.queue.tryAgain(pod.UID, s.clock.Now())
 	}
 }
@@ -117,11 +118,11 @@ func deleted[T any](obj any) (T, bool) {
 }
 
 // changes are the events of a kind that the snapshot only keeps, and that may help parked pods.
-func changes[T metav1.Object](s *Scheduler, set, remove func(T) Change) cache.ResourceEventHandler {
-	take := func(object T, f func(T) Change) {
+func changes[T metav1.Object](s *Scheduler, set, remove func(T) framework.Change) cache.ResourceEventHandler {
+	take := func(object T, f func(T) framework.Change) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.wake(event{change: f(object)}, object.GetResourceVersion())
+		s.wake(framework.Event{Change: f(object)}, object.GetResourceVersion())
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { take(obj.(T), set) },
@@ -139,81 +140,5 @@ func (s *Scheduler) transform() cache.TransformFunc {
 	if len(s.configuration.Extenders) > 0 {
 		return func(obj any) (any, error) { return obj, nil }
 	}
-	return slim
-}
-
-// slim drops from objects what no decision reads, before they are kept in memory.
-func slim(obj any) (any, error) {
-	switch obj := obj.(type) {
-	case *corev1.Node:
-		slimMeta(&obj.ObjectMeta)
-		obj.Status = corev1.NodeStatus{Allocatable: obj.Status.Allocatable, Images: obj.Status.Images}
-	case *corev1.Namespace:
-		slimMeta(&obj.ObjectMeta)
-	case *policyv1.PodDisruptionBudget:
-		slimMeta(&obj.ObjectMeta)
-	case *corev1.Pod:
-		slimMeta(&obj.ObjectMeta)
-		slimContainers(obj.Spec.Containers)
-		slimContainers(obj.Spec.InitContainers)
-		obj.Spec.EphemeralContainers = nil
-		obj.Spec.Volumes = slimVolumes(obj.Spec.Volumes)
-		slimStatus(&obj.Status)
-	}
-	return obj, nil
-}
-
-func slimMeta(meta *metav1.ObjectMeta) {
-	meta.ManagedFields, meta.Annotations, meta.Finalizers = nil, nil, nil
-}
-
-// slimVolumes keep the claims.
-func slimVolumes(volumes []corev1.Volume) []corev1.Volume {
-	var kept []corev1.Volume
-	for _, v := range volumes {
-		switch {
-		case v.PersistentVolumeClaim != nil:
-			kept = append(kept, v)
-		case v.Ephemeral != nil:
-			v.Ephemeral = &corev1.EphemeralVolumeSource{}
-			kept = append(kept, v)
-		}
-	}
-	return kept
-}
-
-func slimContainers(containers []corev1.Container) {
-	for i, c := range containers {
-		containers[i] = corev1.Container{
-			Name: c.Name, Image: c.Image, Ports: c.Ports, Resources: c.Resources, RestartPolicy: c.RestartPolicy,
-		}
-	}
-}
-
-func slimStatus(status *corev1.PodStatus) {
-	kept := corev1.PodStatus{
-		Phase: status.Phase, StartTime: status.StartTime, NominatedNodeName: status.NominatedNodeName,
-		Resources: status.Resources,
-	}
-	for _, c := range status.Conditions {
-		if c.Type == corev1.PodScheduled || c.Type == corev1.PodResizePending || c.Type == corev1.DisruptionTarget {
-			kept.Conditions = append(kept.Conditions, c)
-		}
-	}
-	kept.ContainerStatuses = slimStatuses(status.ContainerStatuses)
-	kept.InitContainerStatuses = slimStatuses(status.InitContainerStatuses)
-	*status = kept
-}
-
-// slimStatuses keep the statuses that say what a container was really given.
-func slimStatuses(statuses []corev1.ContainerStatus) []corev1.ContainerStatus {
-	var kept []corev1.ContainerStatus
-	for _, c := range statuses {
-		if c.Resources != nil || c.AllocatedResources != nil {
-			kept = append(kept, corev1.ContainerStatus{
-				Name: c.Name, Resources: c.Resources, AllocatedResources: c.AllocatedResources,
-			})
-		}
-	}
-	return kept
+	return framework.Slim
 }

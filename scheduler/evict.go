@@ -11,15 +11,16 @@ import (
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"minik.dev/journal"
+	"minik.dev/scheduler/framework"
 )
 
 // preempt notes that room is being made for the pod, and returns what there is to write. Where that fails, the pod is
 // decided about once more. The scheduler's lock is held.
-func (s *Scheduler) preempt(item *queuedPod, p *Preemption) func(context.Context) {
+func (s *Scheduler) preempt(item *queuedPod, p *framework.Preemption) func(context.Context) {
 	pod := item.pod // the item may get a newer one once the lock is free
 	priority := schedulinghelpers.PodPriority(pod)
 	// Who goes after this pod may have to look for another node.
-	outranked := s.snapshot.nominatedBelow(p.Node, priority)
+	outranked := s.snapshot.NominatedBelow(p.Node, priority)
 	for _, loser := range outranked {
 		s.unnominate(loser.UID, loser.ResourceVersion)
 		s.queue.tryAgain(loser.UID, s.clock.Now())
@@ -46,20 +47,20 @@ func (s *Scheduler) preempt(item *queuedPod, p *Preemption) func(context.Context
 
 // nominate notes for which node the pod waits, and lets others have the room at one that it waited for before.
 func (s *Scheduler) nominate(pod *corev1.Pod, node string) {
-	before := s.snapshot.nominations[pod.UID]
-	if happened := s.snapshot.Nominate(pod, node); happened&podRemoved != 0 {
-		s.wake(event{podRemoved, before, nil}, pod.ResourceVersion)
+	before := s.snapshot.Nominated(pod.UID)
+	if happened := s.snapshot.Nominate(pod, node); happened&framework.PodRemoved != 0 {
+		s.wake(framework.Event{Change: framework.PodRemoved, Node: before}, pod.ResourceVersion)
 	}
 }
 
 // unnominate takes the pod's nomination back, and lets others have the room.
 func (s *Scheduler) unnominate(uid types.UID, resourceVersion string) {
-	node, ok := s.snapshot.nominations[uid]
-	if !ok {
+	node := s.snapshot.Nominated(uid)
+	if node == "" {
 		return
 	}
 	s.snapshot.Unnominate(uid)
-	s.wake(event{podRemoved, node, nil}, resourceVersion)
+	s.wake(framework.Event{Change: framework.PodRemoved, Node: node}, resourceVersion)
 }
 
 // evict says on the victim why it has to go, and deletes it. It reports whether the victim is gone or going.
@@ -107,7 +108,7 @@ func (s *Scheduler) setNomination(ctx context.Context, pod *corev1.Pod, node str
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if item := s.queue.pods[pod.UID]; item != nil {
-			item.nominatedAt = revision(written)
+			item.nominatedAt = framework.Revision(written)
 		}
 		return true
 	}

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // extender is a program outside that has a say: it is asked over HTTP which of the nodes that fit it agrees to, how it
@@ -22,16 +24,6 @@ import (
 type extender struct {
 	kubeschedulerv1.Extender
 	client *http.Client
-}
-
-// extenderPlugin is the name under which extenders reject. Whatever happens may change their mind.
-const extenderPlugin = "Extender"
-
-// opinions are what extenders say of the nodes that they were asked about.
-type opinions struct {
-	asked    map[string]bool
-	rejected map[string]*Rejection
-	scores   map[string]int64
 }
 
 func newExtender(path string, file kubeschedulerv1.Extender) (*extender, error) {
@@ -86,16 +78,16 @@ func (e *extender) wants(pod *corev1.Pod) bool {
 // askExtenders asks one after another about the nodes that all before have agreed to.
 func askExtenders(
 	ctx context.Context, extenders []*extender, pod *corev1.Pod, nodes []*corev1.Node,
-) (*opinions, error) {
-	o := &opinions{asked: map[string]bool{}, rejected: map[string]*Rejection{}, scores: map[string]int64{}}
+) (*framework.Opinions, error) {
+	o := &framework.Opinions{Asked: map[string]bool{}, Rejected: map[string]*framework.Rejection{}, Scores: map[string]int64{}}
 	for _, n := range nodes {
-		o.asked[n.Name] = true
+		o.Asked[n.Name] = true
 	}
 	for _, e := range extenders {
 		if len(nodes) == 0 || e.FilterVerb == "" || !e.wants(pod) {
 			continue
 		}
-		left, err := e.filter(ctx, pod, nodes, o.rejected)
+		left, err := e.filter(ctx, pod, nodes, o.Rejected)
 		if err != nil && !e.Ignorable {
 			return nil, err
 		}
@@ -112,7 +104,7 @@ func askExtenders(
 			continue // as upstream: the others' scores decide
 		}
 		for _, s := range scores {
-			o.scores[s.Host] += s.Score * e.Weight * (maxScore / extenderv1.MaxExtenderPriority)
+			o.Scores[s.Host] += s.Score * e.Weight * (framework.MaxScore / extenderv1.MaxExtenderPriority)
 		}
 	}
 	return o, nil
@@ -137,7 +129,7 @@ func (e *extender) args(pod *corev1.Pod, nodes []*corev1.Node) *extenderv1.Exten
 
 // filter is the nodes that the extender agrees to. The others it adds to rejected.
 func (e *extender) filter(
-	ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, rejected map[string]*Rejection,
+	ctx context.Context, pod *corev1.Pod, nodes []*corev1.Node, rejected map[string]*framework.Rejection,
 ) ([]*corev1.Node, error) {
 	var answer extenderv1.ExtenderFilterResult
 	if err := e.send(ctx, e.FilterVerb, e.args(pod, nodes), &answer); err != nil {
@@ -163,16 +155,20 @@ func (e *extender) filter(
 		failed, no := answer.FailedNodes[n.Name]
 		switch {
 		case unresolvable:
-			rejected[n.Name] = reject(extenderPlugin, true, final)
+			rejected[n.Name] = reject(true, final)
 		case no:
-			rejected[n.Name] = reject(extenderPlugin, false, failed)
+			rejected[n.Name] = reject(false, failed)
 		case fit[n.Name]:
 			left = append(left, n)
 		default:
-			rejected[n.Name] = reject(extenderPlugin, false, "node(s) were left out by extender "+e.URLPrefix)
+			rejected[n.Name] = reject(false, "node(s) were left out by extender "+e.URLPrefix)
 		}
 	}
 	return left, nil
+}
+
+func reject(unresolvable bool, reason string) *framework.Rejection {
+	return &framework.Rejection{Plugin: framework.Extender, Reasons: []string{reason}, Unresolvable: unresolvable}
 }
 
 // bind has the extender bind the pod.
@@ -213,22 +209,6 @@ func (e *extender) send(ctx context.Context, verb string, args, answer any) erro
 	return nil
 }
 
-// apply lets the opinions count: a node that was not asked about is none yet, and scores add up.
-func (o *opinions) apply(nodes []*NodeInfo, standings []standing) {
-	for i, n := range nodes {
-		st, name := &standings[i], n.Node.Name
-		switch {
-		case st.rejection != nil:
-		case o.rejected[name] != nil:
-			st.rejection = o.rejected[name]
-		case !o.asked[name]:
-			st.rejection = reject(extenderPlugin, false, "node(s) changed while extenders were asked")
-		default:
-			st.total += o.scores[name]
-		}
-	}
-}
-
 // binder is the extender that binds the pod; nil where this scheduler does.
 func binder(extenders []*extender, pod *corev1.Pod) *extender {
 	for _, e := range extenders {
@@ -241,22 +221,22 @@ func binder(extenders []*extender, pod *corev1.Pod) *extender {
 
 // decideWithExtenders asks the extenders about the nodes that fit, without holding the lock, and then decides with
 // what they said, on the cluster as it is by then. It returns with the lock held, as it found it.
-func (s *Scheduler) decideWithExtenders(ctx context.Context, item *queuedPod) (Decision, error) {
+func (s *Scheduler) decideWithExtenders(ctx context.Context, item *queuedPod) (framework.Decision, error) {
 	var fit []*corev1.Node
-	e := explain(item.profile, s.snapshot, item.pod, nil)
+	e := framework.ExplainWith(item.profile, s.snapshot, item.pod, nil)
 	for i, n := range s.snapshot.Nodes() {
 		if e.Nodes[i].Rejections == nil {
 			fit = append(fit, n.Node)
 		}
 	}
 	if len(fit) > 0 {
-		var said *opinions
+		var said *framework.Opinions
 		var err error
 		s.unlocked(func() { said, err = askExtenders(ctx, s.configuration.Extenders, item.pod, fit) })
 		if err != nil {
-			return Decision{}, err
+			return framework.Decision{}, err
 		}
-		e = explain(item.profile, s.snapshot, item.pod, said)
+		e = framework.ExplainWith(item.profile, s.snapshot, item.pod, said)
 	}
 	if e.Decision.Preemption == nil {
 		return e.Decision, nil

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,8 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // Extenders with a preemptVerb have a say in who is evicted: of the nodes where it would help they strike some off, and
@@ -22,7 +22,7 @@ type places map[string]map[types.UID]*corev1.Pod
 // preemptWithExtenders has the extenders look at the preemptions found, without holding the lock, and picks one of those
 // that are left. It returns with the lock held, as it found it. A victim that is gone by then is no harm: to evict it is
 // done.
-func (s *Scheduler) preemptWithExtenders(ctx context.Context, item *queuedPod, e Explanation) (Decision, error) {
+func (s *Scheduler) preemptWithExtenders(ctx context.Context, item *queuedPod, e framework.Explanation) (framework.Decision, error) {
 	var asked []*extender
 	for _, x := range s.configuration.Extenders {
 		if x.PreemptVerb != "" && x.wants(item.pod) {
@@ -33,33 +33,23 @@ func (s *Scheduler) preemptWithExtenders(ctx context.Context, item *queuedPod, e
 		return e.Decision, nil
 	}
 	on := places{}
-	for _, p := range e.Decision.candidates {
-		on[p.Node] = map[types.UID]*corev1.Pod{}
-		for uid, pod := range s.snapshot.existing(p.Node).pods {
-			on[p.Node][uid] = pod.pod
-		}
+	candidates := e.Decision.Candidates()
+	for _, p := range candidates {
+		on[p.Node] = s.snapshot.Node(p.Node).Pods()
 	}
-	var left []*Preemption
+	var left []*framework.Preemption
 	var err error
-	s.unlocked(func() { left, err = askPreemptors(ctx, asked, item.pod, e.Decision.candidates, on) })
+	s.unlocked(func() { left, err = askPreemptors(ctx, asked, item.pod, candidates, on) })
 	if err != nil {
-		return Decision{}, err
+		return framework.Decision{}, err
 	}
-	d := e.Decision
-	if d.Preemption = nil; len(left) > 0 {
-		d.Preemption = pick(left, hash(item.pod.UID))
-		return d, nil
-	}
-	d.Message += " preemption: no candidate node for preemption" // as upstream
-	d.evenSo = with(d.evenSo, extenderPlugin)
-	d.Withdrawn = s.snapshot.nominations[item.pod.UID] != ""
-	return d, nil
+	return e.Decision.WithCandidates(left, s.snapshot, item.pod), nil
 }
 
 // askPreemptors asks one after another about what all before have left.
 func askPreemptors(
-	ctx context.Context, extenders []*extender, pod *corev1.Pod, found []*Preemption, on places,
-) ([]*Preemption, error) {
+	ctx context.Context, extenders []*extender, pod *corev1.Pod, found []*framework.Preemption, on places,
+) ([]*framework.Preemption, error) {
 	for _, e := range extenders {
 		if len(found) == 0 {
 			break
@@ -76,12 +66,14 @@ func askPreemptors(
 }
 
 // preempt is what the extender leaves of the preemptions, or makes of them.
-func (e *extender) preempt(ctx context.Context, pod *corev1.Pod, found []*Preemption, on places) ([]*Preemption, error) {
+func (e *extender) preempt(
+	ctx context.Context, pod *corev1.Pod, found []*framework.Preemption, on places,
+) ([]*framework.Preemption, error) {
 	var answer extenderv1.ExtenderPreemptionResult
 	if err := e.send(ctx, e.PreemptVerb, e.preemptionArgs(pod, found), &answer); err != nil {
 		return nil, err
 	}
-	var left []*Preemption
+	var left []*framework.Preemption
 	for _, node := range slices.Sorted(maps.Keys(answer.NodeNameToMetaVictims)) {
 		p, err := e.preemption(node, answer.NodeNameToMetaVictims[node], on)
 		if err != nil && !e.Ignorable {
@@ -94,7 +86,7 @@ func (e *extender) preempt(ctx context.Context, pod *corev1.Pod, found []*Preemp
 	return left, nil
 }
 
-func (e *extender) preemptionArgs(pod *corev1.Pod, found []*Preemption) *extenderv1.ExtenderPreemptionArgs {
+func (e *extender) preemptionArgs(pod *corev1.Pod, found []*framework.Preemption) *extenderv1.ExtenderPreemptionArgs {
 	args := &extenderv1.ExtenderPreemptionArgs{Pod: pod}
 	if e.NodeCacheCapable {
 		args.NodeNameToMetaVictims = map[string]*extenderv1.MetaVictims{}
@@ -116,14 +108,14 @@ func (e *extender) preemptionArgs(pod *corev1.Pod, found []*Preemption) *extende
 }
 
 // preemption is what the extender says of one node, if it names somebody, and nobody who is not there.
-func (e *extender) preemption(node string, says *extenderv1.MetaVictims, on places) (*Preemption, error) {
+func (e *extender) preemption(node string, says *extenderv1.MetaVictims, on places) (*framework.Preemption, error) {
 	if on[node] == nil {
 		return nil, fmt.Errorf("extender %s: node %q is none that it was asked about", e.URLPrefix, node)
 	}
 	if says == nil || len(says.Pods) == 0 {
 		return nil, fmt.Errorf("extender %s: expected at least one victim pod on node %q", e.URLPrefix, node)
 	}
-	p := &Preemption{Node: node, Violations: int(says.NumPDBViolations)}
+	p := &framework.Preemption{Node: node, Violations: int(says.NumPDBViolations)}
 	for _, v := range says.Pods {
 		victim := on[node][types.UID(v.UID)]
 		if victim == nil {
@@ -132,9 +124,6 @@ func (e *extender) preemption(node string, says *extenderv1.MetaVictims, on plac
 		}
 		p.Victims = append(p.Victims, victim)
 	}
-	slices.SortStableFunc(p.Victims, func(a, b *corev1.Pod) int {
-		return cmp.Or(cmp.Compare(schedulinghelpers.PodPriority(b), schedulinghelpers.PodPriority(a)),
-			started(a).Compare(started(b)))
-	})
+	framework.SortVictims(p.Victims)
 	return p, nil
 }

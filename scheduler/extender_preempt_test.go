@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // full is a scheduler with an extender that is asked about evictions only, and three nodes, each full with a pod of lower
@@ -97,7 +99,7 @@ func TestExtendersChangeVictims(t *testing.T) {
 extenders: [{urlPrefix: "%s", preemptVerb: preempt}]`, o.URL)))
 	require.NoError(t, err)
 	left, err := askPreemptors(t.Context(), c.Extenders, testPod("web", nil),
-		[]*Preemption{{Node: "node-1", Victims: []*corev1.Pod{pods["a"]}}}, on)
+		[]*framework.Preemption{{Node: "node-1", Victims: []*corev1.Pod{pods["a"]}}}, on)
 	require.NoError(t, err)
-	require.Equal(t, []*Preemption{{Node: "node-1", Victims: []*corev1.Pod{pods["a"], pods["b"]}}}, left)
+	require.Equal(t, []*framework.Preemption{{Node: "node-1", Victims: []*corev1.Pod{pods["a"], pods["b"]}}}, left)
 }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // outside is an extender that answers what the test says, and remembers what it was asked.
@@ -122,14 +124,14 @@ func TestExtendersHaveASay(t *testing.T) {
 			return answer
 		}
 		c := o.configuration(t, fmt.Sprintf("nodeCacheCapable: %v", cached))
-		snapshot, pod := NewSnapshot(), testPod("web", resources("1", "1Gi"))
+		snapshot, pod := framework.NewSnapshot(), testPod("web", resources("1", "1Gi"))
 		for _, node := range threeNodes() {
 			snapshot.SetNode(node)
 		}
-		profile := c.Profiles[DefaultSchedulerName]
+		profile := c.Profiles[framework.DefaultSchedulerName]
 		said, err := askExtenders(t.Context(), c.Extenders, pod, threeNodes())
 		require.NoError(t, err)
-		without, e := Explain(profile, snapshot, pod), explain(profile, snapshot, pod, said)
+		without, e := framework.Explain(profile, snapshot, pod), framework.ExplainWith(profile, snapshot, pod, said)
 		require.Equal(t, "node-1", e.Decision.Node)
 		require.Equal(t, without.Nodes[0].Total+60, e.Nodes[0].Total)
 		require.Equal(t, without.Nodes[1].Total+20, e.Nodes[1].Total)
@@ -137,7 +139,7 @@ func TestExtendersHaveASay(t *testing.T) {
 		require.Equal(t, []string{"/say/filter", "/say/prioritize"}, o.asked)
 
 		snapshot.SetNode(testNode("node-4", nodeResources("64", "64Gi"), nil))
-		require.Equal(t, "node-1", explain(profile, snapshot, pod, said).Decision.Node, "node-4 was not asked about")
+		require.Equal(t, "node-1", framework.ExplainWith(profile, snapshot, pod, said).Decision.Node, "node-4 was not asked about")
 	}
 }
 
@@ -150,7 +152,7 @@ func TestExtendersThatFail(t *testing.T) {
 	require.ErrorContains(t, err, "failed filter with extender at URL "+o.URL+"/say/filter, code 500")
 	said, err := askExtenders(t.Context(), o.configuration(t, "ignorable: true").Extenders, pod, threeNodes())
 	require.NoError(t, err)
-	require.Empty(t, said.rejected)
+	require.Empty(t, said.Rejected)
 
 	c := o.configuration(t, "managedResources: [{name: example.com/foo, ignoredByScheduler: true}]")
 	_, err = askExtenders(t.Context(), c.Extenders, pod, threeNodes())
@@ -158,7 +160,7 @@ func TestExtendersThatFail(t *testing.T) {
 	pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{"example.com/foo": resource.MustParse("1")}
 	_, err = askExtenders(t.Context(), c.Extenders, pod, threeNodes())
 	require.Error(t, err)
-	require.Equal(t, []string{"example.com/foo"}, c.Profiles[DefaultSchedulerName].IgnoredResources)
+	require.Equal(t, []string{"example.com/foo"}, c.Profiles[framework.DefaultSchedulerName].IgnoredResources)
 }
 
 // A whole scheduler with an extender: the pod waits where it fails, goes where it says, and it binds.

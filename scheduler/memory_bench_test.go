@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"minik.dev/scheduler/framework"
 )
 
 // BenchmarkMemory measures what the scheduler keeps of each node and of each running pod, in its informers' caches and in its
@@ -18,7 +20,7 @@ import (
 func BenchmarkMemory(b *testing.B) {
 	const nodes, pods = 5000, 10000
 	for b.Loop() {
-		snapshot, kept := NewSnapshot(), cache.NewStore(cache.MetaNamespaceKeyFunc)
+		snapshot, kept := framework.NewSnapshot(), cache.NewStore(cache.MetaNamespaceKeyFunc)
 		empty := inUse()
 		for i := range nodes {
 			node := &corev1.Node{}
@@ -34,7 +36,7 @@ func BenchmarkMemory(b *testing.B) {
 			snapshot.AddPod(pod)
 		}
 		withPods := inUse()
-		decision := Schedule(DefaultProfile(), snapshot, testPod("one-more", resources("100m", "128Mi")))
+		decision := framework.Schedule(framework.DefaultProfile(), snapshot, testPod("one-more", resources("100m", "128Mi")))
 		withShape := inUse()
 		require.NotEmpty(b, decision.Node)
 		runtime.KeepAlive(kept)
@@ -60,7 +62,7 @@ func received(b *testing.B, in interface{ Marshal() ([]byte, error) }, out inter
 	wire, err := in.Marshal()
 	require.NoError(b, err)
 	require.NoError(b, out.Unmarshal(wire))
-	_, err = slim(out)
+	_, err = framework.Slim(out)
 	require.NoError(b, err)
 }
 

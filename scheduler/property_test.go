@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
+
+	"minik.dev/scheduler/framework"
 )
 
 // Random histories of nodes and pods: after each step the fast path, which remembers, the full table, which does
@@ -32,7 +34,7 @@ func TestScheduleAgreesWithExplainAndReference(t *testing.T) {
 
 func newHistory(t *rapid.T, of []string) *history {
 	return &history{
-		T: t, snapshot: NewSnapshot(), profile: DefaultProfile(), of: of,
+		T: t, snapshot: framework.NewSnapshot(), profile: framework.DefaultProfile(), of: of,
 		nodes: map[string]*corev1.Node{}, namespaces: map[string]map[string]string{},
 		budgets: map[string]*policyv1.PodDisruptionBudget{},
 	}
@@ -65,8 +67,8 @@ func (h *history) run() {
 
 type history struct {
 	*rapid.T
-	snapshot *Snapshot
-	profile  *Profile
+	snapshot *framework.Snapshot
+	profile  *framework.Profile
 	of       []string // kinds of pods
 	nodes    map[string]*corev1.Node
 	// The labels of namespaces.
@@ -319,9 +321,9 @@ func (h *history) retry() {
 }
 
 func (h *history) decide(pod *corev1.Pod) {
-	d := Schedule(h.profile, h.snapshot, pod)
-	require.Equal(h, Explain(h.profile, h.snapshot, pod).Decision, d, "Explain and Schedule")
-	require.Equal(h, d, Schedule(h.profile, h.snapshot, pod), "the same question again")
+	d := framework.Schedule(h.profile, h.snapshot, pod)
+	require.Equal(h, framework.Explain(h.profile, h.snapshot, pod).Decision, d, "Explain and Schedule")
+	require.Equal(h, d, framework.Schedule(h.profile, h.snapshot, pod), "the same question again")
 
 	r := &reference{pods: h.pods, namespaces: h.namespaces, nominated: h.nominated}
 	for _, node := range h.nodes {
@@ -371,32 +373,4 @@ func (h *history) decide(pod *corev1.Pod) {
 
 func (h *history) dropNomination(pod *corev1.Pod) {
 	h.nominated = slices.DeleteFunc(h.nominated, func(p *corev1.Pod) bool { return p.UID == pod.UID })
-}
-
-// A node that is asked again after pods came and went holds no more than it has.
-func TestNeverOverCommitted(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		snapshot, profile := NewSnapshot(), DefaultProfile()
-		for i := range 3 {
-			snapshot.SetNode(testNode(fmt.Sprintf("n%d", i), nodeResources("2", "2Gi"), nil))
-		}
-		var placed []*corev1.Pod
-		for i := range rapid.IntRange(1, 60).Draw(t, "pods") {
-			cpu := rapid.SampledFrom([]string{"100m", "500m", "1500m"}).Draw(t, "cpu")
-			pod := testPod(fmt.Sprint(i), resources(cpu, "100Mi"))
-			if d := Schedule(profile, snapshot, pod); d.Node != "" {
-				pod.Spec.NodeName = d.Node
-				snapshot.AddPod(pod)
-				placed = append(placed, pod)
-			}
-			if len(placed) > 0 && rapid.Bool().Draw(t, "remove") {
-				snapshot.RemovePod(placed[0])
-				placed = placed[1:]
-			}
-			for _, n := range snapshot.Nodes() {
-				require.LessOrEqual(t, n.requested.milliCPU, n.allocatable.milliCPU)
-				require.LessOrEqual(t, n.requested.memory, n.allocatable.memory)
-			}
-		}
-	})
 }

@@ -1,14 +1,14 @@
 package scheduler
 
 import (
-	"bytes"
 	"container/heap"
-	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
+
+	"minik.dev/scheduler/framework"
 )
 
 // parkedAtMost is how long a pod that fits nowhere waits before it is tried again although nothing seems to help it.
@@ -35,16 +35,13 @@ type queue struct {
 
 // queuedPod is a pod that waits.
 type queuedPod struct {
-	waitsFor // while it is parked
+	framework.Waiting // while it is parked
 
 	pod      *corev1.Pod
-	profile  *Profile
+	profile  *framework.Profile
 	added    time.Time
 	attempts int       // decisions so far
 	until    time.Time // the end of the back-off
-	shape    *shape    // what is asked of a node or pod that changed, before it is woken
-	claims   string    // what its claims ask, as of claimsAt; empty where it has none
-	claimsAt uint64
 	parked   time.Time // since when, if it is parked
 	message  string    // the last that was reported of it
 	// nominatedAt is the pod's revision with the nomination that was written last.
@@ -82,7 +79,7 @@ func byEnd(a, b *queuedPod) bool { return a.until.Before(b.until) }
 
 // add makes a pod active that is not here yet; of one that is, it takes the newer version. A pod whose requirements
 // changed need not wait for the cluster to change.
-func (q *queue) add(p *Profile, pod *corev1.Pod, now time.Time) {
+func (q *queue) add(p *framework.Profile, pod *corev1.Pod, now time.Time) {
 	item, ok := q.pods[pod.UID]
 	if !ok {
 		item = &queuedPod{pod: pod, profile: p, added: now}
@@ -90,7 +87,7 @@ func (q *queue) add(p *Profile, pod *corev1.Pod, now time.Time) {
 		q.move(item, &q.active)
 		return
 	}
-	changed := !bytes.Equal(podKey(p, item.pod), podKey(p, pod)) || !maps.Equal(item.pod.Labels, pod.Labels)
+	changed := !p.AskTheSame(item.pod, pod)
 	item.pod = pod
 	if changed && q.parked[pod.UID] != nil {
 		q.wakeUp(item, now)
@@ -128,10 +125,8 @@ func (q *queue) pop(now time.Time) *queuedPod {
 }
 
 // park puts back a pod that fits nowhere, and for which the plugins are to blame.
-func (q *queue) park(item *queuedPod, plugins []string, s *Snapshot, now time.Time) {
-	item.waitsFor, item.parked = item.profile.listens(plugins), now
-	item.shape = s.tables.shapeOf(item.profile, s, item.pod)
-	item.claims, item.claimsAt = claimsKey(item.profile, s, item.pod), s.claimsAt
+func (q *queue) park(item *queuedPod, plugins []string, s *framework.Snapshot, now time.Time) {
+	item.Waiting, item.parked = framework.NewWaiting(item.profile, s, item.pod, plugins), now
 	item.until = now.Add(q.delay(item.attempts))
 	q.pods[item.pod.UID], q.parked[item.pod.UID] = item, item
 }
@@ -154,23 +149,21 @@ func (q *queue) delay(attempts int) time.Duration {
 
 // wake moves on the parked pods that the event may help, and returns them. A pod that was nominated for the node looks
 // at it again, whatever changed: it may have to look for another.
-func (q *queue) wake(e event, s *Snapshot, now time.Time) []types.UID {
+func (q *queue) wake(e framework.Event, s *framework.Snapshot, now time.Time) []types.UID {
 	var woken []types.UID
-	if e.change == 0 {
+	if e.Change == 0 {
 		return nil
 	}
-	memory := asked{}
+	hint := s.Hint(e)
 	for uid, item := range q.parked {
-		if item.helped(e, s, memory) {
+		if hint.Helps(&item.Waiting, item.pod) {
 			q.wakeUp(item, now)
 			woken = append(woken, uid)
 		}
 	}
-	if n := s.nodes[e.node]; n != nil && e.change&(nodeChanged|podRemoved) != 0 {
-		for uid := range n.nominated {
-			if q.tryAgain(uid, now) {
-				woken = append(woken, uid)
-			}
+	for _, uid := range hint.Nominated() {
+		if q.tryAgain(uid, now) {
+			woken = append(woken, uid)
 		}
 	}
 	return woken

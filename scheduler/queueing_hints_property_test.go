@@ -28,6 +28,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	clocktesting "k8s.io/utils/clock/testing"
 	"pgregory.net/rapid"
+
+	"minik.dev/scheduler/framework"
 )
 
 // Random histories of everything that a scheduler watches, seen late and in any order of kinds, while it decides, binds,
@@ -206,7 +208,7 @@ func (l *life) next(resource string) {
 		}
 		return
 	}
-	object, err := slim(c.object.DeepCopyObject())
+	object, err := framework.Slim(c.object.DeepCopyObject())
 	require.NoError(l, err)
 	kind.seen[c.key] = object.(runtime.Object)
 	if resource == "pods" {
@@ -504,10 +506,10 @@ func (l *life) check() {
 				fits = append(fits, node.Name)
 			}
 		}
-		require.Empty(l, fits, "%s waits for %v, and fits there", key, item.plugins)
+		require.Empty(l, fits, "%s waits for %v, and fits there", key, item.Plugins)
 		if found, _ := r.preempt(pod, func(int) int { return 0 }); found != nil && !l.leaving(pod) {
 			require.Fail(l, "a pod waits that could have room made for it", "%s waits for %v, and could preempt on %s",
-				key, item.plugins, found.node)
+				key, item.Plugins, found.node)
 		}
 	}
 }

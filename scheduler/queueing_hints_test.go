@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
@@ -32,8 +33,10 @@ func (f *fixture) changeNode(name string, change func(*corev1.Node)) {
 	f.eventually(func() bool {
 		f.scheduler.mu.Lock()
 		defer f.scheduler.mu.Unlock()
-		n := f.scheduler.snapshot.existing(name)
-		return n != nil && nodeChange(n.Node, node) == 0
+		n := f.scheduler.snapshot.Node(name)
+		return n != nil && equality.Semantic.DeepEqual(n.Node.Labels, node.Labels) &&
+			equality.Semantic.DeepEqual(n.Node.Spec, node.Spec) &&
+			equality.Semantic.DeepEqual(n.Node.Status.Allocatable, node.Status.Allocatable)
 	})
 }
 
@@ -170,7 +173,7 @@ func TestRoomIsFreeWhereAPodNoLongerPreempts(t *testing.T) {
 	waits.Spec.NodeSelector = map[string]string{"disk": "ssd"}
 	q.see(on("node-1", testPod("victim", resources("3", "1Gi"))), preempts)
 	q.parks(preempts)
-	require.Equal(t, "node-1", q.snapshot.nominations[preempts.UID])
+	require.Equal(t, "node-1", q.snapshot.Nominated(preempts.UID))
 	q.see(waits)
 	q.parks(waits)
 	q.nodeEvents().OnAdd(testNode("node-2", nodeResources("4", "4Gi"), nil), false)
@@ -193,9 +196,9 @@ func TestANominationOutlivesOlderVersions(t *testing.T) {
 		q.podEvents().OnUpdate(preempts, pod)
 	}
 	version("9")
-	require.Equal(t, "node-1", q.snapshot.nominations[preempts.UID])
+	require.Equal(t, "node-1", q.snapshot.Nominated(preempts.UID))
 	version("11")
-	require.Empty(t, q.snapshot.nominations)
+	require.Empty(t, q.snapshot.Nominated(preempts.UID))
 	require.NotContains(t, q.queue.parked, preempts.UID, "it has to make room anew")
 }
 

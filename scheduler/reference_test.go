@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
 	"slices"
 	"sort"
@@ -12,6 +13,7 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 )
 
@@ -67,15 +69,22 @@ func (r *reference) schedule(pod *corev1.Pod) referenceAnswer {
 		}
 	}
 	return referenceAnswer{
-		node: tied[int(hash(pod.UID)%uint64(len(tied)))], score: best, feasible: len(fit), tied: len(tied),
+		node: tied[int(referenceHash(pod.UID)%uint64(len(tied)))], score: best, feasible: len(fit), tied: len(tied),
 	}
+}
+
+// referenceHash chooses among equals.
+func referenceHash(uid types.UID) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(uid))
+	return h.Sum64() ^ h.Sum64()>>32
 }
 
 func (r *reference) failure(pod *corev1.Pod, message string) referenceAnswer {
 	if len(r.nodes) == 0 {
 		return referenceAnswer{message: message}
 	}
-	found, why := r.preempt(pod, func(equals int) int { return int(hash(pod.UID) % uint64(equals)) })
+	found, why := r.preempt(pod, func(equals int) int { return int(referenceHash(pod.UID) % uint64(equals)) })
 	if found == nil {
 		return referenceAnswer{message: message + " preemption: " + why}
 	}

@@ -16,6 +16,9 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"minik.dev/scheduler/framework"
+	"minik.dev/scheduler/suggest"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the answers into testdata instead of comparing them")
@@ -59,17 +62,17 @@ func TestScenarios(t *testing.T) {
 
 // answer is the decision with all its reasons, as text.
 func (s *scenario) answer(t *testing.T) string {
-	profile := DefaultProfile()
+	profile := framework.DefaultProfile()
 	if s.Configuration != nil {
 		configuration, err := parseConfiguration(s.Configuration)
 		require.NoError(t, err)
-		profile = configuration.Profiles[DefaultSchedulerName]
+		profile = configuration.Profiles[framework.DefaultSchedulerName]
 	}
-	world := World{Nodes: s.Nodes, Pods: slices.Concat(s.Placed, s.Nominated), Namespaces: s.Namespaces, Budgets: s.Budgets,
+	world := suggest.World{Nodes: s.Nodes, Pods: slices.Concat(s.Placed, s.Nominated), Namespaces: s.Namespaces, Budgets: s.Budgets,
 		Claims: s.Claims, Volumes: s.Volumes, Classes: s.Classes}
 	snapshot := world.Snapshot(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "of none of them"}})
-	e := Explain(profile, snapshot, s.Pod)
-	require.Equal(t, e.Decision, Schedule(profile, snapshot, s.Pod), "Schedule and Explain")
+	e := framework.Explain(profile, snapshot, s.Pod)
+	require.Equal(t, e.Decision, framework.Schedule(profile, snapshot, s.Pod), "Schedule and Explain")
 
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n", s.Pod.Name, e.Decision.Reason())

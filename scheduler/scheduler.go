@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
@@ -18,10 +19,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 
-	"golang.org/x/sync/errgroup"
-
 	"minik.dev/control"
 	"minik.dev/journal"
+	"minik.dev/scheduler/framework"
 )
 
 // Component is the scheduler's name in requests and Events.
@@ -60,7 +60,7 @@ type Scheduler struct {
 
 	// mu guards what follows. It is held for a decision, never for a request.
 	mu       sync.Mutex
-	snapshot *Snapshot
+	snapshot *framework.Snapshot
 	queue    *queue
 	assumed  assumptions
 	sequence uint64 // of the last decision that assumed a pod
@@ -70,7 +70,7 @@ type Scheduler struct {
 
 // missed is what happened while a pod was decided about, and the version that it came with.
 type missed struct {
-	event           event
+	event           framework.Event
 	resourceVersion string
 }
 
@@ -107,7 +107,7 @@ func newScheduler(client kubernetes.Interface, options Options) *Scheduler {
 		configuration: options.Configuration,
 		instance:      strconv.FormatInt(options.Clock.Now().UnixMilli(), 36),
 		wakeUp:        make(chan struct{}, 1),
-		snapshot:      NewSnapshot(),
+		snapshot:      framework.NewSnapshot(),
 		queue:         newQueue(options.Configuration.InitialBackoff, options.Configuration.MaxBackoff),
 		assumed:       assumptions{pods: map[types.UID]assumption{}},
 	}
@@ -285,11 +285,11 @@ func (s *Scheduler) scheduleNext(ctx context.Context) bool {
 }
 
 // decide decides; the lock is held, but for the time that extenders take.
-func (s *Scheduler) decide(ctx context.Context, item *queuedPod) (Decision, error) {
+func (s *Scheduler) decide(ctx context.Context, item *queuedPod) (framework.Decision, error) {
 	if slices.ContainsFunc(s.configuration.Extenders, func(e *extender) bool { return e.wants(item.pod) }) {
 		return s.decideWithExtenders(ctx, item)
 	}
-	return Schedule(item.profile, s.snapshot, item.pod), nil
+	return framework.Schedule(item.profile, s.snapshot, item.pod), nil
 }
 
 // overtaken reports whether the pod changed while extenders were asked: then it is in the queue again, or gone.
@@ -322,7 +322,7 @@ func (s *Scheduler) release(item *queuedPod, failed bool) {
 }
 
 // report is what there is to write about a pod that fits nowhere.
-func (s *Scheduler) report(item *queuedPod, d Decision) []func(context.Context) {
+func (s *Scheduler) report(item *queuedPod, d framework.Decision) []func(context.Context) {
 	var all []func(context.Context)
 	if report := s.reportUnschedulable(item, d.Message); report != nil {
 		all = append(all, report)
@@ -377,27 +377,27 @@ func (s *Scheduler) bindFailed(item *queuedPod, cause journal.Cause) {
 
 // addPod puts the pod on its node, and wakes the pods that this may help: there, and where the pod was before.
 func (s *Scheduler) addPod(pod *corev1.Pod) {
-	before := s.snapshot.whereabouts(pod.UID)
+	before := s.snapshot.Whereabouts(pod.UID)
 	happened := s.snapshot.AddPod(pod)
 	s.left(before, pod)
-	if happened&podPlaced != 0 {
-		s.wake(event{happened, pod.Spec.NodeName, pod}, pod.ResourceVersion)
+	if happened&framework.PodPlaced != 0 {
+		s.wake(framework.Event{Change: happened, Node: pod.Spec.NodeName, Pod: pod}, pod.ResourceVersion)
 	}
 }
 
 // removePod takes the pod away, and wakes the pods that this may help.
 func (s *Scheduler) removePod(pod *corev1.Pod) {
-	before := s.snapshot.whereabouts(pod.UID)
+	before := s.snapshot.Whereabouts(pod.UID)
 	s.snapshot.RemovePod(pod)
 	s.left(before, pod)
 }
 
 // left wakes the pods that have more room where the pod was before. What it was then counts, not what it is now.
-func (s *Scheduler) left(before [2]whereabouts, pod *corev1.Pod) {
-	after := s.snapshot.whereabouts(pod.UID)
+func (s *Scheduler) left(before [2]framework.Whereabouts, pod *corev1.Pod) {
+	after := s.snapshot.Whereabouts(pod.UID)
 	for _, at := range before {
-		if at.node != "" && at.node != after[0].node && at.node != after[1].node {
-			s.wake(event{podRemoved, at.node, at.pod}, pod.ResourceVersion)
+		if at.Node != "" && at.Node != after[0].Node && at.Node != after[1].Node {
+			s.wake(framework.Event{Change: framework.PodRemoved, Node: at.Node, Pod: at.Pod}, pod.ResourceVersion)
 		}
 	}
 }
@@ -421,8 +421,8 @@ func (s *Scheduler) replay() {
 }
 
 // wake moves on the pods that the event may help, and notes what caused it.
-func (s *Scheduler) wake(e event, resourceVersion string) {
-	if s.deciding && e.change != 0 {
+func (s *Scheduler) wake(e framework.Event, resourceVersion string) {
+	if s.deciding && e.Change != 0 {
 		s.missed = append(s.missed, missed{e, resourceVersion})
 	}
 	woken := s.queue.wake(e, s.snapshot, s.clock.Now())

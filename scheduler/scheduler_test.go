@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
@@ -108,7 +110,11 @@ func (p slowPods) Patch(
 func (f *fixture) knows(node string) bool {
 	f.scheduler.mu.Lock()
 	defer f.scheduler.mu.Unlock()
-	return f.scheduler.snapshot.nodes[node] != nil
+	pods, err := f.scheduler.pods.List(labels.Everything())
+	require.NoError(f, err)
+	return f.scheduler.snapshot.Node(node) != nil || slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
+		return f.scheduler.snapshot.Whereabouts(pod.UID)[0].Node == node
+	})
 }
 
 func (f *fixture) bind(action clienttesting.Action) (bool, runtime.Object, error) {

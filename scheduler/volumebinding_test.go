@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/scheduler/framework"
 )
 
 func withClaim(pod *corev1.Pod, claim string) *corev1.Pod {
@@ -26,13 +28,13 @@ func testClaim(name, volume string, phase corev1.PersistentVolumeClaimPhase) *co
 
 // Each state of a claim has upstream's words; the same snapshot says the next as soon as the claim has changed.
 func TestWhatClaimsSay(t *testing.T) {
-	s, p := NewSnapshot(), DefaultProfile()
+	s, p := framework.NewSnapshot(), framework.DefaultProfile()
 	s.SetNode(testNode("node-1", nodeResources("4", "8Gi"), nil))
 	pod := withClaim(testPod("db", nil), "data")
 	says := func(want string) {
 		t.Helper()
-		d := Schedule(p, s, pod)
-		require.Equal(t, Explain(p, s, pod).Decision, d)
+		d := framework.Schedule(p, s, pod)
+		require.Equal(t, framework.Explain(p, s, pod).Decision, d)
 		require.Equal(t, "0/1 nodes are available: "+want+". "+
 			"preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.", d.Message)
 	}
@@ -50,7 +52,7 @@ func TestWhatClaimsSay(t *testing.T) {
 	s.SetClaim(testClaim("data", "pv", corev1.ClaimBound))
 	says("1 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)")
 	s.SetVolume(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}})
-	require.Equal(t, "node-1", Schedule(p, s, pod).Node)
+	require.Equal(t, "node-1", framework.Schedule(p, s, pod).Node)
 	leaving := testClaim("data", "pv", corev1.ClaimBound)
 	leaving.DeletionTimestamp = &metav1.Time{Time: noon}
 	s.SetClaim(leaving)
@@ -72,14 +74,4 @@ func TestAClaimThatComesWakesItsPod(t *testing.T) {
 		testClaim("data", "pv", corev1.ClaimBound), metav1.CreateOptions{})
 	require.NoError(t, err)
 	f.eventually(func() bool { return f.pod("db").Spec.NodeName == "node-1" })
-}
-
-func TestSlimKeepsClaims(t *testing.T) {
-	pod := withClaim(testPod("db", nil), "data")
-	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "scratch"})
-	_, err := slim(pod)
-	require.NoError(t, err)
-	claims, _ := podClaims(pod)
-	require.Equal(t, []string{"data"}, claims)
-	require.Len(t, pod.Spec.Volumes, 1)
 }

@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"minik.dev/scheduler"
+	"minik.dev/scheduler/framework"
+	"minik.dev/scheduler/suggest"
 )
 
 // podAnswer is what the scheduler makes of a pod, and why.
@@ -30,10 +32,10 @@ type podAnswer struct {
 	Node     string `json:"node,omitempty"`
 	Sentence string `json:"sentence"`
 	// Fit are the nodes that fit, best first, Rejected the others, by name.
-	Fit      []scheduler.NodeExplanation `json:"fit,omitempty"`
-	Rejected []scheduler.NodeExplanation `json:"rejected,omitempty"`
+	Fit      []framework.NodeExplanation `json:"fit,omitempty"`
+	Rejected []framework.NodeExplanation `json:"rejected,omitempty"`
 	// Changes would make a pod fit that fits nowhere.
-	Changes []scheduler.Suggestion `json:"changes,omitempty"`
+	Changes []suggest.Suggestion `json:"changes,omitempty"`
 	// Next is what the kubelet of a bound pod's node does next.
 	Next *nodeStep `json:"next,omitempty"`
 
@@ -104,7 +106,7 @@ func WhatIf(ctx context.Context, config *rest.Config, pod *corev1.Pod, scheduler
 }
 
 // profileOf is how the pod's scheduler decides: by default, or as a file says.
-func profileOf(pod *corev1.Pod, path string) (*scheduler.Profile, error) {
+func profileOf(pod *corev1.Pod, path string) (*framework.Profile, error) {
 	configuration := scheduler.DefaultConfiguration()
 	if path != "" {
 		var err error
@@ -121,8 +123,8 @@ func profileOf(pod *corev1.Pod, path string) (*scheduler.Profile, error) {
 }
 
 // worldAt reads what decisions look at, as it was: the nodes at one revision, all else at that of the pods; 0 is now.
-func worldAt(ctx context.Context, client kubernetes.Interface, nodes, pods int64) (scheduler.World, error) {
-	var w scheduler.World
+func worldAt(ctx context.Context, client kubernetes.Interface, nodes, pods int64) (suggest.World, error) {
+	var w suggest.World
 	var errs [7]error
 	core := client.CoreV1()
 	w.Nodes, errs[0] = listed(ctx, "nodes", nodes, core.Nodes().List, func(l *corev1.NodeList) []corev1.Node { return l.Items })
@@ -170,7 +172,7 @@ func asOf(revision int64) string {
 }
 
 // replay makes the decision of a bound pod again.
-func replay(ctx context.Context, client kubernetes.Interface, profile *scheduler.Profile, now scheduler.World,
+func replay(ctx context.Context, client kubernetes.Interface, profile *framework.Profile, now suggest.World,
 	pod *corev1.Pod) (*podAnswer, error) {
 	about := fmt.Sprintf("pod %s/%s is bound to %s", pod.Namespace, pod.Name, pod.Spec.NodeName)
 	record, ok := recordOf(pod)
@@ -201,7 +203,7 @@ func replay(ctx context.Context, client kubernetes.Interface, profile *scheduler
 	a.Notes = append(a.Notes, fmt.Sprintf("decided on the nodes of revision %d and the pods of revision %d, with the decisions %s "+
 		"that no event had shown yet", record.Nodes, record.Pods, orNone(record.Assumed)))
 	same := a.Node == pod.Spec.NodeName && (a.nominated || slices.EqualFunc(a.Fit[:min(len(record.Best), len(a.Fit))], record.Best,
-		func(f scheduler.NodeExplanation, best scheduler.NodeScore) bool { return f.Total == best.Score }))
+		func(f framework.NodeExplanation, best framework.NodeScore) bool { return f.Total == best.Score }))
 	switch {
 	case len(missing) > 0:
 		a.Notes = append(a.Notes, fmt.Sprintf("the pods of the decisions %s are gone: without them the replay may differ",
@@ -232,7 +234,7 @@ func recordOf(pod *corev1.Pod) (scheduler.Record, bool) {
 
 // assume puts the pods into the world that the decision counted as placed before an event showed it. Those that are gone by
 // now are named.
-func assume(then *scheduler.World, now scheduler.World, record scheduler.Record) (missing []string) {
+func assume(then *suggest.World, now suggest.World, record scheduler.Record) (missing []string) {
 	for _, sequence := range sequences(record.Assumed) {
 		i := slices.IndexFunc(now.Pods, func(p *corev1.Pod) bool {
 			r, ok := recordOf(p)
@@ -272,8 +274,8 @@ func sequences(text string) []uint64 {
 }
 
 // answerFor asks the scheduler's own function.
-func answerFor(about string, profile *scheduler.Profile, world scheduler.World, pod *corev1.Pod) *podAnswer {
-	e := scheduler.Explain(profile, world.Snapshot(pod), pod)
+func answerFor(about string, profile *framework.Profile, world suggest.World, pod *corev1.Pod) *podAnswer {
+	e := framework.Explain(profile, world.Snapshot(pod), pod)
 	a := &podAnswer{About: about, Node: e.Decision.Node, Sentence: e.Decision.Reason(), nominated: e.Decision.Nominated}
 	for _, n := range e.Nodes {
 		if len(n.Rejections) > 0 {
@@ -282,14 +284,14 @@ func answerFor(about string, profile *scheduler.Profile, world scheduler.World, 
 			a.Fit = append(a.Fit, n)
 		}
 	}
-	slices.SortStableFunc(a.Fit, func(x, y scheduler.NodeExplanation) int {
+	slices.SortStableFunc(a.Fit, func(x, y framework.NodeExplanation) int {
 		if x.Total != y.Total {
 			return int(y.Total - x.Total)
 		}
 		return boolOrder(y.Node == a.Node) - boolOrder(x.Node == a.Node)
 	})
 	if a.Node == "" {
-		a.Changes = scheduler.Suggest(profile, world, pod)
+		a.Changes = suggest.Suggest(profile, world, pod)
 	}
 	return a
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"minik.dev/scheduler"
+	"minik.dev/scheduler/framework"
 )
 
 // shownNodes is how many of the nodes that fit are shown unless all are.
@@ -57,7 +57,7 @@ func (a *podAnswer) Text(all bool) string {
 }
 
 // printScores shows a line a node and a column a plugin: its score of 0 to 100, times its weight. The sum is the total.
-func printScores(out io.Writer, nodes []scheduler.NodeExplanation, all bool) {
+func printScores(out io.Writer, nodes []framework.NodeExplanation, all bool) {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	header := []string{"NODE", "TOTAL"}
 	for _, s := range nodes[0].Scores {
@@ -81,7 +81,7 @@ func printScores(out io.Writer, nodes []scheduler.NodeExplanation, all bool) {
 }
 
 // printRejected counts the nodes by what counts against them, or shows each with everything that does.
-func printRejected(out io.Writer, nodes []scheduler.NodeExplanation, all bool) {
+func printRejected(out io.Writer, nodes []framework.NodeExplanation, all bool) {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	defer func() { _ = table.Flush() }() // to memory
 	if all {
