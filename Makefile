@@ -47,7 +47,7 @@ fuzz: ## run every fuzz target for TIME each; what fails is kept in testdata/fuz
 
 .PHONY: rewrite
 rewrite: ## rewrite the expected results of the scenario files in testdata/ (look at the difference afterwards)
-	$(GO) test $$(grep -rlE --include='*_test.go' '"rewrite"|controllertest\.(YAML)?Scenarios' . | xargs -n1 dirname | sort -u) -rewrite
+	$(GO) test $$(grep -rlE --include='*_test.go' '"minik.dev/scenario"|controllertest\.(YAML)?Scenarios' . | xargs -n1 dirname | sort -u) -rewrite
 
 .PHONY: tidy
 tidy: ## tidy go.mod, and that of clients/, which follows it

@@ -151,6 +151,12 @@ var walls = []wall{
 	},
 	{
 		packages: []string{"..."},
+		except:   []string{"controllers/controllertest"},
+		never:    []string{"scenario", "cluster/network/networktest", "history/otlptest"},
+		reason:   "what tests are made of is for tests alone",
+	},
+	{
+		packages: []string{"..."},
 		except:   []string{"cmd/..."},
 		never:    []string{"k8s.io/kubectl/...", "github.com/spf13/cobra"},
 		reason:   "kubectl's commands belong to the command line",

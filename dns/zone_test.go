@@ -1,44 +1,32 @@
 package dns
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
+	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"pgregory.net/rapid"
+
+	"minik.dev/scenario"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata show now")
-
 func TestScenarios(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
-	for _, path := range paths {
-		archive, err := txtar.ParseFile(path)
-		require.NoError(t, err)
-		require.Len(t, archive.Files, 3)
-		services, slices := objects(t, string(archive.Files[0].Data))
+	scenario.Sections(t, "testdata/*.txt", func(t *testing.T, sections []txtar.File) {
+		require.Len(t, sections, 3)
+		services, slices := objects(t, string(sections[0].Data))
 		z := newZone("cluster.local", services, slices)
 		var got strings.Builder
-		for line := range strings.Lines(string(archive.Files[1].Data)) {
+		for line := range strings.Lines(string(sections[1].Data)) {
 			got.WriteString(show(z, strings.TrimSpace(line)))
 		}
-		if *rewrite {
-			archive.Files[2].Data = []byte(got.String())
-			require.NoError(t, os.WriteFile(path, txtar.Format(archive), 0o600))
-		}
-		require.Equal(t, string(archive.Files[2].Data), got.String(), "go test ./dns -rewrite writes what %s shows now", path)
-	}
+		sections[2].Data = []byte(got.String())
+	})
 }
 
 // show is a question with its answer, one line each.

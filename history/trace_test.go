@@ -2,10 +2,7 @@ package history
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,9 +13,8 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/journal"
+	"minik.dev/scenario"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the functions answer into the scenario files")
 
 // traceTime is when every scenario begins.
 var traceTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -29,30 +25,17 @@ var traceTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //
 // and a section is named after the command's arguments: "tree pods/web-1", "json …", "otlp …".
 func TestTrace(t *testing.T) {
-	files, err := filepath.Glob("testdata/trace/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			require.NoError(t, err)
-			want := string(txtar.Format(archive))
-			var revisions []api.Revision
-			for i, f := range archive.Files {
-				if f.Name == "journal" {
-					revisions = parseRevisions(t, string(f.Data))
-					continue
-				}
-				form, object, _ := strings.Cut(f.Name, " ")
-				archive.Files[i].Data = []byte(traced(t, form, revisions, object))
+	scenario.Sections(t, "testdata/trace/*.txt", func(t *testing.T, sections []txtar.File) {
+		var revisions []api.Revision
+		for i, f := range sections {
+			if f.Name == "journal" {
+				revisions = parseRevisions(t, string(f.Data))
+				continue
 			}
-			if *rewrite {
-				require.NoError(t, os.WriteFile(file, txtar.Format(archive), 0o644))
-				return
-			}
-			require.Equal(t, want, string(txtar.Format(archive)))
-		})
-	}
+			form, object, _ := strings.Cut(f.Name, " ")
+			sections[i].Data = []byte(traced(t, form, revisions, object))
+		}
+	})
 }
 
 func traced(t *testing.T, form string, revisions []api.Revision, word string) string {

@@ -1,11 +1,8 @@
 package kubelet
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,9 +20,8 @@ import (
 	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
+	"minik.dev/scenario"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata show now")
 
 // TestScenarios plays the files in testdata/pod. Each is prose, a pod, and blocks of commands with what follows from
 // them:
@@ -37,21 +33,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata 
 //
 // The commands are those of model.command. After each block the pod takes steps until it waits.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/pod/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			got := play(t, string(text))
-			if *rewrite {
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			require.Equal(t, string(text), got, "go test ./kubelet -run Scenarios -rewrite writes what it shows now")
-		})
-	}
+	scenario.Files(t, "testdata/pod/*.txt", play)
 }
 
 // play runs a scenario and returns it with the results filled in.

@@ -1,22 +1,19 @@
 package proxy
 
 import (
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/client-go/kubernetes/scheme"
-)
 
-var rewrite = flag.Bool("rewrite", false, "write what the tests found into testdata")
+	"minik.dev/scenario"
+)
 
 // limits are those of the clusters of testdata/rules.
 var limits = Limits{
@@ -28,30 +25,19 @@ var limits = Limits{
 
 // TestRules reads each file of testdata/rules: prose, the objects there are, and the table that follows from them.
 func TestRules(t *testing.T) {
-	files, err := filepath.Glob("testdata/rules/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			require.NoError(t, err)
-			require.Len(t, archive.Files, 2)
-			services, endpointSlices, nodes := decode(t, archive.Files[0].Data)
-			table := rules(limits, services, endpointSlices, nodes)
-			var got strings.Builder
-			for _, rule := range table.Rules {
-				fmt.Fprintln(&got, rule)
-			}
-			for _, refusal := range table.Refusals {
-				fmt.Fprintf(&got, "refused to %s: %s\n", refusal.Service, refusal.Why)
-			}
-			if *rewrite {
-				archive.Files[1].Data = []byte(got.String())
-				require.NoError(t, os.WriteFile(file, txtar.Format(archive), 0o644))
-			}
-			require.Equal(t, string(archive.Files[1].Data), got.String())
-		})
-	}
+	scenario.Sections(t, "testdata/rules/*.txt", func(t *testing.T, sections []txtar.File) {
+		require.Len(t, sections, 2)
+		services, endpointSlices, nodes := decode(t, sections[0].Data)
+		table := rules(limits, services, endpointSlices, nodes)
+		var got strings.Builder
+		for _, rule := range table.Rules {
+			fmt.Fprintln(&got, rule)
+		}
+		for _, refusal := range table.Refusals {
+			fmt.Fprintf(&got, "refused to %s: %s\n", refusal.Service, refusal.Why)
+		}
+		sections[1].Data = []byte(got.String())
+	})
 }
 
 func decode(t *testing.T, manifest []byte) ([]*corev1.Service, []*discoveryv1.EndpointSlice, []*corev1.Node) {

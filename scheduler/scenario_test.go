@@ -2,10 +2,7 @@ package scheduler
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,14 +14,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"minik.dev/scenario"
 	"minik.dev/scheduler/framework"
 	"minik.dev/scheduler/suggest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the answers into testdata instead of comparing them")
-
-// scenario is one file testdata/*.yaml: a cluster, a pod, and how to schedule; its answer is beside it in *.txt.
-type scenario struct {
+// given is one file testdata/*.yaml: a cluster, a pod, and how to schedule; its answer is beside it in *.txt.
+type given struct {
 	Configuration json.RawMessage                 `json:"configuration"`
 	Namespaces    []*corev1.Namespace             `json:"namespaces"`
 	Nodes         []*corev1.Node                  `json:"nodes"`
@@ -38,30 +34,15 @@ type scenario struct {
 }
 
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			var s scenario
-			require.NoError(t, yaml.UnmarshalStrict(text, &s))
-			got := s.answer(t)
-			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
-			if *rewrite {
-				require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(golden)
-			require.NoError(t, err)
-			require.Equal(t, string(want), got)
-		})
-	}
+	scenario.Answers(t, "testdata/*.yaml", func(t *testing.T, text string) string {
+		var s given
+		require.NoError(t, yaml.UnmarshalStrict([]byte(text), &s))
+		return s.answer(t)
+	})
 }
 
 // answer is the decision with all its reasons, as text.
-func (s *scenario) answer(t *testing.T) string {
+func (s *given) answer(t *testing.T) string {
 	profile := framework.DefaultProfile()
 	if s.Configuration != nil {
 		configuration, err := parseConfiguration(s.Configuration)

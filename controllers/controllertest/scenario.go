@@ -1,18 +1,14 @@
 package controllertest
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"minik.dev/scenario"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the plans answer into testdata instead of comparing")
 
 // Given is one line of a scenario: a word, a name, and what is said of it. "pod a node=n1 deleting" has node "n1" and
 // deleting "".
@@ -58,28 +54,8 @@ func (g Given) Ago(key string, otherwise time.Duration) time.Time {
 // Scenarios reads the files of testdata. A file is a row of scenarios, with an empty line between two: prose
 // after #, what is given, a line of dashes, and what the plan answers.
 func Scenarios(t *testing.T, answer func(t *testing.T, lines []Given) string) {
-	files, err := filepath.Glob(filepath.Join("testdata", "*.txt"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files, "scenarios in testdata")
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		require.NoError(t, err)
-		var out []string
-		for _, block := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
-			question, _, _ := strings.Cut(block, "\n----")
-			title := strings.TrimLeft(strings.SplitN(question, "\n", 2)[0], "# ")
-			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+title, func(t *testing.T) {
-				got := question + "\n----\n" + strings.TrimSpace(answer(t, parse(t, question)))
-				out = append(out, got)
-				if !*rewrite {
-					require.Equal(t, block, got)
-				}
-			})
-		}
-		if *rewrite {
-			require.NoError(t, os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644))
-		}
-	}
+	t.Helper()
+	scenario.Blocks(t, "testdata/*.txt", func(t *testing.T, question string) string { return answer(t, parse(t, question)) })
 }
 
 func parse(t *testing.T, question string) []Given {

@@ -1,39 +1,25 @@
 package controllertest
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
+	"minik.dev/scenario"
 )
 
 // Arrow stands between what a scenario gives and what is decided.
 const Arrow = "\n=>\n"
 
-// YAMLScenarios runs every file of testdata: prose in comments, objects in YAML, an arrow, and the decision. With
-// -rewrite the decision is written instead of compared; then read the difference as you would read code.
+// YAMLScenarios runs every file of testdata: prose in comments, objects in YAML, an arrow, and the decision.
 func YAMLScenarios(t *testing.T, decide func(t *testing.T, given []runtime.Object) string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", "*.yaml"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files, "testdata holds no scenario")
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			given, wanted, _ := strings.Cut(string(text), Arrow)
-			got := decide(t, objectsOf(t, given))
-			if *rewrite {
-				require.NoError(t, os.WriteFile(file, []byte(given+Arrow+got), 0o644))
-				return
-			}
-			require.Equal(t, wanted, got, "%s; run with -rewrite to accept", file)
-		})
-	}
+	scenario.Files(t, "testdata/*.yaml", func(t *testing.T, text string) string {
+		given, _, _ := strings.Cut(text, Arrow)
+		return given + Arrow + decide(t, objectsOf(t, given))
+	})
 }
 
 // objectsOf reads YAML documents, and leaves out those that are only comments.

@@ -1,10 +1,7 @@
 package fleet
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,10 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"minik.dev/scenario"
 	"sigs.k8s.io/yaml"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata show now")
 
 // TestScenarios plays the files in testdata. Each is prose, a pod, and blocks of commands, a line each, with what the
 // fleet does until the pod rests, or for as long as the command says:
@@ -28,21 +24,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata 
 //	image NAME     the first container's image is changed
 //	debug NAME     an ephemeral container with that image is added, with the name debugger
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			got := play(t, string(text))
-			if *rewrite {
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-				return
-			}
-			require.Equal(t, string(text), got, "go test ./kubelet/fleet -run Scenarios -rewrite writes what it shows now")
-		})
-	}
+	scenario.Files(t, "testdata/*.txt", play)
 }
 
 // play runs a scenario and returns it with the results filled in.

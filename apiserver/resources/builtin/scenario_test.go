@@ -2,10 +2,7 @@ package builtin
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +16,8 @@ import (
 
 	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/resources"
+	"minik.dev/scenario"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the hooks answer into the scenario files")
 
 // scenarioTime is when every scenario takes place.
 var scenarioTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -45,35 +41,18 @@ var scenarioTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //
 // An object may be given in a further version.
 func TestScenarios(t *testing.T) {
-	for _, file := range scenarioFiles(t) {
-		t.Run(strings.NewReplacer("../", "", "testdata/", "", ".txt", "").Replace(filepath.ToSlash(file)), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			require.NoError(t, err)
-			got := play(t, archive)
-			if *rewrite {
-				require.NoError(t, os.WriteFile(file, txtar.Format(got), 0o644))
-				return
-			}
-			require.Equal(t, string(txtar.Format(archive)), string(txtar.Format(got)))
-		})
-	}
+	scenario.Sections(t, scenarioFiles, play)
 }
 
 // scenarioFiles are the scenarios of all groups. They are played here together, because one test is built in a fraction of the time
 // that a test for each group takes: -run TestScenarios/apps/deployment plays those of one noun.
-func scenarioFiles(t *testing.T) []string {
-	files, err := filepath.Glob("../*/testdata/*/*.txt")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	return files
-}
+const scenarioFiles = "../*/testdata/*/*.txt"
 
 // play answers every section of a scenario.
-func play(t *testing.T, archive *txtar.Archive) *txtar.Archive {
+func play(t *testing.T, sections []txtar.File) {
 	var row *resources.Resource
 	var obj, old resources.Object
-	out := &txtar.Archive{Comment: archive.Comment}
-	for _, f := range archive.Files {
+	for i, f := range sections {
 		switch f.Name {
 		case "old":
 			row, old = decode(t, f.Data)
@@ -84,11 +63,9 @@ func play(t *testing.T, archive *txtar.Archive) *txtar.Archive {
 		case "stored":
 			row, obj = decode(t, f.Data)
 		default:
-			f.Data = []byte(answer(t, f.Name, row, obj, old))
+			sections[i].Data = []byte(answer(t, f.Name, row, obj, old))
 		}
-		out.Files = append(out.Files, f)
 	}
-	return out
 }
 
 // complete gives an object its namespace and its defaults.

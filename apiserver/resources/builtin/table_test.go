@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -205,7 +206,9 @@ func prune(t *rapid.T, node any) {
 // scenarioInputs are all objects of the scenario files.
 func scenarioInputs(t *testing.T) []string {
 	var inputs []string
-	for _, file := range scenarioFiles(t) {
+	files, err := filepath.Glob(scenarioFiles)
+	require.NoError(t, err)
+	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
 		require.NoError(t, err)
 		for _, f := range archive.Files {
