@@ -296,7 +296,6 @@ var fullFolders = map[string]struct {
 }{
 	"apiserver": {47, "a file a verb; what is left to move out is how answers are encoded, and what bounds clients"},
 	"cmd/minik": {32, "a file a command"},
-	"scheduler": {44, "a file a plugin, which all work on the same shape of a pod"},
 }
 
 // TestFolders keeps folders from filling up.
