@@ -102,6 +102,18 @@ var walls = []wall{
 		reason:   "containers have one runtime among others: kubelet/docker is the one package that imports Docker",
 	},
 	{
+		packages: []string{"kubelet", "kubelet/backoff", "kubelet/env", "kubelet/images", "kubelet/ipam", "kubelet/network", "kubelet/poddir",
+			"kubelet/probes", "kubelet/resize", "kubelet/runtime", "kubelet/seccomp", "kubelet/server", "kubelet/subpath", "kubelet/volumes"},
+		never:  []string{"kubelet/docker/...", "kubelet/sim/...", "kubelet/fleet/..."},
+		reason: "a kubelet is given its runtime, and knows it by kubelet/runtime alone",
+	},
+	{
+		packages: []string{"kubelet/..."},
+		except:   []string{"kubelet", "kubelet/fleet"},
+		never:    []string{"kubelet"},
+		reason:   "the kubelet puts its rooms together, and runtimes are given to it: only the fleet asks for what it decides about a pod",
+	},
+	{
 		packages: []string{"..."},
 		except:   []string{"cluster/...", "cmd/..."},
 		never:    []string{"cluster/..."},

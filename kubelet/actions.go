@@ -13,7 +13,7 @@ import (
 	"minik.dev/kubelet/backoff"
 )
 
-// do carries one step out. What fails and is tried again by itself is remembered in the entry and is no error.
+// do carries one step out. What fails and is tried again by itself is remembered in the pod's state and is no error.
 func (s *session) do(ctx context.Context, e *podState, pod *corev1.Pod, o Observed, a Action, now time.Time) error {
 	switch a.Kind {
 	case MountVolumes:

@@ -13,7 +13,7 @@ import (
 	"minik.dev/kubelet/runtime"
 )
 
-// Observed is everything about one pod that next and podStatus need and that the pod's spec does not say.
+// Observed is everything about one pod that Next and PodStatus need and that the pod's spec does not say.
 type Observed struct {
 	// Runtime is what the runtime lists; its Sandbox.ID is empty where there is nothing.
 	Runtime runtime.Pod

@@ -76,7 +76,7 @@ func older(a, b *corev1.Pod) bool {
 	return errA == nil && errB == nil && x < y
 }
 
-// observe is the pod and what next and podStatus need to know of it. The maps are copies.
+// observe is the pod and what Next and PodStatus need to know of it. The maps are copies.
 func (e *podState) observe(running runtime.Pod) (*corev1.Pod, Observed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

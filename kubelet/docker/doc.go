@@ -7,7 +7,7 @@
 //	 1. [Connect] finds the engine as the docker command does, and asks who it is (engine.go, context.go).
 //	 2. [Engine.EnsureNetwork] makes the cluster's one bridge network (network.go). Every node's pods have addresses of their
 //	    node's part of its range.
-//	 3. A [Runtime] is one node. It follows the engine's events (watch.go) and keeps what it has seen of its containers, so
+//	 3. A [Runtime] is one node. It follows the engine's events (events.go) and keeps what it has seen of its containers, so
 //	    that looking at a pod costs nothing and a kubelet at rest asks nothing. After a lost connection it lists everything.
 //	 4. A pod is a sandbox (sandbox.go): a container that holds the network namespace and does nothing else. Its program is
 //	    made here (pause.go), so it needs no registry.

@@ -21,7 +21,7 @@ import (
 )
 
 // This file mounts what containers could replace by a link while it is mounted: parts of volumes, and hostPaths. The engine is
-// given paths, which it follows a moment later; so it is given one of a private mount, of what was opened here (binds.go).
+// given paths, which it follows a moment later; so it is given one of a private mount, of what was opened here (private_mounts.go).
 //
 // Where that cannot be, as this process has not got the rights or the engine is on another machine, a hostPath is mounted by
 // its path, as it always was. A part of an emptyDir is left to engines of API 1.45 (Docker 26), which open it themselves;

@@ -157,7 +157,7 @@ func (r *Runtime) answers(c *container) http.Handler {
 	})
 }
 
-// Probe is kubelet.Prober's: what an annotation makes fail fails; exec and grpc are answered here, and so is all else
+// Probe is probes.Prober's: what an annotation makes fail fails; exec and grpc are answered here, and so is all else
 // where nothing listens.
 func (r *Runtime) Probe(_ context.Context, id string, kind probes.Kind, probe *corev1.Probe) (error, bool) {
 	r.mu.Lock()

@@ -43,7 +43,7 @@ type Options struct {
 	Clock  clock.WithTicker
 }
 
-// Runtime simulates the containers of one node. It is a runtime.Runtime, a kubelet.Prober, a runtime.Adopter
+// Runtime simulates the containers of one node. It is a runtime.Runtime, a probes.Prober, a runtime.Adopter
 // and a runtime.ImageLister.
 type Runtime struct {
 	options Options

@@ -17,7 +17,7 @@ import (
 type row struct {
 	name string // as a pod's spec spells it
 	has  func(*corev1.VolumeSource) bool
-	// sources are the objects of the pod's namespace that files is made of: they are watched while a pod mounts them.
+	// sources are the objects of the pod's namespace that the files are made of: they are watched while a pod mounts them.
 	sources func(*corev1.VolumeSource) []source
 	// files are what the kubelet writes for the volume; nil where it writes nothing.
 	files func(Input, *corev1.VolumeSource) ([]file, error)
