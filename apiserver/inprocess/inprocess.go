@@ -136,9 +136,10 @@ func newAnswer(ctx context.Context, cancel context.CancelFunc) *Answer {
 		more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// Header, WriteHeader and Write are http.ResponseWriter's.
+// Header is http.ResponseWriter's.
 func (a *Answer) Header() http.Header { return a.header }
 
+// WriteHeader is http.ResponseWriter's.
 func (a *Answer) WriteHeader(code int) {
 	if a.code != 0 || code < http.StatusOK { // what is said before the answer is for who waits for it on a wire
 		return
@@ -147,6 +148,7 @@ func (a *Answer) WriteHeader(code int) {
 	close(a.begun)
 }
 
+// Write is http.ResponseWriter's. It waits while much is held back that the client has not read.
 func (a *Answer) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	for {
@@ -185,7 +187,7 @@ func (a *Answer) end() {
 	close(a.ended)
 }
 
-// Read and Close are the body's.
+// Read is the body's.
 func (a *Answer) Read(b []byte) (int, error) {
 	for len(a.rest) == 0 {
 		over := false
@@ -213,6 +215,7 @@ func (a *Answer) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// Close is the body's. It ends the handler's context.
 func (a *Answer) Close() error {
 	a.cancel()
 	return nil

@@ -95,7 +95,8 @@ func Reference(pod *corev1.Pod) *corev1.ObjectReference {
 	return &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID}
 }
 
-// HasHostname: a pod has a DNS name below its Service when it asks for one in a subdomain named like the Service.
+// HasHostname reports whether the pod has a DNS name below its Service: it asks for one in a subdomain that is named like the
+// Service.
 func HasHostname(service *corev1.Service, pod *corev1.Pod) bool {
 	return pod.Spec.Hostname != "" && pod.Spec.Subdomain == service.Name && pod.Namespace == service.Namespace
 }

@@ -70,7 +70,7 @@ func cannotOpen(config runtime.ContainerConfig, m runtime.Mount, err error) erro
 	if m.SubPath == "" {
 		what = "hostPath"
 	}
-	return &runtime.ConfigError{Err: fmt.Errorf("failed to prepare %s for volumeMount %q of container %q: %v", what, m.Volume,
+	return &runtime.ConfigError{Err: fmt.Errorf("failed to prepare %s for volumeMount %q of container %q: %w", what, m.Volume,
 		config.Container.Name, err)}
 }
 

@@ -22,6 +22,7 @@ func ContainersOf(pod *corev1.Pod) []*corev1.Container {
 	return out
 }
 
+// ContainerOf is the pod's container of that name, of whatever sort; nil where there is none.
 func ContainerOf(pod *corev1.Pod, name string) *corev1.Container {
 	for _, c := range ContainersOf(pod) {
 		if c.Name == name {

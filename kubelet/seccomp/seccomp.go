@@ -16,11 +16,11 @@ import (
 	"minik.dev/kubelet/runtime"
 )
 
-// seccompDir is where a node keeps the profiles that pods name by localhostProfile, below Options.Dir, as upstream's
+// Dir is where a node keeps the profiles that pods name by localhostProfile, below Options.Dir, as upstream's
 // kubelet does below its root directory. Whoever runs the node puts them there; containers do not see it.
 const Dir = "seccomp"
 
-// largestSeccompProfile bounds a profile's file, in bytes. That of the Docker engine, which is a long one, has 13 KiB.
+// largest bounds a profile's file, in bytes. That of the Docker engine, which is a long one, has 13 KiB.
 const largest = 1 << 20
 
 // ProfileOf is the profile that holds for a container: its own, else the pod's, else nil. Nil is RuntimeDefault, as

@@ -51,7 +51,7 @@ type Server struct {
 	log     *slog.Logger
 }
 
-// NewServer makes a server. It starts nothing.
+// New makes a server. It starts nothing.
 func New(options Options) *Server { return &Server{options: options, log: options.Logger} }
 
 // Start opens the server, and returns how to close it: with every connection, at once.
