@@ -23,18 +23,6 @@ func (s *Server) AddKind(ctx context.Context, row *resources.Resource) error {
 	return s.registry.Add(row)
 }
 
-// ReplaceKind serves the row in the place of old, as which it has to be stored: other versions, another schema. Those who watch
-// have to begin anew, as upstream's.
-func (s *Server) ReplaceKind(ctx context.Context, old, row *resources.Resource) error {
-	s.changingKinds.Lock()
-	defer s.changingKinds.Unlock()
-	if err := s.store.Add(ctx, row); err != nil {
-		return err
-	}
-	s.fields.Forget(old)
-	return s.registry.Replace(old, row)
-}
-
 // RemoveKind serves the kind no longer: its paths are not found, and watches of it end. Whoever removes it deletes its objects
 // before.
 func (s *Server) RemoveKind(row *resources.Resource) {

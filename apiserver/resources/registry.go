@@ -58,16 +58,6 @@ func (g *Registry) Check(row *Resource) error {
 	return err
 }
 
-// Replace serves a row in the place of another one: a kind whose versions or schema changed.
-func (g *Registry) Replace(old, row *Resource) error {
-	return g.change(func(rows []*Resource) []*Resource {
-		if i := slices.Index(rows, old); i >= 0 {
-			rows[i] = row
-		}
-		return rows
-	})
-}
-
 // Remove serves the row no longer. A row that is not served stays so.
 func (g *Registry) Remove(row *Resource) {
 	// What is left was served side by side before, so this can't fail.
