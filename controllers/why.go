@@ -30,7 +30,7 @@ func Why(ctx context.Context, config *rest.Config, resource schema.GroupResource
 	at Moment) ([]Opinion, error) {
 	var opinions []Opinion
 	for _, r := range rows {
-		if r.About != resource {
+		if r.About != resource || r.Needs != "" {
 			continue
 		}
 		opinion, err := r.Rehearse(ctx, config, cache.NewObjectName(namespace, name).String(), at)
@@ -50,7 +50,7 @@ func Why(ctx context.Context, config *rest.Config, resource schema.GroupResource
 func askedAbout() []string {
 	var names []string
 	for _, r := range rows {
-		if !r.About.Empty() {
+		if !r.About.Empty() && r.Needs == "" {
 			names = append(names, r.About.Resource)
 		}
 	}

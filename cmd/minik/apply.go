@@ -102,3 +102,24 @@ func kubectlMessage(err error) string {
 	}
 	return err.Error()
 }
+
+// applySummary counts what kubectl's apply printed, a line an object: "9 created, 2 unchanged".
+func applySummary(printed string) string {
+	var order []string
+	counts := map[string]int{}
+	for _, line := range strings.Split(strings.TrimSpace(printed), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		what := fields[1]
+		if counts[what]++; counts[what] == 1 {
+			order = append(order, what)
+		}
+	}
+	var parts []string
+	for _, what := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[what], what))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -21,6 +21,8 @@ import (
 
 	"minik.dev/cluster"
 	"minik.dev/cluster/clustertest"
+	"minik.dev/cmd/minik/serviceurl"
+	"minik.dev/rollout"
 )
 
 // exampleRun runs the examples, one after the other, on a cluster of three nodes with a GPU each.
@@ -70,7 +72,7 @@ func TestExamplesRun(t *testing.T) {
 			answers := run.up(t, filepath.Join(examples, name))
 			require.Len(t, answers, urls[name])
 			for _, a := range answers {
-				require.True(t, a.OK, "%s %s: %s", a.Service, a.serviceURL, a.Detail)
+				require.True(t, a.OK, "%s %s: %s", a.Service, a.URL, a.Detail)
 			}
 			if check[name] != nil {
 				check[name](t)
@@ -82,25 +84,23 @@ func TestExamplesRun(t *testing.T) {
 }
 
 // up does with an example what `minik up -f` does.
-func (r exampleRun) up(t *testing.T, path string) []answer {
+func (r exampleRun) up(t *testing.T, path string) []serviceurl.Answer {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	streams := genericiooptions.IOStreams{Out: io.Discard, ErrOut: io.Discard}
 	objects, err := applyManifests(r.config, []string{path}, streams, r.cache)
 	require.NoError(t, err)
-	watch, err := newRolloutWatch(r.client, objects)
+	watch, err := rollout.New(r.client, objects)
 	require.NoError(t, err)
-	workloads, err := watch.follow(ctx, newDisplay(io.Discard))
+	workloads, err := watch.Follow(ctx, io.Discard)
 	require.NoError(t, err, "%v", workloads)
 	require.NotEmpty(t, workloads)
 	for _, w := range workloads {
-		require.Equal(t, available, w.State, "%s: %s", w.Name, w.Why)
+		require.Equal(t, rollout.Available, w.State, "%s: %s", w.Name, w.Why)
 	}
-	seen, err := watch.observe()
+	answers, err := askServices(ctx, r.client, objects, r.cluster.Address)
 	require.NoError(t, err)
-	nodes, err := r.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	require.NoError(t, err)
-	return checkURLs(ctx, serviceURLs(seen.Services, nodes.Items, r.cluster.Address))
+	return answers
 }
 
 // eventually waits until the condition holds.
@@ -120,7 +120,7 @@ func (r exampleRun) pods(t *testing.T, labels string) []corev1.Pod {
 func (r exampleRun) ready(t *testing.T, labels, image string) int {
 	count := 0
 	for _, pod := range r.pods(t, labels) {
-		if ready(&pod) && pod.DeletionTimestamp == nil && pod.Spec.Containers[0].Image == image {
+		if rollout.PodStatus(&pod).State == rollout.Available && pod.DeletionTimestamp == nil && pod.Spec.Containers[0].Image == image {
 			count++
 		}
 	}
@@ -194,7 +194,7 @@ func (r exampleRun) eachGPUPodHasItsNode(t *testing.T) {
 	require.NoError(t, err)
 	r.eventually(t, func() bool {
 		for _, pod := range r.pods(t, "app=train") {
-			if strings.HasPrefix(podRollout(&pod).Why, "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.") {
+			if strings.HasPrefix(rollout.PodStatus(&pod).Why, "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.") {
 				return true
 			}
 		}

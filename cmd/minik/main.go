@@ -4,9 +4,8 @@
 //     the real ones from k8s.io/kubectl (kubectl.go).
 //  2. Before any command runs, the data directory is settled (home.go), and kubectl's commands are bound to the kubeconfig
 //     that lies in it. So `minik get pods` never touches the cluster of ~/.kube/config or $KUBECONFIG.
-//  3. `minik up` (up.go) runs a cluster.Cluster in this process. With -f it applies manifests (apply.go), follows the
-//     rollout (rollout.go decides what is not ready yet and why, display.go shows it) and asks every Service for an
-//     answer (urls.go).
+//  3. `minik up` (up.go) runs a cluster.Cluster in this process. With -f it applies manifests (apply.go), follows
+//     their rollout (package rollout) and asks every Service for an answer (package serviceurl).
 //  4. The other verbs find a running cluster by its data directory. What `minik why` says is asked and worded in package why.
 //  5. `minik at MOMENT` is taken out of the command line before anything else looks at it (at.go), and kubectl's command runs
 //     with the path of a revision in the server's address. What `minik history`,

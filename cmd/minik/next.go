@@ -55,38 +55,3 @@ func onlyNamespace(objects []*resource.Info) string {
 	}
 	return name
 }
-
-// firstURL is one that a browser understands and that answered, from outside of the cluster if there is such a one.
-func firstURL(answers []answer) string {
-	url := ""
-	for _, a := range answers {
-		if a.OK && (a.Scheme == "http" || a.Scheme == "https") && (url == "" || a.Outside) {
-			url = a.serviceURL.String()
-			if a.Outside {
-				return url
-			}
-		}
-	}
-	return url
-}
-
-// applySummary counts what kubectl's apply printed, a line an object: "9 created, 2 unchanged".
-func applySummary(printed string) string {
-	var order []string
-	counts := map[string]int{}
-	for _, line := range strings.Split(strings.TrimSpace(printed), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		what := fields[1]
-		if counts[what]++; counts[what] == 1 {
-			order = append(order, what)
-		}
-	}
-	var parts []string
-	for _, what := range order {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[what], what))
-	}
-	return strings.Join(parts, ", ")
-}

@@ -22,17 +22,6 @@ Ctrl-C ends it; the data stays.
 	require.Contains(t, next{minik: "minik --data-dir x", detach: true}.String(), "\nminik --data-dir x down ends it;")
 }
 
-// The URL to try is one from outside of the cluster, if there is one that answers.
-func TestFirstURL(t *testing.T) {
-	inside := answer{serviceURL: serviceURL{Scheme: "http", Address: "10.96.0.5:80"}, OK: true}
-	outside := answer{serviceURL: serviceURL{Scheme: "http", Address: "10.96.255.1:80", Outside: true}, OK: true}
-	silent := answer{serviceURL: outside.serviceURL}
-	database := answer{serviceURL: serviceURL{Scheme: "tcp", Address: "10.96.0.6:5432"}, OK: true}
-	require.Equal(t, "http://10.96.255.1", firstURL([]answer{database, inside, outside}))
-	require.Equal(t, "http://10.96.0.5", firstURL([]answer{silent, inside}))
-	require.Empty(t, firstURL([]answer{silent, database}))
-}
-
 func TestApplySummary(t *testing.T) {
 	require.Equal(t, "2 created, 1 unchanged", applySummary(
 		"deployment.apps/web created\nnamespace/shop unchanged\nservice/web created\n"))

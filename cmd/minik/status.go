@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/cluster"
+	"minik.dev/rollout"
 )
 
 // statusPatience bounds the questions to the API server.
@@ -157,12 +160,20 @@ func nodeReady(node corev1.Node) bool {
 	return false
 }
 
-// podsLine counts the pods that are as they should be, and those that are not.
+// podsLine counts the pods that are as they should be, and those that are not, by what keeps them.
 func podsLine(pods []corev1.Pod) string {
-	counts := map[state]int{}
+	counts, kept := map[rollout.State]int{}, map[string]int{}
 	for i := range pods {
-		counts[podRollout(&pods[i]).State]++
+		status, why := rollout.PodStatus(&pods[i]), rollout.Kept(&pods[i])
+		if status.State == rollout.Waiting && why != "" {
+			kept[why]++
+			continue
+		}
+		counts[status.State]++
 	}
-	return fmt.Sprintf("%d: %d ready or done, %d on their way, %d failed",
-		len(pods), counts[available], counts[waiting], counts[failed])
+	line := fmt.Sprintf("%d: %d ready or done, %d on their way", len(pods), counts[rollout.Available], counts[rollout.Waiting])
+	for _, why := range slices.Sorted(maps.Keys(kept)) {
+		line += fmt.Sprintf(", %d %s", kept[why], why)
+	}
+	return line + fmt.Sprintf(", %d failed", counts[rollout.Failed])
 }

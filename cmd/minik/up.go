@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/kubernetes"
 
 	"minik.dev/cluster"
+	"minik.dev/cmd/minik/serviceurl"
+	"minik.dev/rollout"
 )
 
 // up is `minik up`: the whole cluster in this process.
@@ -178,7 +181,7 @@ func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
 		if err != nil {
 			return err
 		}
-		next.namespace, next.url = onlyNamespace(objects), firstURL(answers)
+		next.namespace, next.url = onlyNamespace(objects), serviceurl.First(answers)
 	}
 	_, _ = io.WriteString(u.streams.Out, next.String())
 	if detached() {
@@ -188,7 +191,7 @@ func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
 }
 
 // bringUp is -f: apply, wait until every workload is available, and ask each Service for an answer.
-func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info, []answer, error) {
+func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info, []serviceurl.Answer, error) {
 	out := u.streams.Out
 	began := time.Now()
 	applied, streams := &strings.Builder{}, u.streams
@@ -204,30 +207,46 @@ func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info,
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a client for the rollout: %w", err)
 	}
-	watch, err := newRolloutWatch(client, objects)
+	watch, err := rollout.New(client, objects)
 	if err != nil {
 		return nil, nil, err
 	}
 	_, _ = fmt.Fprintln(out, "\nrollout:")
-	workloads, err := watch.follow(ctx, newDisplay(out))
+	workloads, err := watch.Follow(ctx, out)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, _ = fmt.Fprintf(out, "  %s\n", rolloutVerdict(workloads, time.Since(began)))
+	_, _ = fmt.Fprintf(out, "  %s\n", rollout.Verdict(workloads, time.Since(began)))
 
-	seen, err := watch.observe()
+	answers, err := askServices(ctx, client, objects, c.Address)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(answers) > 0 {
+		_, _ = fmt.Fprintf(out, "\nservices:\n%s\n", strings.Join(serviceurl.Lines(answers), "\n"))
+	}
+	return objects, answers, nil
+}
+
+// askServices asks each Service among the objects for an answer at its ports.
+func askServices(ctx context.Context, client kubernetes.Interface, objects []*resource.Info,
+	address func(ip string, port int32) string) ([]serviceurl.Answer, error) {
+	var services []*corev1.Service
+	for _, object := range objects {
+		if object.Mapping.GroupVersionKind != corev1.SchemeGroupVersion.WithKind("Service") {
+			continue
+		}
+		service, err := client.CoreV1().Services(object.Namespace).Get(ctx, object.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading where service %s answers: %w", object.Name, err)
+		}
+		services = append(services, service)
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, nil, fmt.Errorf("listing nodes for the services' URLs: %w", err)
+		return nil, fmt.Errorf("listing nodes for the services' URLs: %w", err)
 	}
-	answers := checkURLs(ctx, serviceURLs(seen.Services, nodes.Items, c.Address))
-	if len(answers) > 0 {
-		_, _ = fmt.Fprintf(out, "\nservices:\n%s\n", strings.Join(answerLines(answers), "\n"))
-	}
-	return objects, answers, nil
+	return serviceurl.Check(ctx, serviceurl.Of(services, nodes.Items, address)), nil
 }
 
 // dataAfterwards says what becomes of the data.
@@ -257,21 +276,4 @@ func stageLine(stage cluster.Stage) string {
 		line += "  " + stage.Detail
 	}
 	return line + "\n"
-}
-
-// rolloutVerdict is the line below the rollout.
-func rolloutVerdict(workloads []workload, took time.Duration) string {
-	var bad []string
-	for _, w := range workloads {
-		if w.State == failed {
-			bad = append(bad, w.Name)
-		}
-	}
-	if len(bad) > 0 {
-		return fmt.Sprintf("not available: %s; `minik describe` and `minik get events` say more", strings.Join(bad, ", "))
-	}
-	if len(workloads) == 0 {
-		return "nothing to wait for: no Deployment, ReplicaSet, ReplicationController, Pod or LoadBalancer among them"
-	}
-	return fmt.Sprintf("all %d available after %s", len(workloads), took.Round(10*time.Millisecond))
 }

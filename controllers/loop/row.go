@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 )
@@ -17,9 +18,13 @@ type Row struct {
 	Workers int
 	// New makes the controller. It starts nothing.
 	New func(Env) (Controller, error)
-	// About is the resource whose objects are its keys: it can be asked what it would do about one of them. It is zero for
-	// a controller that needs more than the API to know what it wants, such as the cluster's pool of addresses.
+	// About is the resource whose objects are its keys; zero where its keys are something else.
 	About schema.GroupResource
+	// Needs is what the controller has to know besides what the API says. One that needs nothing, "", can be asked what it
+	// would do about an object.
+	Needs string
+	// RolloutStatus, where there is one, is how far an object of that resource is.
+	RolloutStatus func(runtime.Object) RolloutStatus
 	// SeenAt, where there is one, is when the controller saw what it has noted of a key. A rehearsal fills the caches at that
 	// time of its clock; where there is none, at the time it is asked about.
 	SeenAt func(ctx context.Context, client kubernetes.Interface, key string, asked time.Time) time.Time

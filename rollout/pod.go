@@ -1,28 +1,27 @@
-package main
+package rollout
 
 import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
+
+	"minik.dev/controllers"
 )
 
-func labelsOf(pod *corev1.Pod) labels.Set { return pod.Labels }
-
-// podRollout says how far one pod is. A pod that has done its work is as good as a ready one.
-func podRollout(pod *corev1.Pod) workload {
-	w := workload{Name: named("pod", pod), Want: 1}
+// PodStatus says how far one pod is. A pod that has done its work is as good as a ready one.
+func PodStatus(pod *corev1.Pod) controllers.RolloutStatus {
+	w := controllers.RolloutStatus{Want: 1}
 	switch {
 	case pod.DeletionTimestamp != nil:
-		w.State, w.Why = waiting, "it is being deleted"
+		w.State, w.Why = Waiting, "it is being deleted"
 	case pod.Status.Phase == corev1.PodSucceeded:
-		w.State, w.Ready = available, 1
+		w.State, w.Ready = Available, 1
 	case pod.Status.Phase == corev1.PodFailed:
-		w.State, w.Why = failed, failureWhy(pod)
+		w.State, w.Why = Failed, failureWhy(pod)
 	case ready(pod):
-		w.State, w.Ready = available, 1
+		w.State, w.Ready = Available, 1
 	default:
-		w.State, w.Why = waiting, podWhy(pod)
+		w.State, w.Why = Waiting, podWhy(pod)
 	}
 	return w
 }
@@ -39,6 +38,27 @@ func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodConditi
 		}
 	}
 	return nil
+}
+
+// Kept names what keeps a pod from becoming ready until something changes: a reason such as ImagePullBackOff, or that it is
+// "without a node"; "" where it is only on its way.
+func Kept(pod *corev1.Pod) string {
+	if pod.Spec.NodeName == "" {
+		return "without a node"
+	}
+	for _, statuses := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, status := range statuses {
+			if status.State.Waiting != nil && !starting(status.State.Waiting) {
+				return status.State.Waiting.Reason
+			}
+		}
+	}
+	return ""
+}
+
+// starting tells the waiting of a container that starts from that of one that can't.
+func starting(waits *corev1.ContainerStateWaiting) bool {
+	return waits.Reason == "" || waits.Reason == "ContainerCreating" || waits.Reason == "PodInitializing"
 }
 
 // podWhy is why a pod that is on its way is not ready: no node, a container that does not start, or a probe that fails.
@@ -69,17 +89,12 @@ func podWhy(pod *corev1.Pod) string {
 // containerWhy is what keeps a container from running; "" for one that runs, has done its work, or only starts.
 func containerWhy(status corev1.ContainerStatus) string {
 	switch {
-	case status.State.Waiting != nil:
-		switch reason := status.State.Waiting.Reason; reason {
-		case "", "ContainerCreating", "PodInitializing":
-			return ""
-		default:
-			why := fmt.Sprintf("container %s: %s", status.Name, reason)
-			if status.State.Waiting.Message != "" {
-				why += ": " + status.State.Waiting.Message
-			}
-			return why
+	case status.State.Waiting != nil && !starting(status.State.Waiting):
+		why := fmt.Sprintf("container %s: %s", status.Name, status.State.Waiting.Reason)
+		if status.State.Waiting.Message != "" {
+			why += ": " + status.State.Waiting.Message
 		}
+		return why
 	case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
 		return exitWhy(status)
 	}

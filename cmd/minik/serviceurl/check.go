@@ -1,4 +1,4 @@
-package main
+package serviceurl
 
 import (
 	"context"
@@ -15,13 +15,13 @@ import (
 // the pods are ready.
 const urlPatience = 10 * time.Second
 
-// checkURLs asks every URL for an answer, all at once, and returns the answers in the order of the URLs.
-func checkURLs(ctx context.Context, urls []serviceURL) []answer {
-	answers := make([]answer, len(urls))
+// Check asks every URL for an answer, all at once, and returns the answers in the order of the URLs.
+func Check(ctx context.Context, urls []URL) []Answer {
+	answers := make([]Answer, len(urls))
 	var group errgroup.Group
 	for i, url := range urls {
 		group.Go(func() error {
-			answers[i] = checkURL(ctx, url)
+			answers[i] = check(ctx, url)
 			return nil
 		})
 	}
@@ -29,8 +29,8 @@ func checkURLs(ctx context.Context, urls []serviceURL) []answer {
 	return answers
 }
 
-// checkURL asks again until the URL answers or its patience is over. The last thing that went wrong is the detail.
-func checkURL(ctx context.Context, url serviceURL) answer {
+// check asks again until the URL answers or its patience is over. The last thing that went wrong is the detail.
+func check(ctx context.Context, url URL) Answer {
 	ctx, cancel := context.WithTimeout(ctx, urlPatience)
 	defer cancel()
 	retry := time.NewTicker(50 * time.Millisecond)
@@ -38,11 +38,11 @@ func checkURL(ctx context.Context, url serviceURL) answer {
 	for {
 		detail, err := ask(ctx, url)
 		if err == nil {
-			return answer{serviceURL: url, OK: true, Detail: detail}
+			return Answer{URL: url, OK: true, Detail: detail}
 		}
 		select {
 		case <-ctx.Done():
-			return answer{serviceURL: url, Detail: err.Error()}
+			return Answer{URL: url, Detail: err.Error()}
 		case <-retry.C:
 		}
 	}
@@ -50,7 +50,7 @@ func checkURL(ctx context.Context, url serviceURL) answer {
 
 // ask makes one attempt. Over HTTP every status but 502 to 504 is an answer of the Service itself; of other ports only the
 // connection can be tried, and of UDP not even that.
-func ask(ctx context.Context, url serviceURL) (string, error) {
+func ask(ctx context.Context, url URL) (string, error) {
 	switch url.Scheme {
 	case "http", "https":
 		return askHTTP(ctx, url)
@@ -64,7 +64,7 @@ func ask(ctx context.Context, url serviceURL) (string, error) {
 	return "connected", connection.Close()
 }
 
-func askHTTP(ctx context.Context, url serviceURL) (string, error) {
+func askHTTP(ctx context.Context, url URL) (string, error) {
 	// A Service's certificate is its author's affair, and no secret is sent.
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above

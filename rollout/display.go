@@ -1,4 +1,4 @@
-package main
+package rollout
 
 import (
 	"fmt"
@@ -30,49 +30,49 @@ func newDisplay(out io.Writer) *display {
 }
 
 // show brings the display up to date.
-func (d *display) show(workloads []workload) {
+func (d *display) show(workloads []Workload) {
 	if d.width > 0 {
-		lines := rolloutLines(workloads)
-		_, _ = io.WriteString(d.out, redraw(d.lines, lines, d.width))
-		d.lines = len(lines)
+		now := lines(workloads)
+		_, _ = io.WriteString(d.out, redraw(d.lines, now, d.width))
+		d.lines = len(now)
 		return
 	}
 	d.print(workloads, false)
 }
 
 // remind says what is waited for, where that has not been said already.
-func (d *display) remind(workloads []workload) {
+func (d *display) remind(workloads []Workload) {
 	if d.width == 0 {
 		d.print(workloads, true)
 	}
 }
 
-func (d *display) print(workloads []workload, waitingToo bool) {
-	for i, line := range rolloutLines(workloads) {
+func (d *display) print(workloads []Workload, waitingToo bool) {
+	for i, line := range lines(workloads) {
 		w := workloads[i]
-		if d.shown[w.Name] != line && (waitingToo || w.State != waiting) {
+		if d.shown[w.Name] != line && (waitingToo || w.State != Waiting) {
 			_, _ = io.WriteString(d.out, line+"\n")
 			d.shown[w.Name] = line
 		}
 	}
 }
 
-// rolloutLines renders the rollout, one line a workload, in columns.
-func rolloutLines(workloads []workload) []string {
+// lines renders the rollout, one line a workload, in columns.
+func lines(workloads []Workload) []string {
 	width := 0
 	for _, w := range workloads {
 		width = max(width, len(w.Name))
 	}
-	var lines []string
+	var out []string
 	for _, w := range workloads {
-		mark := map[state]string{waiting: "…", available: "✓", failed: "✗"}[w.State]
+		mark := map[State]string{Waiting: "…", Available: "✓", Failed: "✗"}[w.State]
 		line := fmt.Sprintf("  %s %-*s  %d/%d", mark, width, w.Name, w.Ready, w.Want)
 		if w.Why != "" {
 			line += "  " + strings.Join(strings.Fields(w.Why), " ")
 		}
-		lines = append(lines, line)
+		out = append(out, line)
 	}
-	return lines
+	return out
 }
 
 // redraw goes back over the lines written before and writes the new ones, cut to the terminal's width: a line that wraps

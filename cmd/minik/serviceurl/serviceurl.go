@@ -1,4 +1,9 @@
-package main
+// Package serviceurl says where Services answer to a client on this machine, and asks them, for `minik up -f`.
+//
+// [Of] is the decision: the load balancer's address, a node port or the cluster address, and what is probably spoken there.
+// [Check] asks (check.go). Upstream is cmd/minik. Real Kubernetes leaves it to its users to find out; minikube has a
+// command for it.
+package serviceurl
 
 import (
 	"cmp"
@@ -11,8 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// serviceURL is one address at which a Service answers.
-type serviceURL struct {
+// URL is one address at which a Service answers.
+type URL struct {
 	Service string // "frontend", or "shop/frontend" outside of the default namespace
 	Network string // "tcp" or "udp"
 	Scheme  string // "http", "https", or the network where nothing says that HTTP is spoken
@@ -20,22 +25,22 @@ type serviceURL struct {
 	Outside bool   // it is meant for clients outside of the cluster
 }
 
-func (u serviceURL) String() string {
+func (u URL) String() string {
 	return u.Scheme + "://" + strings.TrimSuffix(u.Address, defaultPort[u.Scheme])
 }
 
 // defaultPort is left out of a URL.
 var defaultPort = map[string]string{"http": ":80", "https": ":443"}
 
-// serviceURLs lists where the Services answer: at the load balancer's address if there is one, else at a node port on
+// Of lists where the Services answer: at the load balancer's address if there is one, else at a node port on
 // one node, else at the cluster address; each port once. A headless or ExternalName Service has no address of its own.
 // address maps an address of the cluster to what is really listened on.
-func serviceURLs(services []*corev1.Service, nodes []corev1.Node, address func(ip string, port int32) string) []serviceURL {
+func Of(services []*corev1.Service, nodes []corev1.Node, address func(ip string, port int32) string) []URL {
 	services = slices.Clone(services)
 	slices.SortFunc(services, func(a, b *corev1.Service) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
-	var out []serviceURL
+	var out []URL
 	for _, service := range services {
 		name := service.Name
 		if service.Namespace != metav1.NamespaceDefault {
@@ -47,7 +52,7 @@ func serviceURLs(services []*corev1.Service, nodes []corev1.Node, address func(i
 				continue
 			}
 			network := strings.ToLower(string(cmp.Or(port.Protocol, corev1.ProtocolTCP)))
-			out = append(out, serviceURL{
+			out = append(out, URL{
 				Service: name, Network: network, Scheme: scheme(network, port), Address: address(ip, number),
 				Outside: service.Spec.Type != corev1.ServiceTypeClusterIP,
 			})
@@ -98,18 +103,18 @@ func scheme(network string, port corev1.ServicePort) string {
 	return network
 }
 
-// answer is what a URL replied.
-type answer struct {
-	serviceURL
+// Answer is what a URL replied.
+type Answer struct {
+	URL
 	OK     bool
 	Detail string // the HTTP status, "connected", or what went wrong
 }
 
-// answerLines renders the answers in columns.
-func answerLines(answers []answer) []string {
+// Lines renders the answers in columns.
+func Lines(answers []Answer) []string {
 	names, urls := 0, 0
 	for _, a := range answers {
-		names, urls = max(names, len(a.Service)), max(urls, len(a.serviceURL.String()))
+		names, urls = max(names, len(a.Service)), max(urls, len(a.URL.String()))
 	}
 	var lines []string
 	for _, a := range answers {
@@ -117,7 +122,21 @@ func answerLines(answers []answer) []string {
 		if !a.OK {
 			verdict = "does not answer: "
 		}
-		lines = append(lines, fmt.Sprintf("  %-*s  %-*s  %s%s", names, a.Service, urls, a.serviceURL, verdict, a.Detail))
+		lines = append(lines, fmt.Sprintf("  %-*s  %-*s  %s%s", names, a.Service, urls, a.URL, verdict, a.Detail))
 	}
 	return lines
+}
+
+// First is one that a browser understands and that answered, from outside of the cluster if there is such a one.
+func First(answers []Answer) string {
+	url := ""
+	for _, a := range answers {
+		if a.OK && (a.Scheme == "http" || a.Scheme == "https") && (url == "" || a.Outside) {
+			url = a.URL.String()
+			if a.Outside {
+				return url
+			}
+		}
+	}
+	return url
 }

@@ -1,4 +1,4 @@
-package main
+package serviceurl
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func TestServiceURLs(t *testing.T) {
 	}
 	address := func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
 	var lines []string
-	for _, url := range serviceURLs(services, nodes, address) {
+	for _, url := range Of(services, nodes, address) {
 		lines = append(lines, url.Service+" "+url.String())
 	}
 	require.Equal(t, []string{
@@ -57,7 +57,7 @@ func TestServiceURLs(t *testing.T) {
 	}, lines)
 
 	// Where addresses are mapped, the URL is what is really listened on.
-	mapped := serviceURLs(services[:1], nodes, func(string, int32) string { return "127.0.0.1:18080" })
+	mapped := Of(services[:1], nodes, func(string, int32) string { return "127.0.0.1:18080" })
 	require.Equal(t, "http://127.0.0.1:18080", mapped[0].String())
 }
 
@@ -74,17 +74,28 @@ func TestCheckURLs(t *testing.T) {
 	defer server.Close()
 	here := strings.TrimPrefix(server.URL, "http://")
 
-	answers := checkURLs(context.Background(), []serviceURL{
+	answers := Check(context.Background(), []URL{
 		{Service: "web", Network: "tcp", Scheme: "http", Address: here},
 		{Service: "db", Network: "tcp", Scheme: "tcp", Address: here},
 	})
 	require.Equal(t, []string{
 		"  web  http://" + here + "  answers: 404 Not Found",
 		"  db   tcp://" + here + "   answers: connected",
-	}, answerLines(answers))
+	}, Lines(answers))
 	require.Equal(t, 2, attempts)
 
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.False(t, checkURLs(ended, []serviceURL{{Scheme: "http", Network: "tcp", Address: "127.0.0.1:1"}})[0].OK)
+	require.False(t, Check(ended, []URL{{Scheme: "http", Network: "tcp", Address: "127.0.0.1:1"}})[0].OK)
+}
+
+// The URL to try is one from outside of the cluster, if there is one that answers.
+func TestFirst(t *testing.T) {
+	inside := Answer{URL: URL{Scheme: "http", Address: "10.96.0.5:80"}, OK: true}
+	outside := Answer{URL: URL{Scheme: "http", Address: "10.96.255.1:80", Outside: true}, OK: true}
+	silent := Answer{URL: outside.URL}
+	database := Answer{URL: URL{Scheme: "tcp", Address: "10.96.0.6:5432"}, OK: true}
+	require.Equal(t, "http://10.96.255.1", First([]Answer{database, inside, outside}))
+	require.Equal(t, "http://10.96.0.5", First([]Answer{silent, inside}))
+	require.Empty(t, First([]Answer{silent, database}))
 }
