@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -90,4 +92,46 @@ func TestAdmissionMutatesEachAttempt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, attempts)
 	require.Equal(t, map[string]string{"mine": "y!", "theirs": "x"}, got.Data)
+}
+
+// A pod gets what its RuntimeClass says of the pods that run so, and can't say otherwise.
+func TestRuntimeClassOfAPod(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	_, err := ts.client.NodeV1().RuntimeClasses().Create(t.Context(), &nodev1.RuntimeClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "gvisor"}, Handler: "runsc",
+		Overhead:   &nodev1.Overhead{PodFixed: corev1.ResourceList{"cpu": resource.MustParse("250m")}},
+		Scheduling: &nodev1.Scheduling{NodeSelector: map[string]string{"sandbox": "yes"}},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	make := func(class string, change func(*corev1.PodSpec)) (*corev1.Pod, error) {
+		pod := podOf("")
+		pod.GenerateName = "web-"
+		if class != "" {
+			pod.Spec.RuntimeClassName = &class
+		}
+		change(&pod.Spec)
+		return ts.client.CoreV1().Pods("shop").Create(t.Context(), pod, metav1.CreateOptions{})
+	}
+	overhead := corev1.ResourceList{"cpu": resource.MustParse("1")}
+	pod, err := make("gvisor", func(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"disk": "ssd"} })
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"disk": "ssd", "sandbox": "yes"}, pod.Spec.NodeSelector)
+	require.Equal(t, "250m", pod.Spec.Overhead.Cpu().String())
+	for _, c := range []struct {
+		class, message string
+		change         func(*corev1.PodSpec)
+	}{
+		{"kata", `pod rejected: RuntimeClass "kata" not found`, func(*corev1.PodSpec) {}},
+		{"gvisor", "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+			func(s *corev1.PodSpec) { s.Overhead = overhead }},
+		{"", "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+			func(s *corev1.PodSpec) { s.Overhead = overhead }},
+		{"gvisor", "conflict: runtimeClass.scheduling.nodeSelector[sandbox] = yes; pod.spec.nodeSelector[sandbox] = no",
+			func(s *corev1.PodSpec) { s.NodeSelector = map[string]string{"sandbox": "no"} }},
+	} {
+		_, err := make(c.class, c.change)
+		require.True(t, apierrors.IsForbidden(err), "%v", err)
+		require.ErrorContains(t, err, c.message)
+	}
 }

@@ -63,12 +63,19 @@ func (s *Server) review(r *request, obj resources.Object) error {
 // createObject writes the object and answers with it. owned says that its managedFields are up to date already.
 func (s *Server) createObject(r *request, obj resources.Object, owned bool) error {
 	dryRun := r.dryRun()
-	if obj.GetResourceVersion() != "" {
+	if obj.GetResourceVersion() != "" && !dryRun { // it is the storage that refuses it (upstream)
 		return apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
 	}
 	generate := obj.GetName() == "" && obj.GetGenerateName() != ""
 	retried := generate || r.row.Claims != nil
 	asked := claimsOf(r.row, obj)
+	r.dropRepeatedOwners(obj)
+	// Before anything else: the client owns what it has said, and none of what the server makes of it.
+	if !owned {
+		if err := s.fields.Create(r.row, r.kind(), obj, r.manager(), r.received); err != nil {
+			return err
+		}
+	}
 	for attempt := 1; ; attempt++ {
 		fresh := obj
 		if retried { // each attempt starts from what was asked for
@@ -78,7 +85,7 @@ func (s *Server) createObject(r *request, obj resources.Object, owned bool) erro
 			fresh.SetName(generatedName(fresh.GetGenerateName(), s.NewSuffix()))
 		}
 		r.name = fresh.GetName()
-		if err := s.prepareCreate(r, fresh, owned, attempt == 1); err != nil {
+		if err := s.prepareCreate(r, fresh, attempt == 1); err != nil {
 			return err
 		}
 		if dryRun {
@@ -126,7 +133,7 @@ func claimed(row *resources.Resource, obj resources.Object, err error) error {
 }
 
 // prepareCreate makes the object ready to be stored, or says why it can't be.
-func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTime bool) error {
+func (s *Server) prepareCreate(r *request, obj resources.Object, firstTime bool) error {
 	obj.SetUID(s.NewUID())
 	obj.SetCreationTimestamp(metav1.NewTime(r.received.Truncate(1e9)))
 	obj.SetDeletionTimestamp(nil)
@@ -136,7 +143,6 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 	if r.row.Generation {
 		obj.SetGeneration(1)
 	}
-	r.dropRepeatedOwners(obj)
 	admitted := r.admission("create", obj, nil, firstTime)
 	if err := s.admission.Mutate(r.Context(), admitted); err != nil {
 		return err
@@ -157,14 +163,6 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, owned, firstTim
 		return err
 	}
 	if err := r.Context().Err(); err != nil { // each step is the last chance to stop before the next
-		return err
-	}
-	if !owned { // before the checks: what a client says in managedFields need not be readable (upstream)
-		if err := s.fields.Create(r.row, r.kind(), obj, r.manager(), r.received); err != nil {
-			return err
-		}
-	}
-	if err := r.Context().Err(); err != nil {
 		return err
 	}
 	if err := invalid(r, obj, nil); err != nil {

@@ -10,13 +10,13 @@ import (
 	"minik.dev/apiserver/resources"
 )
 
-// hasAmong reports whether the object has what is asked for among the values of its fields that have several.
-func (q *query) hasAmong(obj resources.Object) bool {
-	if len(q.among) == 0 {
+// hasMultiFields reports whether the object has what is asked for among the values of its fields that have several.
+func (q *query) hasMultiFields(obj resources.Object) bool {
+	if len(q.multiFields) == 0 {
 		return true
 	}
-	values := q.row.Among(obj)
-	for name, value := range q.among {
+	values := q.row.MultiFields(obj)
+	for name, value := range q.multiFields {
 		if !slices.Contains(values[name], value) {
 			return false
 		}
@@ -24,12 +24,12 @@ func (q *query) hasAmong(obj resources.Object) bool {
 	return true
 }
 
-// takeAmong takes the fields that have several values out of the field selector.
-func (q *query) takeAmong() error {
-	if q.row.Among == nil {
+// takeMultiFields takes the fields that have several values out of the field selector.
+func (q *query) takeMultiFields() error {
+	if q.row.MultiFields == nil {
 		return nil
 	}
-	known := q.row.Among(q.row.New())
+	known := q.row.MultiFields(q.row.New())
 	for _, requirement := range q.fields.Requirements() {
 		if _, ok := known[requirement.Field]; !ok {
 			continue
@@ -38,13 +38,13 @@ func (q *query) takeAmong() error {
 			return apierrors.NewBadRequest(fmt.Sprintf("field label %q has several values: it can be selected by = only",
 				requirement.Field))
 		}
-		if before, ok := q.among[requirement.Field]; ok && before != requirement.Value {
+		if before, ok := q.multiFields[requirement.Field]; ok && before != requirement.Value {
 			return apierrors.NewBadRequest(fmt.Sprintf("field label %q can be selected once", requirement.Field))
 		}
-		if q.among == nil {
-			q.among = map[string]string{}
+		if q.multiFields == nil {
+			q.multiFields = map[string]string{}
 		}
-		q.among[requirement.Field] = requirement.Value
+		q.multiFields[requirement.Field] = requirement.Value
 	}
 	var err error
 	q.fields, err = q.fields.Transform(func(name, value string) (string, string, error) {

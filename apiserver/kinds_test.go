@@ -52,7 +52,7 @@ func crontabs() *resources.Resource {
 		},
 		NewList: func() runtime.Object { return &unstructured.UnstructuredList{} },
 		Subresources: []resources.Subresource{{
-			Name: "status", Verbs: []string{"get", "patch", "update"},
+			Name: "status", Resets: []string{"spec", "metadata"}, Verbs: []string{"get", "patch", "update"},
 			Apply: func(obj resources.Object, body runtime.Object) error {
 				copyStatus(obj, body.(resources.Object))
 				return nil

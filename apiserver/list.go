@@ -29,9 +29,9 @@ type query struct {
 	metav1.ListOptions
 	labels labels.Selector
 	fields fields.Selector
-	// among are the values that are asked for of the row's fields that have several.
-	among map[string]string
-	row   *resources.Resource
+	// multiFields are the values that are asked for of the row's fields that have several.
+	multiFields map[string]string
+	row         *resources.Resource
 	// readable says whether the client may see the object at all; nil lets it see every one.
 	readable func(resources.Object) bool
 	// all: neither selector leaves anything out.
@@ -50,7 +50,7 @@ func (q *query) matches(e *store.Entry) bool {
 		return false
 	}
 	return q.all || q.labels.Matches(labels.Set(e.Object.GetLabels())) &&
-		(q.fields.Empty() || q.fields.Matches(e.Fields())) && q.hasAmong(e.Object)
+		(q.fields.Empty() || q.fields.Matches(e.Fields())) && q.hasMultiFields(e.Object)
 }
 
 // continuation is the content of a continue token. It is opaque to clients.
@@ -140,7 +140,7 @@ func (s *Server) listQuery(r *request) (*query, error) {
 		}
 		q.fields = fields.AndSelectors(q.fields, fields.OneTermEqualSelector("metadata.name", r.name))
 	}
-	if err := q.takeAmong(); err != nil {
+	if err := q.takeMultiFields(); err != nil {
 		return nil, err
 	}
 	known := store.Selectable(r.row)
@@ -149,7 +149,7 @@ func (s *Server) listQuery(r *request) (*query, error) {
 			return nil, apierrors.NewBadRequest(unknownField(r.row, requirement.Field))
 		}
 	}
-	q.all = q.labels.Empty() && q.fields.Empty() && len(q.among) == 0
+	q.all = q.labels.Empty() && q.fields.Empty() && len(q.multiFields) == 0
 	if r.row.Indexed.Of != nil {
 		q.indexed, _ = q.fields.RequiresExactMatch(r.row.Indexed.Field)
 	}

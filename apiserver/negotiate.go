@@ -99,7 +99,7 @@ var readers = []string{"curl", "Wget", "Mozilla/5.0"}
 
 func wantsPretty(req *http.Request) bool {
 	if asked := req.URL.Query().Get("pretty"); asked != "" {
-		pretty, _ := strconv.ParseBool(asked) // what is neither true nor false is no wish
+		pretty, _ := strconv.ParseBool(asked) // neither true nor false counts as false
 		return pretty
 	}
 	return slices.ContainsFunc(readers, func(name string) bool { return strings.HasPrefix(req.UserAgent(), name) })

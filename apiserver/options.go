@@ -83,7 +83,7 @@ func (r *request) timeout() (time.Duration, error) {
 		return 0, apierrors.NewBadRequest(fmt.Sprintf("invalid timeout specified in the request URL - %v", err))
 	}
 	if d <= 0 || d > requestTimeout {
-		return requestTimeout, nil // zero is no wish, and more than the bound is not to be had (upstream)
+		return requestTimeout, nil // zero asks for the default, and nobody gets more than it (upstream)
 	}
 	return d, nil
 }

@@ -76,6 +76,9 @@ func (s *Server) placed(r *request, current resources.Object, body runtime.Objec
 		if uid := accessor.GetUID(); uid != "" {
 			obj.SetUID(uid)
 		}
+		if r.sub.Kind.Empty() { // the object itself
+			r.sub.TakeMetadata(obj, accessor)
+		}
 	}
 	if err := r.sub.Apply(obj, body); err != nil {
 		return nil, err
@@ -208,6 +211,15 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	obj.SetSelfLink("")
 	obj.SetResourceVersion(old.GetResourceVersion())
 	r.dropRepeatedOwners(obj)
+	// Before anything else: the client owns what it has said, and none of what the server makes of it.
+	if !owned {
+		if err := s.fields.Update(r.row, r.kind(), r.subresource, old, obj, r.manager()); err != nil {
+			return err
+		}
+	}
+	if err := r.Context().Err(); err != nil { // each step is the last chance to stop before the next
+		return err
+	}
 	admitted := r.admission("update", obj, old, firstTime)
 	if err := s.admission.Mutate(r.Context(), admitted); err != nil {
 		return err
@@ -232,14 +244,6 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	// A binding puts the pod in its place; the pod that is wanted stays the same (upstream).
 	if r.row.Generation && (r.sub == nil || r.sub.Apply != nil) && changed(obj, old) {
 		obj.SetGeneration(old.GetGeneration() + 1)
-	}
-	if err := r.Context().Err(); err != nil {
-		return err
-	}
-	if !owned { // before the checks, as on create
-		if err := s.fields.Update(r.row, r.kind(), r.subresource, old, obj, r.manager()); err != nil {
-			return err
-		}
 	}
 	if err := r.Context().Err(); err != nil {
 		return err
@@ -275,7 +279,7 @@ func (s *Server) createPart(r *request, body runtime.Object) error {
 		next := current.DeepCopyObject().(resources.Object)
 		var err error
 		answer, err = r.sub.Create(next, body, now)
-		return next, false, err
+		return next, true, err // the binder does not come to own the pod's node (upstream)
 	})
 	if err != nil {
 		return err

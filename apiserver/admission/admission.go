@@ -40,6 +40,11 @@ func (r *Request) creates(plural string) bool {
 	return r.Verb == "create" && r.Subresource == "" && r.Row.Kind.Group == "" && r.Row.Plural == plural
 }
 
+// updates reports whether the request changes an object of the resource, and not by a subresource.
+func (r *Request) updates(plural string) bool {
+	return r.Verb == "update" && r.Subresource == "" && r.Row.Kind.Group == "" && r.Row.Plural == plural
+}
+
 // Reader is what plugins may know of the other objects.
 type Reader interface {
 	// Get finds an object; false where there is none. It may be behind: see Fresh.
@@ -87,6 +92,7 @@ func NewChain(o Options) Chain {
 		{Name: "DefaultTolerationSeconds", Mutate: mutateTolerationSeconds},
 		{Name: "Priority", Mutate: priority{o.Reader}.mutate},
 		{Name: "DefaultStorageClass", Mutate: defaultStorageClass{o.Reader}.mutate},
+		{Name: "RuntimeClass", Mutate: runtimeClass{o.Reader}.mutate, Validate: runtimeClass{o.Reader}.validate},
 		{Name: "ServiceAddresses", Allocate: serviceAddresses{o}.allocate},
 		{Name: "PersistentVolumeClaimResize", Validate: claimResize{o.Reader}.validate},
 		{Name: "CertificateSubjectRestriction", Validate: validateCertificateSubject},

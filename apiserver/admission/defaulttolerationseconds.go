@@ -13,7 +13,7 @@ const defaultTolerationSeconds = 300
 // mutateTolerationSeconds lets a pod tolerate a node that is not ready or unreachable for 300 s, unless it says
 // something about that taint itself.
 func mutateTolerationSeconds(_ context.Context, r *Request) error {
-	if !r.creates("pods") {
+	if !r.creates("pods") && !r.updates("pods") {
 		return nil
 	}
 	pod := r.Object.(*corev1.Pod)

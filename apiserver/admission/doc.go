@@ -14,10 +14,12 @@
 //
 //   - NamespaceLifecycle: nothing is made in a namespace that does not exist or that is being deleted, and the namespaces that a
 //     cluster lives on are not deleted.
-//   - ServiceAccount: a pod runs as the service account `default` where it names no other; the account must exist.
+//   - ServiceAccount: a pod runs as the service account `default` where it names no other; the account must exist. Its secrets
+//     for pulling images are the pod's where it names none.
 //   - DefaultTolerationSeconds: a pod stays for 300 s on a node that is not ready or unreachable.
-//   - Priority: a pod's priority class becomes its priority.
+//   - Priority: a pod's priority class becomes its priority, once.
 //   - DefaultStorageClass: a claim that names no class gets the default one.
+//   - RuntimeClass: a pod gets the overhead of its class, and runs on the nodes that take the class.
 //   - ServiceAddresses: a service gets a cluster IP and node ports. Two services never get the same ones, because the store
 //     writes them as claims in the transaction of the service; an address that was taken meanwhile is simply drawn again.
 //   - PersistentVolumeClaimResize: a bound claim grows only where its class lets volumes grow.

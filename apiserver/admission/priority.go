@@ -18,6 +18,9 @@ import (
 type priority struct{ reader Reader }
 
 func (p priority) mutate(ctx context.Context, r *Request) error {
+	if r.updates("pods") {
+		keepPriority(r.Object.(*corev1.Pod), r.Old.(*corev1.Pod))
+	}
 	if !r.creates("pods") {
 		return nil
 	}
@@ -42,6 +45,16 @@ func (p priority) mutate(ctx context.Context, r *Request) error {
 	}
 	pod.Spec.PreemptionPolicy = policy
 	return nil
+}
+
+// keepPriority keeps what was decided when the pod was made, where an update, for example from the manifest, says nothing.
+func keepPriority(pod, old *corev1.Pod) {
+	if pod.Spec.Priority == nil {
+		pod.Spec.Priority = old.Spec.Priority
+	}
+	if pod.Spec.PreemptionPolicy == nil {
+		pod.Spec.PreemptionPolicy = old.Spec.PreemptionPolicy
+	}
 }
 
 func (p priority) of(ctx context.Context, pod *corev1.Pod) (int32, *corev1.PreemptionPolicy, error) {

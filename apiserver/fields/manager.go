@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,17 +173,27 @@ func (f *Managers) Forget(row *resources.Resource) {
 	maps.DeleteFunc(f.made, func(key shapeKey, _ *metav1.FieldsV1) bool { return key.row == row })
 }
 
-// resetFields are those that a write cannot own because the server puts them back: the status for a write of the object,
-// everything else for a write of the status, or of the approval, which is a part of it.
+// resetFields are those that a write cannot own because the server puts them back: the status for a write of the object, and
+// what a subresource says of itself for a write of that.
 func resetFields(row *resources.Resource, subresource string) map[fieldpath.APIVersion]fieldpath.Filter {
-	if _, ok := row.Subresource("status"); !ok {
+	var resets []string
+	if sub, ok := row.Subresource(subresource); ok {
+		resets = sub.Resets
+	} else if _, ok := row.Subresource("status"); ok {
+		resets = []string{"status"}
+	}
+	if len(resets) == 0 {
 		return nil
 	}
-	path := "status"
-	if subresource == "status" || subresource == "approval" {
-		path = "spec"
+	paths := fieldpath.NewSet()
+	for _, path := range resets {
+		var parts []any
+		for part := range strings.SplitSeq(path, ".") {
+			parts = append(parts, part)
+		}
+		paths.Insert(fieldpath.MakePathOrDie(parts...))
 	}
-	put := fieldpath.NewExcludeSetFilter(fieldpath.NewSet(fieldpath.MakePathOrDie(path)))
+	put := fieldpath.NewExcludeSetFilter(paths)
 	filters := map[fieldpath.APIVersion]fieldpath.Filter{fieldpath.APIVersion(row.Kind.GroupVersion().String()): put}
 	for _, served := range row.Served {
 		filters[fieldpath.APIVersion(served.Kind.GroupVersion().String())] = put

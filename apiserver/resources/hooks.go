@@ -39,7 +39,7 @@ func Cells[T Object](hook func(obj T, now time.Time) []any) func(Object, time.Ti
 	return func(obj Object, now time.Time) []any { return hook(obj.(T), now) }
 }
 
-// Of makes a hook that returns something of an object: Fields, Among, Claims, Retire.
+// Of makes a hook that returns something of an object: Fields, MultiFields, Claims, Retire.
 func Of[T Object, R any](hook func(T) R) func(Object) R {
 	return func(obj Object) R { return hook(obj.(T)) }
 }

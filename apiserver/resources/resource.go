@@ -76,9 +76,9 @@ type Resource struct {
 
 	// Fields that a field selector may name, beyond metadata.name and metadata.namespace.
 	Fields func(Object) fields.Set
-	// Among are fields of which an object has several values at once; a selector that names one of them chooses the objects
+	// MultiFields are fields of which an object has several values at once; a selector that names one of them chooses the objects
 	// that have the value among theirs.
-	Among func(Object) map[string][]string
+	MultiFields func(Object) map[string][]string
 	// Indexed is one of Fields, for which a watch costs only the events it gets; the zero value is none.
 	Indexed Index
 	// Awaited kinds are read when objects of others are admitted: a write of one is answered when the server's own cache has it,

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -36,6 +37,10 @@ type Subresource struct {
 	Kind schema.GroupVersionKind
 	// Verbs that are served, as discovery lists them.
 	Verbs []string
+	// Resets are the fields that a write of the subresource leaves as they are, such as "spec" or "metadata.labels", as
+	// upstream's strategies list them: nobody comes to own them by it. The rest of the metadata, where the body is the object
+	// itself, is taken over from it: upstream lets whoever may write a status write labels, annotations, finalizers and owners.
+	Resets []string
 	// New makes an empty body; nil means the object itself.
 	New func() runtime.Object
 	// Get shows the subresource of the object.
@@ -54,17 +59,20 @@ type Subresource struct {
 // readWrite are the verbs of a subresource that is shown and written, such as status.
 var readWrite = []string{"get", "patch", "update"}
 
-// Status is the subresource that most kinds have: it shows the whole object, and writes nothing but its status.
-func Status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
-	return PartOf("status", apply, validate)
+// Status is the subresource that most kinds have: it shows the whole object, and writes its status, and its metadata but for
+// what keeps names.
+func Status[T Object](apply func(obj, body T), validate func(obj, old T) field.ErrorList, keeps ...string) Subresource {
+	return PartOf("status", append([]string{"spec"}, keeps...), apply, validate)
 }
 
 // PartOf is a subresource that shows the whole object, and writes the part of it that apply takes over from the body.
-func PartOf[T Object](name string, apply func(obj, body T), validate func(obj, old T) field.ErrorList) Subresource {
+func PartOf[T Object](name string, resets []string, apply func(obj, body T),
+	validate func(obj, old T) field.ErrorList) Subresource {
 	return Subresource{
-		Name:  name,
-		Verbs: readWrite,
-		Get:   func(obj Object) (runtime.Object, error) { return obj, nil },
+		Name:   name,
+		Verbs:  readWrite,
+		Resets: resets,
+		Get:    func(obj Object) (runtime.Object, error) { return obj, nil },
 		Apply: func(obj Object, body runtime.Object) error {
 			from, ok := body.(T)
 			if !ok {
@@ -74,6 +82,23 @@ func PartOf[T Object](name string, apply func(obj, body T), validate func(obj, o
 			return nil
 		},
 		Validate: Check(validate),
+	}
+}
+
+// TakeMetadata gives obj what a write of the subresource takes over of the body's metadata.
+func (s *Subresource) TakeMetadata(obj, body Object) {
+	for _, part := range []struct {
+		field string
+		take  func()
+	}{
+		{"labels", func() { obj.SetLabels(body.GetLabels()) }},
+		{"annotations", func() { obj.SetAnnotations(body.GetAnnotations()) }},
+		{"finalizers", func() { obj.SetFinalizers(body.GetFinalizers()) }},
+		{"ownerReferences", func() { obj.SetOwnerReferences(body.GetOwnerReferences()) }},
+	} {
+		if !slices.Contains(s.Resets, "metadata") && !slices.Contains(s.Resets, "metadata."+part.field) {
+			part.take()
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ func deployments() *resources.Resource {
 		Generation: true,
 		Subresources: []resources.Subresource{
 			scaleDeployment(),
-			resources.Status(func(d, body *appsv1.Deployment) { d.Status = body.Status }, validateDeploymentStatus),
+			resources.Status(func(d, body *appsv1.Deployment) { d.Status = body.Status }, validateDeploymentStatus,
+				"metadata.labels"),
 		},
 		Default:  resources.Each(defaultDeployment),
 		Validate: resources.Check(validateDeployment),

@@ -22,7 +22,7 @@ func certificateSigningRequests() *resources.Resource {
 		New:           func() resources.Object { return &certificatesv1.CertificateSigningRequest{} },
 		NewList:       func() runtime.Object { return &certificatesv1.CertificateSigningRequestList{} },
 		Idle:          "no controller signs it once it is approved, or removes it when it is old",
-		Subresources:  []resources.Subresource{approval(), resources.Status(applySigned, validateSigned)},
+		Subresources:  []resources.Subresource{approval(), resources.Status(applySigned, validateSigned, "status.conditions")},
 		Prepare:       resources.Pair(prepareCertificateRequest),
 		Stamp:         resources.Stamp(stampCertificateRequest),
 		Validate:      resources.Check(validateCertificateRequest),
@@ -107,7 +107,7 @@ func withDecision(kept, written []certificatesv1.CertificateSigningRequestCondit
 
 // approval is the subresource of those who decide: it writes the conditions and nothing else.
 func approval() resources.Subresource {
-	return resources.PartOf("approval", func(obj, body *certificatesv1.CertificateSigningRequest) {
+	return resources.PartOf("approval", []string{"spec", "status.certificate"}, func(obj, body *certificatesv1.CertificateSigningRequest) {
 		obj.Status.Conditions = body.Status.Conditions
 	}, validateDecision)
 }

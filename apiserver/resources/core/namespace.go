@@ -50,8 +50,9 @@ func namespaces() *resources.Resource {
 
 // finalize writes spec.finalizers and nothing else; an update of the namespace itself keeps them.
 func finalize() resources.Subresource {
-	s := resources.Status(func(n, body *corev1.Namespace) { n.Spec.Finalizers = body.Spec.Finalizers }, validateNamespace)
-	s.Name, s.Verbs, s.Get = "finalize", []string{"update"}, nil
+	s := resources.PartOf("finalize", []string{"status"},
+		func(n, body *corev1.Namespace) { n.Spec.Finalizers = body.Spec.Finalizers }, validateNamespace)
+	s.Verbs, s.Get = []string{"update"}, nil
 	return s
 }
 

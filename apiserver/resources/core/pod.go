@@ -49,7 +49,7 @@ func pods() *resources.Resource {
 			{Name: "portforward", Way: resources.Streams, Kind: podPortForwardOptions, Verbs: []string{"create", "get"}},
 			resources.Proxied("PodProxyOptions"),
 			resize(),
-			resources.Status(applyPodStatus, validatePodStatus),
+			resources.Status(applyPodStatus, validatePodStatus, "metadata.deletionTimestamp", "metadata.ownerReferences"),
 		},
 		Default: resources.Each(func(pod *corev1.Pod) {
 			podspec.DefaultPod(&pod.Spec)
@@ -141,7 +141,7 @@ var (
 // ephemeralContainers is the subresource by which containers are added to a pod that runs, as `kubectl debug` does. It
 // shows the whole pod, and writes nothing but its ephemeral containers.
 func ephemeralContainers() resources.Subresource {
-	return resources.PartOf("ephemeralcontainers", func(obj, body *corev1.Pod) {
+	return resources.PartOf("ephemeralcontainers", []string{"status", "metadata"}, func(obj, body *corev1.Pod) {
 		obj.Spec.EphemeralContainers = body.Spec.EphemeralContainers
 	}, podspec.ValidateEphemeralUpdate)
 }
@@ -149,5 +149,6 @@ func ephemeralContainers() resources.Subresource {
 // resize is the subresource by which a pod asks for more or less cpu and memory where it is. It shows the whole pod, and
 // takes nothing but those numbers: upstream drops other changes of the spec, here they are refused.
 func resize() resources.Subresource {
-	return resources.PartOf("resize", func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, podspec.ValidateResize)
+	return resources.PartOf("resize", []string{"status", "metadata"},
+		func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, podspec.ValidateResize)
 }

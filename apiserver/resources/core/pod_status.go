@@ -21,12 +21,34 @@ func agreePodIPs(status *corev1.PodStatus) {
 
 // applyPodStatus takes the status from a kubelet or a scheduler. The QoS class is the server's: it is kept.
 func applyPodStatus(pod, body *corev1.Pod) {
-	class := pod.Status.QOSClass
+	old := pod.Status
 	pod.Status = body.Status
 	if pod.Status.QOSClass == "" {
-		pod.Status.QOSClass = class
+		pod.Status.QOSClass = old.QOSClass
 	}
+	keepObservedGenerations(&pod.Status, &old)
 	agreePodIPs(&pod.Status)
+}
+
+// keepObservedGenerations keeps what a writer that does not know of observed generations leaves out. There may be several
+// conditions of one type: the first keeps the first one's generation, and so on.
+func keepObservedGenerations(now, old *corev1.PodStatus) {
+	if now.ObservedGeneration == 0 {
+		now.ObservedGeneration = old.ObservedGeneration
+	}
+	before := map[corev1.PodConditionType][]int64{}
+	for _, c := range old.Conditions {
+		before[c.Type] = append(before[c.Type], c.ObservedGeneration)
+	}
+	for i := range now.Conditions {
+		c := &now.Conditions[i]
+		if kept := before[c.Type]; len(kept) > 0 {
+			before[c.Type] = kept[1:]
+			if c.ObservedGeneration == 0 {
+				c.ObservedGeneration = kept[0]
+			}
+		}
+	}
 }
 
 // validatePodStatus lets a container that has ended for good not come back to life.

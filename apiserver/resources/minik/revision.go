@@ -26,7 +26,7 @@ func revisions() *resources.Resource {
 		New:           func() resources.Object { return &api.Revision{} },
 		NewList:       func() runtime.Object { return &api.RevisionList{} },
 		Fields:        resources.Of(revisionFields),
-		Among:         resources.Of(func(r *api.Revision) map[string][]string { return map[string][]string{"cause": r.Causes} }),
+		MultiFields:   resources.Of(func(r *api.Revision) map[string][]string { return map[string][]string{"cause": r.Causes} }),
 		Columns:       revisionColumns(),
 		Cells:         resources.Cells(revisionCells),
 	}

@@ -26,7 +26,7 @@ func serviceCIDRs() *resources.Resource {
 		Subresources: []resources.Subresource{
 			// Upstream checks nothing but the metadata of a status.
 			resources.Status(func(c, body *networkingv1.ServiceCIDR) { c.Status = body.Status },
-				func(_, _ *networkingv1.ServiceCIDR) field.ErrorList { return nil }),
+				func(_, _ *networkingv1.ServiceCIDR) field.ErrorList { return nil }, "metadata"),
 		},
 		Validate: resources.Check(validateServiceCIDR),
 		Idle:     "services get their addresses from the range that the API server was started with",

@@ -32,7 +32,7 @@ var gaps = []gap{
 	{"spec.resources", func(s *corev1.PodSpec) bool { return s.Resources != nil },
 		"only the containers' own resources count"},
 	{"spec.runtimeClassName", func(s *corev1.PodSpec) bool { return s.RuntimeClassName != nil },
-		"the node's only runtime runs the pod"},
+		"the node's only runtime runs the pod, whatever the handler of the class"},
 	{"spec.os", func(s *corev1.PodSpec) bool { return s.OS != nil && s.OS.Name != corev1.Linux },
 		"every node runs linux"},
 	{"spec.hostUsers", func(s *corev1.PodSpec) bool { return s.HostUsers != nil && !*s.HostUsers },
