@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gorilla/websocket"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,6 +46,10 @@ func (p *Passthrough) Log(c *Call, pod *corev1.Pod) error {
 	defer func() { _ = answer.Body.Close() }() // everything there is has been read
 	if answer.StatusCode != http.StatusOK {
 		return kubeletError(answer)
+	}
+	if websocket.IsWebSocketUpgrade(c.Request) {
+		p.logSocket(c, answer.Body)
+		return nil
 	}
 	copyLog(c.W, answer.Body)
 	return nil
