@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -58,8 +59,8 @@ func (s self) node(current *corev1.Node, now time.Time) *corev1.Node {
 
 // status sets capacity, addresses, conditions and system information.
 func (s self) status(out *corev1.NodeStatus, now time.Time) {
-	out.Capacity = s.capacity.DeepCopy()
-	out.Allocatable = s.capacity.DeepCopy()
+	out.Capacity = s.capacityBeside(*out)
+	out.Allocatable = out.Capacity.DeepCopy()
 	out.Addresses = nil
 	for _, ip := range s.addresses {
 		out.Addresses = append(out.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: ip})
@@ -81,6 +82,28 @@ func (s self) status(out *corev1.NodeStatus, now time.Time) {
 	} {
 		setNodeCondition(out, c, now)
 	}
+}
+
+// capacityBeside is the kubelet's own capacity, and beside it the extended resources that somebody else has advertised in the
+// status (upstream's task "Advertise Extended Resources for a Node"). A reboot may have changed what the machine has: then they
+// are 0 until they are advertised again, as upstream.
+func (s self) capacityBeside(current corev1.NodeStatus) corev1.ResourceList {
+	out := s.capacity.DeepCopy()
+	for name, quantity := range current.Capacity {
+		if _, own := s.capacity[name]; own || !extended(name) {
+			continue
+		}
+		if current.NodeInfo.BootID != s.info.BootID {
+			quantity = *resource.NewQuantity(0, resource.DecimalSI)
+		}
+		out[name] = quantity
+	}
+	return out
+}
+
+// extended reports whether the resource is none of Kubernetes' own.
+func extended(name corev1.ResourceName) bool {
+	return strings.Contains(string(name), "/") && !strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
 }
 
 // What a Node tells of its images at most, as upstream's kubelet (nodeStatusMaxImages).
