@@ -83,8 +83,9 @@ type linearHistory struct {
 	load   sync.WaitGroup
 
 	mu         sync.Mutex
-	changed    *sync.Cond                       // of servers, or done
+	changed    *sync.Cond                       // of servers, answered, or done
 	servers    []*testServer                    // guarded by mu
+	answered   int                              // how many operations; guarded by mu
 	operations map[string][]porcupine.Operation // by name; guarded by mu
 }
 
@@ -175,9 +176,15 @@ func (h *linearHistory) serve(servers ...*testServer) {
 	h.changed.Broadcast()
 }
 
-// runs returns when the servers have run for a while.
+// runs returns when the servers have run for a while and then, however busy the machine is, have answered as many operations
+// as there are clients.
 func (h *linearHistory) runs() {
 	<-time.After(linearAtLeast + time.Duration(h.random.Int64N(int64(linearSpread))))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for enough := h.answered + linearClients; h.answered < enough && h.done.Err() == nil; {
+		h.changed.Wait()
+	}
 }
 
 // server is one of the present servers, but for the one that was lost; nil at the end.
@@ -218,7 +225,7 @@ func (h *linearHistory) check() {
 	}
 	h.t.Logf("%d operations, %d of them with an unknown outcome; %d objects of %d not decided", total, unknown, undecided,
 		len(h.operations))
-	require.Greater(h.t, total, linearClients)
+	require.Greater(h.t, total, linearClients, "or the clients asked nothing")
 	require.Less(h.t, undecided, (len(h.operations)+1)/2, "the search takes too long")
 }
 
@@ -253,6 +260,7 @@ func (c *linearClient) run() {
 		cancel()
 		if err != nil {
 			c.h.t.Errorf("%+v of %s: %v", a, name, err)
+			c.h.end()
 			return
 		}
 		if o.unknown {
@@ -264,6 +272,10 @@ func (c *linearClient) run() {
 		if !o.unknown || a.verb != "get" { // a read that was not answered says nothing
 			c.h.mu.Lock()
 			c.h.operations[name] = append(c.h.operations[name], operation)
+			if !o.unknown {
+				c.h.answered++
+				c.h.changed.Broadcast()
+			}
 			c.h.mu.Unlock()
 		}
 	}
