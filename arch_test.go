@@ -120,9 +120,14 @@ var walls = []wall{
 		reason:   "only cluster composes, and what is composed does not know it",
 	},
 	{
-		packages: []string{"api/...", "control/...", "journal/...", "private/..."},
+		packages: []string{"api/...", "control/...", "events/...", "journal/...", "private/..."},
 		never:    append([]string{"apiserver/...", "cluster/...", "cmd/..."}, components...),
 		reason:   "every component imports these, so they can import none of them",
+	},
+	{
+		packages: []string{"events/..."},
+		never:    []string{"api/...", "control/...", "history/...", "journal/...", "private/...", "why/..."},
+		reason:   "whoever has something to tell can import it: it knows client-go alone, and causes and reasons come in the context",
 	},
 	{
 		packages: []string{"history/..."},

@@ -13,7 +13,7 @@
 //     do and why; reconcile.go gathers what the plan needs, calls it and carries it out; status.go, where there is one, is
 //     what the controller reports.
 //  3. Package loop is the one loop that all of them run in, from informer to queue to reconcile, and what any of them
-//     needs: claiming children, waiting for own writes, Events, and the rehearsal that answers why.
+//     needs: claiming children, waiting for own writes, and the rehearsal that answers why.
 //  4. What several controllers decide alike has a package: podstate and nodestate read pods and nodes, backends says
 //     which pods stand behind a Service, deletable which resources can be deleted.
 //  5. [Why] asks the rows what they would do about an object, and nothing is written.

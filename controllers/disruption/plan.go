@@ -14,6 +14,7 @@ import (
 
 	"minik.dev/controllers/loop"
 	"minik.dev/controllers/podstate"
+	"minik.dev/events"
 )
 
 // unconfirmedFor is how long a pod counts as gone whose eviction the budget has paid for and that is still there. The
@@ -34,12 +35,10 @@ type disruptionPlan struct {
 	Status policyv1.PodDisruptionBudgetStatus
 	// Reason says what is new; it is empty where the status is right already.
 	Reason string
-	Events []disruptionEvent
+	Events []events.Event
 	// Again is when the status changes by itself: an eviction that was paid for has not happened by then.
 	Again time.Duration
 }
-
-type disruptionEvent struct{ Type, Reason, Message string }
 
 // planDisruption counts the budget's pods and says how many of them may be evicted. pods are those that it selects; wanted
 // is, by the UID of a pod's controller, what that wants.
@@ -51,12 +50,12 @@ func planDisruption(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, wante
 	plan := disruptionPlan{Status: *pdb.Status.DeepCopy()}
 	s := &plan.Status
 	if len(pods) == 0 {
-		plan.event(corev1.EventTypeNormal, "NoPods", "No matching pods found")
+		plan.tell(events.Normal("NoPods", "No matching pods found"))
 	}
 	expected, desired, err := plan.healthyPods(pdb, pods, wanted)
 	if err != nil {
-		plan.event(corev1.EventTypeWarning, "CalculateExpectedPodCountFailed",
-			fmt.Sprintf("Failed to calculate the number of expected pods: %v", err))
+		plan.tell(events.Warning("CalculateExpectedPodCountFailed",
+			"Failed to calculate the number of expected pods: %v", err))
 		s.DisruptionsAllowed = 0
 		setDisruptionAllowed(s, policyv1.SyncFailedReason, err.Error(), now)
 	} else {
@@ -78,9 +77,7 @@ func planDisruption(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod, wante
 	return plan
 }
 
-func (p *disruptionPlan) event(kind, reason, message string) {
-	p.Events = append(p.Events, disruptionEvent{kind, reason, message})
-}
+func (p *disruptionPlan) tell(e events.Event) { p.Events = append(p.Events, e) }
 
 // healthyPods are how many pods there should be, and how many of them have to be healthy.
 func (p *disruptionPlan) healthyPods(pdb *policyv1.PodDisruptionBudget, pods []*corev1.Pod,
@@ -134,7 +131,7 @@ func (p *disruptionPlan) expectedPods(pdb *policyv1.PodDisruptionBudget, pods []
 		}
 	}
 	if unmanaged {
-		p.event(corev1.EventTypeWarning, "UnmanagedPods", fmt.Sprintf("Pods selected by this PodDisruptionBudget (selector: %v) "+
+		p.tell(events.Warning("UnmanagedPods", "Pods selected by this PodDisruptionBudget (selector: %v) "+
 			"were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in "+
 			"undefined behavior. To account for these pods please set \".spec.minAvailable\" field of the PDB to an integer value.",
 			pdb.Spec.Selector))
@@ -153,7 +150,7 @@ func (p *disruptionPlan) unconfirmed(pdb *policyv1.PodDisruptionBudget, pods []*
 		}
 		left := since.Add(unconfirmedFor).Sub(now)
 		if left <= 0 {
-			p.event(corev1.EventTypeWarning, "NotDeleted", fmt.Sprintf("Pod was expected by PDB %s/%s to be deleted but it wasn't",
+			p.tell(events.Warning("NotDeleted", "Pod was expected by PDB %s/%s to be deleted but it wasn't",
 				pdb.Namespace, pdb.Name))
 			continue
 		}

@@ -21,6 +21,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/controllers/loop"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -34,7 +35,7 @@ type disruptionController struct {
 	replicaSets  appslisters.ReplicaSetLister
 	deployments  appslisters.DeploymentLister
 	statefulSets appslisters.StatefulSetLister
-	events       *loop.Events
+	events       *events.Writer
 	clock        clock.PassiveClock
 	// writes are waited for, so that no status is made of one that is old.
 	writes loop.OwnWrites
@@ -109,7 +110,7 @@ func (c *disruptionController) reconcile(ctx context.Context, key string) error 
 		return loop.RequeueAfter(plan.Again)
 	}
 	for _, e := range plan.Events {
-		c.events.Record(pdb, e.Type, e.Reason, e.Message)
+		c.events.Record(pdb, e)
 	}
 	next := pdb.DeepCopy()
 	next.Status = plan.Status

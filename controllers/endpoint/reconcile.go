@@ -13,6 +13,7 @@ import (
 
 	"minik.dev/controllers/backends"
 	"minik.dev/controllers/loop"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -22,7 +23,7 @@ type endpointsController struct {
 	services  corelisters.ServiceLister
 	pods      corelisters.PodLister
 	endpoints corelisters.EndpointsLister
-	events    *loop.Events
+	events    *events.Writer
 }
 
 // New makes the controller.

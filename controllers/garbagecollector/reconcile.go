@@ -18,6 +18,7 @@ import (
 
 	"minik.dev/controllers/deletable"
 	"minik.dev/controllers/loop"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -33,7 +34,7 @@ const (
 // garbageCollector deletes what has lost its owners.
 type garbageCollector struct {
 	metadata metadata.Interface
-	events   *loop.Events
+	events   *events.Writer
 	graph    *graph
 	watching *gcInformers
 

@@ -8,6 +8,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+
+	"minik.dev/events"
 )
 
 // Env is what a controller is made from.
@@ -17,7 +19,7 @@ type Env struct {
 	Client kubernetes.Interface
 	// Informers are shared by all controllers. An informer that is asked for while the controllers are made is started.
 	Informers informers.SharedInformerFactory
-	Events    *Events
+	Events    *events.Writer
 	Clock     clock.WithTicker
 	Logger    *slog.Logger
 	Options   Options

@@ -5,12 +5,14 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"minik.dev/control"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -19,7 +21,7 @@ type Manager struct {
 	informers informers.SharedInformerFactory
 	gates     *control.Gates
 	loops     []*loop
-	events    []*Events
+	events    []*events.Writer
 }
 
 // New makes the controllers of the rows, each with a client of its own, so that the journal tells them apart. It starts
@@ -58,16 +60,16 @@ func NewWith(config *rest.Config, watcher kubernetes.Interface, gates *control.G
 			return nil, fmt.Errorf("making the client of %s: %w", r.Name, err)
 		}
 		logger := options.Logger.With("component", r.Name)
-		events := newEvents(r.Name, client, options.Clock, logger)
+		writer := events.New(client, corev1.EventSource{Component: r.Name}, options.Clock, logger)
 		gate := gates.Of(r.Held())
 		controller, err := r.New(Env{
-			Config: config, Client: client, Informers: m.informers, Events: events,
+			Config: config, Client: client, Informers: m.informers, Events: writer,
 			Clock: options.Clock, Logger: logger, Options: options,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("making %s: %w", r.Name, err)
 		}
-		m.events = append(m.events, events)
+		m.events = append(m.events, writer)
 		m.loops = append(m.loops, &loop{
 			name: r.Name, workers: r.Workers, Controller: controller, clock: options.Clock, logger: logger, gate: gate,
 		})
@@ -89,7 +91,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	m.informers.StartWithContext(ctx)
 	for _, e := range m.events {
-		group.Go(func() error { e.run(ctx); return nil })
+		group.Go(func() error { e.Run(ctx); return nil })
 	}
 	group.Go(func() error { return m.gates.Run(ctx) })
 	// A controller reads caches that it does not watch, too: none works before all are filled.

@@ -21,6 +21,7 @@ import (
 	"minik.dev/controllers/loop"
 	"minik.dev/controllers/nodestate"
 	"minik.dev/controllers/podstate"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -40,7 +41,7 @@ type nodeLifecycleController struct {
 	nodes     corelisters.NodeLister
 	pods      corelisters.PodLister
 	podsIndex cache.Indexer
-	events    *loop.Events
+	events    *events.Writer
 	clock     clock.PassiveClock
 	logger    *slog.Logger
 

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"minik.dev/controllers/loop"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -26,7 +27,7 @@ import (
 type loadBalancerController struct {
 	client   kubernetes.Interface
 	services corelisters.ServiceLister
-	events   *loop.Events
+	events   *events.Writer
 	pool     netip.Prefix
 
 	// granted are the addresses written lately, which the cache may not show yet. Only the one worker touches it.
