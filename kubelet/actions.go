@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/backoff"
 )
 
@@ -71,7 +72,7 @@ func (s *session) startSandbox(ctx context.Context, e *podState, pod *corev1.Pod
 	defer e.mu.Unlock()
 	e.sandbox = backoff.Try{}
 	if err != nil {
-		s.event(pod, nil, corev1.EventTypeWarning, "FailedCreatePodSandBox", "Failed to create pod sandbox: "+err.Error())
+		s.event(pod, nil, events.Warning("FailedCreatePodSandBox", "Failed to create pod sandbox: %v", err))
 		e.sandbox = backoff.Try{Reason: "FailedCreatePodSandBox", Message: err.Error(), RetryAt: s.clock.Now().Add(backoff.Retry)}
 	}
 	return nil
@@ -87,7 +88,7 @@ func (s *session) stop(ctx context.Context, e *podState, pod *corev1.Pod, a Acti
 	}
 	e.mu.Unlock()
 	if !again {
-		s.event(pod, a.Container, corev1.EventTypeNormal, "Killing", a.Event)
+		s.event(pod, a.Container, events.Normal("Killing", "%s", a.Event))
 	}
 	if !again && a.Grace > 0 && preStop(a.Container) != nil {
 		s.stopAfterHook(ctx, e, pod, a, now)

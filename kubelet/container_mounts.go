@@ -81,7 +81,7 @@ func (s *session) prepareMounts(pod *corev1.Pod, c *corev1.Container, attempt in
 	node, _ := os.ReadFile("/etc/hosts") // a machine without one has nothing to add
 	resolv, warnings := network.ResolverOf(pod, s.options.ClusterDNS, s.options.ClusterDomain, network.NodeResolver(pod.Spec.HostNetwork))
 	for _, w := range warnings {
-		s.event(pod, nil, corev1.EventTypeWarning, w.Reason, w.Message)
+		s.event(pod, nil, w)
 	}
 	for _, f := range []struct {
 		path, text string

@@ -1,18 +1,17 @@
 package kubelet
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/reference"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 )
 
 // event records an Event about the pod, or about one of its containers where c is not nil.
-func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, message string) {
+func (s *session) event(pod *corev1.Pod, c *corev1.Container, e events.Event) {
 	path := ""
 	if c != nil {
 		path = runtime.FieldPath(pod, c.Name)
@@ -22,12 +21,12 @@ func (s *session) event(pod *corev1.Pod, c *corev1.Container, kind, reason, mess
 		s.log.Error("an event has no reference", "pod", pod.Name, "namespace", pod.Namespace, "error", err)
 		return
 	}
-	s.recorder.Event(ref, kind, reason, message)
+	s.events.Record(ref, e)
 	level := s.log.Info
-	if kind == corev1.EventTypeWarning {
+	if e.Type == corev1.EventTypeWarning {
 		level = s.log.Warn
 	}
-	level(reason, "pod", pod.Name, "namespace", pod.Namespace, "message", message)
+	level(e.Reason, "pod", pod.Name, "namespace", pod.Namespace, "message", e.Message)
 }
 
 // announce tells of containers that are seen running for the first time since this kubelet started them.
@@ -48,13 +47,13 @@ func (s *session) announce(e *podState, pod *corev1.Pod, running runtime.Pod) {
 	for _, c := range seen {
 		spec := &corev1.Container{Name: c.Name}
 		if c.StartedAt.Unix() <= 0 {
-			s.event(pod, spec, corev1.EventTypeWarning, "Failed", "Error: failed to start container "+c.Name+": "+c.Message)
+			s.event(pod, spec, events.Warning("Failed", "Error: failed to start container %s: %s", c.Name, c.Message))
 			continue
 		}
-		s.event(pod, spec, corev1.EventTypeNormal, "Started", "Started container "+c.Name)
+		s.event(pod, spec, events.Normal("Started", "Started container %s", c.Name))
 	}
 	for _, c := range killed {
-		s.event(pod, &corev1.Container{Name: c.Name}, corev1.EventTypeWarning, "OOMKilling", fmt.Sprintf(
+		s.event(pod, &corev1.Container{Name: c.Name}, events.Warning("OOMKilling",
 			"Memory cgroup out of memory: container %s was killed, its limit is %s", c.Name, memoryLimit(pod, c.Name)))
 	}
 }
@@ -78,11 +77,11 @@ func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
 		}
 		spec := &corev1.Container{Name: c.Name}
 		if c.State.Waiting.Reason == "CrashLoopBackOff" {
-			s.event(pod, spec, corev1.EventTypeWarning, "BackOff",
-				fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, runtime.PodRef(pod)))
+			s.event(pod, spec, events.Warning("BackOff", "Back-off restarting failed container %s in pod %s",
+				c.Name, runtime.PodRef(pod)))
 		}
 		for _, told := range images.WaitingEvents(c.State.Waiting.Reason, c.Image) {
-			s.event(pod, spec, told.Type, told.Reason, told.Message)
+			s.event(pod, spec, told)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/kubelet/runtime"
 )
@@ -92,7 +93,7 @@ func (s *session) retry(ctx context.Context, what string, err error) bool {
 // beat registers the node and keeps it alive until ctx is done.
 func (h *heart) beat(ctx context.Context) {
 	ctx = journal.WithCause(ctx, journal.Cause{Timer: true})
-	h.nodeEvent(corev1.EventTypeNormal, "Starting", "Starting kubelet.")
+	h.event(events.Normal("Starting", "Starting kubelet."))
 	for {
 		err := h.report(ctx)
 		if err == nil {
@@ -210,14 +211,15 @@ func (h *heart) lookAtImages(ctx context.Context) {
 // tell records the Events about what the node reports anew.
 func (h *heart) tell(old, now corev1.NodeStatus) {
 	for _, e := range nodeEvents(h.self.name, old, now) {
-		h.nodeEvent(e.kind, e.reason, e.message)
+		h.event(e)
 	}
 }
 
-func (h *heart) nodeEvent(kind, reason, message string) {
+// event records an Event about the node.
+func (h *heart) event(e events.Event) {
 	// As upstream, the reference carries the node's name for a UID: kubectl describe finds the Events by it.
 	ref := &corev1.ObjectReference{Kind: "Node", APIVersion: "v1", Name: h.self.name, UID: types.UID(h.self.name)}
-	h.recorder.Event(ref, kind, reason, message)
+	h.events.Record(ref, e)
 }
 
 // renew renews the node's Lease, making it where there is none.

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
 )
@@ -61,7 +62,7 @@ func (s *session) runPostStart(ctx context.Context, e *podState, pod *corev1.Pod
 		var after Hook
 		if err != nil {
 			after.Failure = err.Error()
-			s.event(pod, a.Container, corev1.EventTypeWarning, "FailedPostStartHook", "PostStartHook failed: "+err.Error())
+			s.event(pod, a.Container, events.Warning("FailedPostStartHook", "PostStartHook failed: %v", err))
 		}
 		e.mu.Lock()
 		if _, ok := e.hooks[a.ID]; ok { // else the container is no more
@@ -99,7 +100,7 @@ func (s *session) stopAfterHook(ctx context.Context, e *podState, pod *corev1.Po
 			return
 		}
 		if err != nil {
-			s.event(pod, a.Container, corev1.EventTypeWarning, "FailedPreStopHook", "PreStopHook failed: "+err.Error())
+			s.event(pod, a.Container, events.Warning("FailedPreStopHook", "PreStopHook failed: %v", err))
 		}
 		left := max(a.Grace-s.clock.Since(now), leastAfterPreStop)
 		if err := s.options.Runtime.Stop(ctx, a.ID, left); err != nil && ctx.Err() == nil {

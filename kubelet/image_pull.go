@@ -2,19 +2,17 @@ package kubelet
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/events"
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
-
-	corev1 "k8s.io/api/core/v1"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // pullSecrets are those of the pod's imagePullSecrets that exist; of the others an Event tells, as upstream's does.
@@ -33,7 +31,7 @@ func (s *session) pullSecrets(ctx context.Context, pod *corev1.Pod) []*corev1.Se
 		}
 	}
 	if len(absent) > 0 {
-		s.event(pod, nil, corev1.EventTypeWarning, "FailedToRetrieveImagePullSecret", fmt.Sprintf(
+		s.event(pod, nil, events.Warning("FailedToRetrieveImagePullSecret",
 			"Unable to retrieve some image pull secrets (%s); attempting to pull the image may not succeed.",
 			strings.Join(absent, ", ")))
 	}
@@ -60,7 +58,7 @@ func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *cor
 		asked := false
 		id, err := s.pullNow(ctx, pod, c, func() {
 			asked = true
-			s.event(pod, c, corev1.EventTypeNormal, "Pulling", fmt.Sprintf("Pulling image %q", c.Image))
+			s.event(pod, c, events.Normal("Pulling", "Pulling image %q", c.Image))
 		})
 		if ctx.Err() != nil {
 			return
@@ -71,15 +69,14 @@ func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *cor
 			before.Image = c.Image
 			result = before.Failed(err, now)
 			for _, told := range result.FailureEvents() {
-				s.event(pod, c, told.Type, told.Reason, told.Message)
+				s.event(pod, c, told)
 			}
 		} else if asked {
 			took := now.Sub(begin).Round(time.Millisecond)
-			s.event(pod, c, corev1.EventTypeNormal, "Pulled",
-				fmt.Sprintf("Successfully pulled image %q in %s (%s including waiting)", c.Image, took, took))
+			s.event(pod, c, events.Normal("Pulled", "Successfully pulled image %q in %s (%s including waiting)",
+				c.Image, took, took))
 		} else {
-			s.event(pod, c, corev1.EventTypeNormal, "Pulled",
-				fmt.Sprintf("Container image %q already present on machine", c.Image))
+			s.event(pod, c, events.Normal("Pulled", "Container image %q already present on machine", c.Image))
 		}
 		result.Image = c.Image
 		e.mu.Lock()

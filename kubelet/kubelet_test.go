@@ -139,8 +139,13 @@ func TestPodRunsAndIsDeleted(t *testing.T) {
 		"web Created: Created container: a", "web Started: Started container a"} {
 		m.sees(t, event)
 	}
+	told, err := m.client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	for _, event := range told.Items {
+		require.Equal(t, corev1.EventSource{Component: "kubelet", Host: "node-1"}, event.Source)
+	}
 	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = ptr.To(metav1.Now()), ptr.To[int64](30)
-	_, err := m.client.CoreV1().Pods("default").Update(t.Context(), pod, metav1.UpdateOptions{})
+	_, err = m.client.CoreV1().Pods("default").Update(t.Context(), pod, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		pods, err := m.client.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{})

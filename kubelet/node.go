@@ -2,7 +2,6 @@ package kubelet
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"runtime"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/events"
 )
 
 // self is what a kubelet says of its node, gathered once at each start.
@@ -165,15 +166,11 @@ func NodeDiffers(old, now corev1.NodeStatus) bool {
 	return !equality.Semantic.DeepEqual(old, now)
 }
 
-// nodeEvent is one Event about a node.
-type nodeEvent struct{ kind, reason, message string }
-
 // nodeEvents are what to tell about a node that reports now what it did not before, in upstream's reasons and words.
-func nodeEvents(name string, old, now corev1.NodeStatus) []nodeEvent {
-	var out []nodeEvent
+func nodeEvents(name string, old, now corev1.NodeStatus) []events.Event {
+	var out []events.Event
 	if old.NodeInfo.BootID != "" && old.NodeInfo.BootID != now.NodeInfo.BootID {
-		out = append(out, nodeEvent{corev1.EventTypeWarning, "Rebooted",
-			fmt.Sprintf("Node %s has been rebooted, boot id: %s", name, now.NodeInfo.BootID)})
+		out = append(out, events.Warning("Rebooted", "Node %s has been rebooted, boot id: %s", name, now.NodeInfo.BootID))
 	}
 	for _, c := range now.Conditions {
 		reason := map[corev1.NodeConditionType]string{
@@ -190,8 +187,7 @@ func nodeEvents(name string, old, now corev1.NodeStatus) []nodeEvent {
 			}
 		}
 		if reason != "" && was != c.Status {
-			out = append(out, nodeEvent{corev1.EventTypeNormal, reason,
-				fmt.Sprintf("Node %s status is now: %s", name, reason)})
+			out = append(out, events.Normal(reason, "Node %s status is now: %s", name, reason))
 		}
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/backoff"
 
 	corev1 "k8s.io/api/core/v1"
@@ -106,7 +107,7 @@ func (s *session) mount(ctx context.Context, e *podState, pod *corev1.Pod) error
 		e.volumes = backoff.Try{Done: true}
 		return nil
 	}
-	s.event(pod, nil, corev1.EventTypeWarning, "FailedMount", err.Error())
+	s.event(pod, nil, events.Warning("FailedMount", "%v", err))
 	delay := backoff.Doubled(e.volumes.Delay, initialMountBackOff, maxMountBackOff)
 	e.stale = e.files
 	e.volumes = backoff.Try{Reason: "FailedMount", Message: err.Error(), Delay: delay, RetryAt: s.clock.Now().Add(delay)}

@@ -103,7 +103,7 @@ func (s *session) resizeContainer(ctx context.Context, e *podState, pod *corev1.
 // tellResize records the Events of a resize, and wakes the pods that wait for room when one is done: this one may have become smaller.
 func (s *session) tellResize(pod *corev1.Pod, last, now corev1.PodStatus) {
 	for _, e := range resize.Events(pod, last, now) {
-		s.event(pod, nil, e.Type, e.Reason, e.Message)
+		s.event(pod, nil, e)
 		if e.Reason == resize.Completed {
 			s.wakeDeferred()
 		}

@@ -14,12 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes/scheme"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/kubelet/probes"
 	"minik.dev/kubelet/runtime"
@@ -30,12 +28,12 @@ import (
 // session is the kubelet's work from one power-on to the next cut. Nothing of it outlives Kubelet.session.
 type session struct {
 	*Kubelet
-	queue    workqueue.TypedRateLimitingInterface[types.UID]
-	probes   *probes.Manager
-	causes   journal.Causes[types.UID]
-	recorder record.EventRecorder
-	work     sync.WaitGroup // every goroutine that works on a pod, pulls, probes or watches
-	watched  *volumes.Watcher
+	queue   workqueue.TypedRateLimitingInterface[types.UID]
+	probes  *probes.Manager
+	causes  journal.Causes[types.UID]
+	events  *events.Writer
+	work    sync.WaitGroup // every goroutine that works on a pod, pulls, probes, watches or writes Events
+	watched *volumes.Watcher
 
 	mu      sync.Mutex
 	entries map[types.UID]*podState
@@ -53,13 +51,10 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 		workqueue.TypedRateLimitingQueueConfig[types.UID]{Clock: k.clock})
 	s.probes = probes.NewManager(probes.Options{Runtime: k.options.Runtime, Address: k.options.Address, Clock: k.clock,
 		Look: s.target, Changed: s.queue.Add, Unhealthy: func(pod *corev1.Pod, c *corev1.Container, message string) {
-			s.event(pod, c, corev1.EventTypeWarning, "Unhealthy", message)
+			s.event(pod, c, events.Warning("Unhealthy", "%s", message))
 		}})
-	events := record.NewBroadcaster()
-	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: k.client.CoreV1().Events("")})
-	s.recorder = events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: k.options.Node})
+	s.events = events.New(k.client, corev1.EventSource{Component: component, Host: k.options.Node}, k.clock, k.log)
 	s.watched = volumes.NewWatcher(k.client, &s.work, s.outdated)
-	defer events.Shutdown()
 	defer s.work.Wait()
 	defer s.watched.Stop()
 	defer s.probes.Stop()
@@ -105,6 +100,7 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	// 4. Work until the end.
 	k.current.Store(s)
 	defer k.current.Store(nil)
+	s.work.Go(func() { s.events.Run(ctx) })
 	s.work.Go(func() { heart.beat(ctx) })
 	s.work.Go(func() { s.probes.Run(ctx) })
 	s.work.Go(func() { s.dispatch(ctx) })

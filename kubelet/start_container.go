@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/env"
 	"minik.dev/kubelet/runtime"
@@ -26,7 +27,7 @@ func (s *session) startContainer(ctx context.Context, e *podState, pod *corev1.P
 	delete(e.pulls, c.Name)
 	now := s.clock.Now()
 	if err != nil {
-		s.event(pod, c, corev1.EventTypeWarning, "Failed", "Error: "+err.Error())
+		s.event(pod, c, events.Warning("Failed", "Error: %v", err))
 		e.starts[c.Name] = backoff.Try{Reason: reason, Message: err.Error(), RetryAt: now.Add(backoff.Retry)}
 		return nil
 	}
@@ -41,7 +42,7 @@ func (s *session) startContainer(ctx context.Context, e *podState, pod *corev1.P
 	if c.Lifecycle != nil && c.Lifecycle.PostStart != nil {
 		e.hooks[id] = Hook{Pending: true}
 	}
-	s.event(pod, c, corev1.EventTypeNormal, "Created", "Created container: "+c.Name)
+	s.event(pod, c, events.Normal("Created", "Created container: %s", c.Name))
 	return nil
 }
 

@@ -16,15 +16,13 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
 	"minik.dev/api"
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/kubelet/ipam"
 )
@@ -66,7 +64,7 @@ type Fleet struct {
 	controls cache.ListerWatcher
 	log      *slog.Logger
 	clock    clock.WithTicker
-	recorder record.EventRecorder
+	events   *events.Writer
 	podQueue workqueue.TypedDelayingInterface[types.UID]
 	nodes    workqueue.TypedDelayingInterface[string]
 	causes   journal.Causes[types.UID]
@@ -117,6 +115,7 @@ func New(config *rest.Config, options Options) (*Fleet, error) {
 		members:  map[string]*member{}, stopped: map[string]bool{}, pods: map[types.UID]*entry{},
 		podsOn: map[string]map[types.UID]*entry{}, spare: ipam.New(benchmark),
 	}
+	f.events = events.New(client, corev1.EventSource{Component: component}, f.clock, f.log)
 	f.haveSome = sync.OnceFunc(func() { close(f.some) })
 	return f, nil
 }
@@ -127,10 +126,6 @@ func (f *Fleet) Run(ctx context.Context) error {
 	f.nodes = workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[string]{Clock: f.clock})
 	defer f.podQueue.ShutDown()
 	defer f.nodes.ShutDown()
-	events := record.NewBroadcaster()
-	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: f.client.CoreV1().Events("")})
-	defer events.Shutdown()
-	f.recorder = events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component})
 	group, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() {
 		f.podQueue.ShutDown()
@@ -146,6 +141,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 		return errors.Join(err, group.Wait())
 	}
 	// 2. Keep the nodes.
+	group.Go(func() error { f.events.Run(ctx); return nil })
 	for range writers {
 		group.Go(func() error { f.workOnNodes(ctx); return nil })
 	}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/reference"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/kubelet/ipam"
 	"minik.dev/kubelet/runtime"
@@ -288,8 +289,8 @@ func (f *Fleet) deletePod(ctx context.Context, pod *corev1.Pod) error {
 }
 
 // warn records the Events about failures.
-func (f *Fleet) warn(pod *corev1.Pod, events []Event) {
-	for _, e := range events {
+func (f *Fleet) warn(pod *corev1.Pod, failures []Event) {
+	for _, e := range failures {
 		path := ""
 		if e.Container != "" {
 			path = runtime.FieldPath(pod, e.Container)
@@ -299,7 +300,7 @@ func (f *Fleet) warn(pod *corev1.Pod, events []Event) {
 			f.log.Error("an event has no reference", "pod", pod.Name, "namespace", pod.Namespace, "error", err)
 			continue
 		}
-		f.recorder.Event(ref, corev1.EventTypeWarning, e.Reason, e.Message)
+		f.events.Record(ref, events.Warning(e.Reason, "%s", e.Message))
 		f.log.Warn(e.Reason, "pod", pod.Name, "namespace", pod.Namespace, "node", pod.Spec.NodeName, "message", e.Message)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/runtime"
 )
@@ -72,25 +73,22 @@ func (p Pull) Waiting(now time.Time) *corev1.ContainerStateWaiting {
 // BacksOffAt is when a failed pull is no longer reported as ErrImagePull.
 func (p Pull) BacksOffAt() time.Time { return p.FailedAt.Add(errImagePullShown) }
 
-// Event is one Event about a container.
-type Event struct{ Type, Reason, Message string }
-
 // FailureEvents tell of a pull that has just failed.
-func (p Pull) FailureEvents() []Event {
-	first := Event{corev1.EventTypeWarning, "Failed", fmt.Sprintf("Failed to pull image %q: %s", p.Image, p.Message)}
+func (p Pull) FailureEvents() []events.Event {
+	first := events.Warning("Failed", "Failed to pull image %q: %s", p.Image, p.Message)
 	if p.Reason != errImagePull {
-		first = Event{corev1.EventTypeWarning, p.Reason, p.Message}
+		first = events.Warning(p.Reason, "%s", p.Message)
 	}
-	return []Event{first, {corev1.EventTypeWarning, "Failed", "Error: " + p.Reason}}
+	return []events.Event{first, events.Warning("Failed", "Error: %s", p.Reason)}
 }
 
 // WaitingEvents tell of a container that has begun to wait for this reason; none where the reason is not its image's back-off.
-func WaitingEvents(reason, image string) []Event {
+func WaitingEvents(reason, image string) []events.Event {
 	if reason != imagePullBackOff {
 		return nil
 	}
-	return []Event{{corev1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", image)},
-		{corev1.EventTypeWarning, "Failed", "Error: " + imagePullBackOff}}
+	return []events.Event{events.Normal("BackOff", "Back-off pulling image %q", image),
+		events.Warning("Failed", "Error: %s", imagePullBackOff)}
 }
 
 // WaitingSentence says for whom asks for the log of a container why it has not started: why it waits, in upstream's words.

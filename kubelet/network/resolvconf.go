@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/runtime"
 )
 
@@ -17,16 +18,13 @@ type Resolver struct {
 	servers, search, options []string
 }
 
-// Warning is an Event about a pod.
-type Warning struct{ Reason, Message string }
-
 // ResolverOf is the pod's, by its dnsPolicy and dnsConfig, and what the pod's author should hear of it. Where the policy
 // asks for the cluster's name servers and there are none, the node's are used, as upstream does. Where it asks for the
 // node's and those are on the node's loopback only, which inside a pod is the pod itself, the cluster's are used without its
 // search path: they pass on to the node's what they do not know. (A real node's kubelet is pointed at another resolv.conf.)
-func ResolverOf(pod *corev1.Pod, dns []netip.Addr, domain string, node Resolver) (Resolver, []Warning) {
+func ResolverOf(pod *corev1.Pod, dns []netip.Addr, domain string, node Resolver) (Resolver, []events.Event) {
 	var out Resolver
-	var warnings []Warning
+	var warnings []events.Event
 	var servers []string
 	for _, server := range dns {
 		servers = append(servers, server.String())
@@ -46,8 +44,8 @@ func ResolverOf(pod *corev1.Pod, dns []netip.Addr, domain string, node Resolver)
 		out = Resolver{servers: servers, search: node.search, options: node.options}
 	case len(servers) == 0:
 		out = node
-		warnings = append(warnings, Warning{"MissingClusterDNS", fmt.Sprintf("pod: %q. kubelet does not have ClusterDNS IP "+
-			"configured and cannot create Pod using %q policy. Falling back to %q policy.", runtime.PodRef(pod), policy, corev1.DNSDefault)})
+		warnings = append(warnings, events.Warning("MissingClusterDNS", "pod: %q. kubelet does not have ClusterDNS IP "+
+			"configured and cannot create Pod using %q policy. Falling back to %q policy.", runtime.PodRef(pod), policy, corev1.DNSDefault))
 	default:
 		out.servers = servers
 		out.search = append([]string{pod.Namespace + ".svc." + domain, "svc." + domain, domain}, node.search...)
@@ -63,16 +61,16 @@ const (
 )
 
 // limited leaves out what is too much, with a warning in upstream's words.
-func (r Resolver) limited(warnings []Warning) (Resolver, []Warning) {
+func (r Resolver) limited(warnings []events.Event) (Resolver, []events.Event) {
 	if len(r.servers) > mostServers {
 		r.servers = r.servers[:mostServers]
-		warnings = append(warnings, Warning{"DNSConfigForming", "Nameserver limits were exceeded, some nameservers have been " +
-			"omitted, the applied nameserver line is: " + strings.Join(r.servers, " ")})
+		warnings = append(warnings, events.Warning("DNSConfigForming", "Nameserver limits were exceeded, some nameservers have been "+
+			"omitted, the applied nameserver line is: %s", strings.Join(r.servers, " ")))
 	}
 	if len(r.search) > mostSearch {
 		r.search = r.search[:mostSearch]
-		warnings = append(warnings, Warning{"DNSConfigForming", "Search Line limits were exceeded, some search paths have been " +
-			"omitted, the applied search line is: " + strings.Join(r.search, " ")})
+		warnings = append(warnings, events.Warning("DNSConfigForming", "Search Line limits were exceeded, some search paths have been "+
+			"omitted, the applied search line is: %s", strings.Join(r.search, " ")))
 	}
 	return r, warnings
 }

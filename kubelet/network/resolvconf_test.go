@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+
+	"minik.dev/events"
 )
 
 // https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy
@@ -52,8 +54,8 @@ func TestResolverThatIsNotAsAskedFor(t *testing.T) {
 	node := Resolver{servers: []string{"192.0.2.1"}}
 	got, warnings := ResolverOf(webPod(func(s *corev1.PodSpec) { s.DNSPolicy = corev1.DNSClusterFirst }), nil, "cluster.local", node)
 	require.Equal(t, node.servers, got.servers)
-	require.Equal(t, []Warning{{"MissingClusterDNS", `pod: "web_shop(u1)". kubelet does not have ClusterDNS IP configured ` +
-		`and cannot create Pod using "ClusterFirst" policy. Falling back to "Default" policy.`}}, warnings)
+	require.Equal(t, []events.Event{events.Warning("MissingClusterDNS", "%s", `pod: "web_shop(u1)". kubelet does not have ClusterDNS IP configured `+
+		`and cannot create Pod using "ClusterFirst" policy. Falling back to "Default" policy.`)}, warnings)
 
 	// The node's only name server is its own loopback: a pod asks the cluster's, but one on the node's network the node's.
 	const local = "nameserver 127.0.0.53\nsearch lan\n"
@@ -70,6 +72,6 @@ func TestResolverThatIsNotAsAskedFor(t *testing.T) {
 	})
 	got, warnings = ResolverOf(many, dns, "cluster.local", Resolver{})
 	require.Equal(t, []string{"10.96.0.10", "192.0.2.1", "192.0.2.2"}, got.servers)
-	require.Equal(t, []Warning{{"DNSConfigForming", "Nameserver limits were exceeded, some nameservers have been omitted, " +
-		"the applied nameserver line is: 10.96.0.10 192.0.2.1 192.0.2.2"}}, warnings)
+	require.Equal(t, []events.Event{events.Warning("DNSConfigForming", "%s", "Nameserver limits were exceeded, some nameservers have been omitted, "+
+		"the applied nameserver line is: 10.96.0.10 192.0.2.1 192.0.2.2")}, warnings)
 }

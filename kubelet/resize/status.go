@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"minik.dev/events"
 )
 
 // SetResources reports what the container was granted, and what is in force: for one that does not run, what it starts
@@ -94,32 +96,29 @@ func Differences(old, now corev1.PodStatus) []string {
 	return out
 }
 
-// Event is one Event about a pod.
-type Event struct{ Type, Reason, Message string }
-
 // Completed is the reason of the Event of a resize that is done.
 const Completed = "ResizeCompleted"
 
 // Events tell of a resize that has begun, is done, waits or has failed between two statuses, as upstream does.
-func Events(pod *corev1.Pod, last, now corev1.PodStatus) []Event {
-	var out []Event
-	tell := func(kind, reason, what, failure string) {
-		out = append(out, Event{kind, reason, message(pod, what, failure)})
+func Events(pod *corev1.Pod, last, now corev1.PodStatus) []events.Event {
+	var out []events.Event
+	tell := func(make func(reason, format string, args ...any) events.Event, reason, what, failure string) {
+		out = append(out, make(reason, "%s", message(pod, what, failure)))
 	}
 	was, is := conditionOf(last.Conditions, corev1.PodResizePending), conditionOf(now.Conditions, corev1.PodResizePending)
 	if is != nil && (was == nil || was.Reason != is.Reason || was.Message != is.Message) {
-		tell(corev1.EventTypeWarning, "Resize"+is.Reason, is.Reason, is.Message)
+		tell(events.Warning, "Resize"+is.Reason, is.Reason, is.Message)
 	}
 	was, is = conditionOf(last.Conditions, corev1.PodResizeInProgress), conditionOf(now.Conditions, corev1.PodResizeInProgress)
 	finished := now.Phase == corev1.PodSucceeded || now.Phase == corev1.PodFailed
 	switch {
 	case was == nil && is != nil:
-		tell(corev1.EventTypeNormal, "ResizeStarted", "started", "")
+		tell(events.Normal, "ResizeStarted", "started", "")
 	case was != nil && is == nil && !finished && pod.DeletionTimestamp == nil:
-		tell(corev1.EventTypeNormal, Completed, "completed", "")
+		tell(events.Normal, Completed, "completed", "")
 	}
 	if is != nil && is.Reason == corev1.PodReasonError && (was == nil || was.Message != is.Message) {
-		tell(corev1.EventTypeWarning, "ResizeError", "error", is.Message)
+		tell(events.Warning, "ResizeError", "error", is.Message)
 	}
 	return out
 }
