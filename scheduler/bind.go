@@ -3,17 +3,15 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/scheduler/framework"
 )
@@ -81,8 +79,8 @@ func (s *Scheduler) bind(ctx context.Context, item *queuedPod, d framework.Decis
 	err := s.writeBinding(ctx, pod, d.Node, annotation)
 	if err == nil {
 		logger.Info("pod bound", "reason", d.Reason())
-		s.event(ctx, pod, corev1.EventTypeNormal, "Scheduled", "Binding",
-			fmt.Sprintf("Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, d.Node))
+		s.events[pod.Spec.SchedulerName].WriteV1(ctx, pod, "Binding", events.Normal("Scheduled",
+			"Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, d.Node))
 		return
 	}
 	defer s.bindFailed(item, cause) // once it is said: a later attempt must not be overtaken by what this one says
@@ -124,36 +122,6 @@ func (s *Scheduler) annotate(ctx context.Context, pod *corev1.Pod, annotation st
 	_, err = s.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err != nil && ctx.Err() == nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		s.logger.Warn("decision not recorded", "namespace", pod.Namespace, "pod", pod.Name, "error", err)
-	}
-}
-
-// noteAtMost bounds an Event's note, in bytes; a longer one ends in " ...".
-const noteAtMost = 1024
-
-// event tells the pod's reader what happened. An Event that cannot be written is lost, as Events may be.
-func (s *Scheduler) event(ctx context.Context, pod *corev1.Pod, eventType, reason, action, note string) {
-	if len(note) > noteAtMost {
-		note = strings.ToValidUTF8(note[:noteAtMost-4], "") + " ..."
-	}
-	now := s.clock.Now()
-	_, err := s.client.EventsV1().Events(pod.Namespace).Create(ctx, &eventsv1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: pod.Namespace, Name: fmt.Sprintf("%s.%x", pod.Name, now.UnixNano()),
-		},
-		EventTime:           metav1.NewMicroTime(now),
-		ReportingController: pod.Spec.SchedulerName,
-		ReportingInstance:   Component + "-" + s.instance,
-		Type:                eventType,
-		Reason:              reason,
-		Action:              action,
-		Note:                note,
-		Regarding: corev1.ObjectReference{
-			Kind: "Pod", APIVersion: "v1", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID,
-			ResourceVersion: pod.ResourceVersion,
-		},
-	}, metav1.CreateOptions{})
-	if err != nil && ctx.Err() == nil {
-		s.logger.Debug("event not written", "namespace", pod.Namespace, "pod", pod.Name, "reason", reason, "error", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/scheduler/framework"
 )
@@ -91,8 +92,8 @@ func (s *Scheduler) evict(ctx context.Context, pod, victim *corev1.Pod, node str
 		return false
 	}
 	logger.Info("pod evicted", "reason", "preempted by "+pod.Namespace+"/"+pod.Name)
-	s.event(ctx, victim, corev1.EventTypeNormal, "Preempted", "Preempting",
-		fmt.Sprintf("Preempted by pod %s on node %s", pod.UID, node))
+	s.events[pod.Spec.SchedulerName].WriteV1(ctx, victim, "Preempting",
+		events.Normal("Preempted", "Preempted by pod %s on node %s", pod.UID, node))
 	return true
 }
 

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
+
+	"minik.dev/events"
 )
 
 // LeaderElection says how several schedulers agree on the one that decides: it holds a Lease, and the others watch it.
@@ -84,6 +85,7 @@ type Candidate struct {
 	config   *rest.Config
 	options  Options
 	client   kubernetes.Interface
+	events   *events.Writer
 	identity string
 	logger   *slog.Logger
 }
@@ -95,7 +97,10 @@ func NewCandidate(config *rest.Config, identity string, options Options) (*Candi
 		return nil, err
 	}
 	options.Configuration, options.Clock = s.configuration, s.clock
-	return &Candidate{config: config, options: options, client: s.client, identity: identity, logger: s.logger}, nil
+	writer := events.New(s.client, corev1.EventSource{Component: Component}, s.clock, s.logger)
+	return &Candidate{
+		config: config, options: options, client: s.client, events: writer, identity: identity, logger: s.logger,
+	}, nil
 }
 
 // Run stands for election until ctx ends, and schedules term by term. Whoever loses the Lease stands again: real
@@ -156,7 +161,7 @@ func (c *Candidate) elector(callbacks leaderelection.LeaderCallbacks) (*leaderel
 		Lock: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name},
 			Client:     c.client.CoordinationV1(),
-			LockConfig: resourcelock.ResourceLockConfig{Identity: c.identity, EventRecorder: recorder{c}},
+			LockConfig: resourcelock.ResourceLockConfig{Identity: c.identity, EventRecorder: recorder{c.events}},
 		},
 		LeaseDuration: e.LeaseDuration, RenewDeadline: e.RenewDeadline, RetryPeriod: e.RetryPeriod,
 		ReleaseOnCancel: true, Name: e.Name, Callbacks: callbacks,
@@ -193,33 +198,15 @@ func (c *Candidate) schedule(ctx, leading context.Context) error {
 }
 
 // recorder writes the Events of an election, in upstream's words: who became leader, who stopped.
-type recorder struct{ *Candidate }
+type recorder struct{ *events.Writer }
 
 // eventPatience bounds the write of such an Event, which the renewing of the Lease waits for.
 const eventPatience = time.Second
 
-// Eventf is resourcelock.EventRecorder's. An Event that cannot be written is lost, as Events may be.
+// Eventf is resourcelock.EventRecorder's.
 func (r recorder) Eventf(about runtime.Object, eventType, reason, message string, args ...any) {
-	lease, ok := about.(*coordinationv1.Lease)
-	if !ok {
-		return
-	}
 	// The interface hands in no context, and "stopped leading" is told when the term's has ended.
 	ctx, cancel := context.WithTimeout(context.Background(), eventPatience) //nolint:forbidigo // see above
 	defer cancel()
-	now := metav1.NewTime(r.options.Clock.Now())
-	_, err := r.client.CoreV1().Events(lease.Namespace).Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: lease.Namespace, Name: fmt.Sprintf("%s.%x", lease.Name, now.UnixNano()),
-		},
-		InvolvedObject: corev1.ObjectReference{
-			Kind: lease.Kind, APIVersion: lease.APIVersion, Namespace: lease.Namespace, Name: lease.Name, UID: lease.UID,
-			ResourceVersion: lease.ResourceVersion,
-		},
-		Type: eventType, Reason: reason, Message: fmt.Sprintf(message, args...),
-		Source: corev1.EventSource{Component: Component}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
-	}, metav1.CreateOptions{})
-	if err != nil {
-		r.logger.Debug("event not written", "lease", r.lease(), "reason", reason, "error", err)
-	}
+	r.Write(ctx, about, events.Event{Type: eventType, Reason: reason, Message: fmt.Sprintf(message, args...)})
 }

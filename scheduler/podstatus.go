@@ -10,12 +10,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"minik.dev/events"
 )
 
 // reportError says on the pod that an attempt ended in an error.
 func (s *Scheduler) reportError(ctx context.Context, pod *corev1.Pod, message string) {
 	s.setCondition(ctx, pod, corev1.PodReasonSchedulerError, message)
-	s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
+	s.events[pod.Spec.SchedulerName].WriteV1(ctx, pod, "Scheduling", events.Warning("FailedScheduling", "%s", message))
 }
 
 // repeatAfter is how long an Event stands before the same is said again of a pod that still fits nowhere.
@@ -32,7 +34,7 @@ func (s *Scheduler) reportUnschedulable(item *queuedPod, message string) func(co
 	pod := item.pod
 	return func(ctx context.Context) {
 		s.setCondition(ctx, pod, corev1.PodReasonUnschedulable, message)
-		s.event(ctx, pod, corev1.EventTypeWarning, "FailedScheduling", "Scheduling", message)
+		s.events[pod.Spec.SchedulerName].WriteV1(ctx, pod, "Scheduling", events.Warning("FailedScheduling", "%s", message))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/control"
+	"minik.dev/events"
 	"minik.dev/journal"
 	"minik.dev/scheduler/framework"
 )
@@ -51,6 +52,7 @@ type Scheduler struct {
 	configuration *Configuration
 	gates         *control.Gates
 	gate          *control.Gate
+	events        map[string]*events.Writer // by profile: each tells in its own name
 	pods          corelisters.PodLister
 	// instance tells the decisions of this run from those of another.
 	instance string
@@ -106,12 +108,17 @@ func newScheduler(client kubernetes.Interface, options Options) *Scheduler {
 		clock:         options.Clock,
 		configuration: options.Configuration,
 		instance:      strconv.FormatInt(options.Clock.Now().UnixMilli(), 36),
+		events:        map[string]*events.Writer{},
 		wakeUp:        make(chan struct{}, 1),
 		snapshot:      framework.NewSnapshot(),
 		queue:         newQueue(options.Configuration.InitialBackoff, options.Configuration.MaxBackoff),
 		assumed:       assumptions{pods: map[types.UID]assumption{}},
 	}
 	s.writers.SetLimit(writersAtMost)
+	for name := range s.configuration.Profiles {
+		source := corev1.EventSource{Component: name, Host: Component + "-" + s.instance}
+		s.events[name] = events.New(client, source, s.clock, s.logger)
+	}
 	return s
 }
 

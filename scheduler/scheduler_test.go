@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -165,7 +166,7 @@ func (f *fixture) hasEvent(pod, reason, note string) bool {
 	require.NoError(f, err)
 	for _, e := range events.Items {
 		if e.Regarding.Name == pod && e.Reason == reason && e.Note == note {
-			return e.ReportingController == "default-scheduler"
+			return e.ReportingController == "default-scheduler" && strings.HasPrefix(e.ReportingInstance, "default-scheduler-")
 		}
 	}
 	return false
