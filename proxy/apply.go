@@ -2,20 +2,11 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"minik.dev/journal"
 )
-
-// eventTimeout bounds the writing of one Event, which nothing waits for.
-const eventTimeout = 10 * time.Second
 
 // plan is what the open listeners lack to follow the table.
 func (p *Proxy) plan(table Table, now time.Time) steps {
@@ -48,7 +39,7 @@ func (p *Proxy) apply(ctx context.Context, table Table, now time.Time) steps {
 	for _, rule := range s.Open {
 		p.openOne(ctx, rule, now)
 	}
-	p.sayRefusals(ctx, table.Refusals)
+	p.sayRefusals(table.Refusals)
 	return s
 }
 
@@ -63,8 +54,7 @@ func (p *Proxy) openOne(ctx context.Context, rule Rule, now time.Time) {
 		}
 		p.logger.Warn("Cannot listen; trying again", "service", rule.Service.String(), "address", rule.Listen.String(),
 			"error", err)
-		p.event(ctx, rule.Service, rule.UID, "FailedToStartListener",
-			fmt.Sprintf("cannot listen on %s: %v", rule.Listen, err))
+		p.event(rule.Service, rule.UID, "FailedToStartListener", "cannot listen on %s: %v", rule.Listen, err)
 		return
 	}
 	delete(p.failed, rule.Listen)
@@ -74,40 +64,23 @@ func (p *Proxy) openOne(ctx context.Context, rule Rule, now time.Time) {
 }
 
 // sayRefusals tells of each refusal once, and again only after it had gone.
-func (p *Proxy) sayRefusals(ctx context.Context, refusals []Refusal) {
+func (p *Proxy) sayRefusals(refusals []Refusal) {
 	said := p.refusals
 	p.refusals = make(map[Refusal]bool, len(refusals))
 	for _, r := range refusals {
 		if !said[r] {
 			p.logger.Warn("Service refused in part", "service", r.Service.String(), "reason", r.Why)
-			p.event(ctx, r.Service, r.UID, "ServiceNotProxied", r.Why)
+			p.event(r.Service, r.UID, "ServiceNotProxied", "%s", r.Why)
 		}
 		p.refusals[r] = true
 	}
 }
 
-// event writes an Event about the Service without waiting for it. Its failure is a log line: the listener matters more.
-func (p *Proxy) event(ctx context.Context, service types.NamespacedName, uid types.UID, reason, message string) {
-	now := metav1.NewTime(p.clock.Now())
-	event := &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: service.Namespace,
-			Name:      fmt.Sprintf("%s.%x.%s", service.Name, now.UnixNano(), strings.ToLower(reason)),
-		},
-		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: service.Namespace,
-			Name: service.Name, UID: uid},
-		Type: corev1.EventTypeWarning, Reason: reason, Message: message,
-		Source: corev1.EventSource{Component: Component}, ReportingController: Component,
-		FirstTimestamp: now, LastTimestamp: now, Count: 1,
-	}
-	p.traffic.group.Go(func() {
-		ctx, cancel := context.WithTimeout(journal.WithReason(ctx, message), eventTimeout)
-		defer cancel()
-		_, err := p.client.CoreV1().Events(service.Namespace).Create(ctx, event, metav1.CreateOptions{})
-		if err != nil && !errors.Is(err, context.Canceled) {
-			p.logger.Warn("Cannot write an Event", "service", service.String(), "reason", reason, "error", err)
-		}
-	})
+// event tells of the Service.
+func (p *Proxy) event(service types.NamespacedName, uid types.UID, reason, format string, args ...any) {
+	p.events.Warning(&corev1.ObjectReference{
+		APIVersion: "v1", Kind: "Service", Namespace: service.Namespace, Name: service.Name, UID: uid,
+	}, reason, format, args...)
 }
 
 // closeAll closes every listener, as the loop ends.

@@ -20,6 +20,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"minik.dev/control"
+	"minik.dev/events"
 	"minik.dev/journal"
 )
 
@@ -66,6 +67,7 @@ type Proxy struct {
 	ownsNode func(node *corev1.Node) bool
 	limits   Limits
 	traffic  *traffic
+	events   *events.Writer
 	gates    *control.Gates
 	gate     *control.Gate
 
@@ -124,6 +126,7 @@ func newProxy(client kubernetes.Interface, o Options) *Proxy {
 	}
 	logger := o.Logger.With("component", Component)
 	return &Proxy{
+		events: events.New(client, corev1.EventSource{Component: Component}, o.Clock, logger),
 		client: client, logger: logger, clock: o.Clock, ownsNode: o.OwnsNode, limits: o.Limits,
 		traffic: &traffic{logger: logger, clock: o.Clock, address: o.Address,
 			openTCP: o.ListenTCP, openUDP: o.ListenUDP},
@@ -179,6 +182,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 		}
 		return rules(p.limits, s, e, owned), nil
 	}
+	p.traffic.group.Go(func() { p.events.Run(ctx) })
 	gates := make(chan error, 1)
 	go func() { gates <- p.gates.Run(ctx) }()
 	err := p.loop(ctx, dirty, gather)
