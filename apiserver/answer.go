@@ -18,7 +18,7 @@ import (
 
 // answer answers with one object of the stored version, as the client wants to see it.
 func (s *Server) answer(r *request, code int, entry *store.Entry) error {
-	m, err := negotiate(r.Request, hasProto(entry.Object), false)
+	m, err := negotiate(r.Request, offer{proto: hasProto(entry.Object), table: true})
 	if err != nil {
 		return err
 	}
@@ -62,19 +62,28 @@ func success(r *request, uid types.UID) *metav1.Status {
 
 // plain answers with an object that has no row: a Status, a Scale.
 func (s *Server) plain(r *request, code int, obj runtime.Object) error {
-	m, err := negotiate(r.Request, hasProto(obj), false)
+	_, status := obj.(*metav1.Status) // it is as it is, however it is asked for (upstream)
+	object, named := obj.(resources.Object)
+	own := named && r.part() && r.sub.Kind.Empty() // the object itself, shown by a part of it
+	table := status || own || r.part() && r.sub.Cells != nil
+	m, err := negotiate(r.Request, offer{proto: hasProto(obj), table: table})
 	if err != nil {
 		return err
 	}
-	if m.As == "Table" && r.part() && r.sub.Cells != nil {
-		table, err := s.partTable(r, m, obj)
-		if err != nil {
-			return err
-		}
-		s.write(r, m, code, table)
-		return nil
+	shown := obj
+	switch {
+	case status:
+	case m.As == "Table" && own:
+		shown, err = s.tableOf(r, m, []*store.Entry{store.Unwritten(r.row, object)})
+	case m.As == "Table":
+		shown, err = s.partTable(r, m, obj)
+	case m.As != "" && named:
+		shown = partial(object, m.AsVersion)
 	}
-	s.write(r, m, code, obj)
+	if err != nil {
+		return err
+	}
+	s.write(r, m, code, shown)
 	return nil
 }
 
@@ -111,7 +120,7 @@ func (s *Server) fail(r *request, err error) {
 	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
 		r.w.Header().Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
 	}
-	m, negotiateErr := negotiate(r.Request, true, false)
+	m, negotiateErr := negotiate(r.Request, offer{proto: true, table: true})
 	if negotiateErr != nil || m.As != "" {
 		m = media{Type: mediaJSON}
 	}

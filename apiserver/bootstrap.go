@@ -5,13 +5,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
@@ -26,23 +30,32 @@ import (
 // systemNamespaces are there in every cluster.
 var systemNamespaces = []string{"default", "kube-system", "kube-public", corev1.NamespaceNodeLease}
 
-// Bootstrap makes what every cluster has before anyone asks: the system's namespaces and priority classes, and the service
-// `kubernetes` with the server's own address behind it. It speaks to the server as a client, and changes nothing that is
-// right already.
-func Bootstrap(ctx context.Context, config *rest.Config, serviceIP string, endpoint *net.TCPAddr) error {
+// System is what the system's own objects say of the cluster.
+type System struct {
+	// Services are the addresses for cluster IPs, ServiceIP is the one of them at which pods find the API server.
+	Services  netip.Prefix
+	ServiceIP netip.Addr
+	// Endpoint is where the API server listens.
+	Endpoint *net.TCPAddr
+}
+
+// Bootstrap makes what every cluster has before anyone asks: the system's namespaces and priority classes, the ServiceCIDR
+// `kubernetes`, and the service of that name with the server's own address behind it. It speaks to the server as a client, and
+// changes nothing that is right already.
+func Bootstrap(ctx context.Context, config *rest.Config, system System) error {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
 	if err != nil {
 		return fmt.Errorf("making the API server's own client: %w", err)
 	}
-	return bootstrap(ctx, client, serviceIP, endpoint)
+	return bootstrap(ctx, client, system)
 }
 
 // repairEvery is how often somebody's deletion of what every cluster has is mended, as upstream.
 const repairEvery = 10 * time.Second
 
 // KeepBootstrapped makes again what Bootstrap made and somebody deleted, until ctx ends.
-func KeepBootstrapped(ctx context.Context, config *rest.Config, serviceIP string, endpoint *net.TCPAddr,
-	clock clock.WithTicker, logger *slog.Logger) error {
+func KeepBootstrapped(ctx context.Context, config *rest.Config, system System, clock clock.WithTicker,
+	logger *slog.Logger) error {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
 	if err != nil {
 		return fmt.Errorf("making the API server's own client: %w", err)
@@ -56,13 +69,13 @@ func KeepBootstrapped(ctx context.Context, config *rest.Config, serviceIP string
 		case <-ctx.Done():
 			return nil
 		}
-		if err := bootstrap(ctx, client, serviceIP, endpoint); err != nil && ctx.Err() == nil {
+		if err := bootstrap(ctx, client, system); err != nil && ctx.Err() == nil {
 			logger.Error("what every cluster has can't be repaired", "component", "apiserver", "err", err)
 		}
 	}
 }
 
-func bootstrap(ctx context.Context, client kubernetes.Interface, serviceIP string, endpoint *net.TCPAddr) error {
+func bootstrap(ctx context.Context, client kubernetes.Interface, system System) error {
 	ctx = journal.WithReason(ctx, "every cluster has it")
 	for _, name := range systemNamespaces {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -77,10 +90,13 @@ func bootstrap(ctx context.Context, client kubernetes.Interface, serviceIP strin
 			return fmt.Errorf("making priority class %s: %w", class.Name, err)
 		}
 	}
-	if err := masterService(ctx, client, serviceIP); err != nil {
+	if err := defaultServiceCIDR(ctx, client, system.Services.String()); err != nil {
 		return err
 	}
-	return masterEndpoints(ctx, client, endpoint)
+	if err := masterService(ctx, client, system.ServiceIP.String()); err != nil {
+		return err
+	}
+	return masterEndpoints(ctx, client, system.Endpoint)
 }
 
 // systemClasses are the priority classes of what a cluster cannot do without.
@@ -96,6 +112,34 @@ func systemClasses() []*schedulingv1.PriorityClass {
 		class("system-cluster-critical", "run in the cluster, but can be moved to another node if necessary"),
 		class("system-node-critical", "not be moved from their current node"),
 	}
+}
+
+// defaultServiceCIDR says where cluster IPs are from, as upstream's object of the name does. A range that the cluster no longer
+// has, because it moved, is replaced.
+func defaultServiceCIDR(ctx context.Context, client kubernetes.Interface, services string) error {
+	cidrs, ready := client.NetworkingV1().ServiceCIDRs(), networkingv1.ServiceCIDRConditionReady
+	existing, err := cidrs.Get(ctx, "kubernetes", metav1.GetOptions{})
+	if err == nil && !slices.Equal(existing.Spec.CIDRs, []string{services}) {
+		if err = cidrs.Delete(ctx, "kubernetes", metav1.DeleteOptions{}); err == nil {
+			err = apierrors.NewNotFound(networkingv1.Resource("servicecidrs"), "kubernetes")
+		}
+	}
+	if apierrors.IsNotFound(err) {
+		existing, err = cidrs.Create(ctx, &networkingv1.ServiceCIDR{
+			ObjectMeta: metav1.ObjectMeta{Name: "kubernetes"}, Spec: networkingv1.ServiceCIDRSpec{CIDRs: []string{services}},
+		}, metav1.CreateOptions{})
+	}
+	if err == nil && !meta.IsStatusConditionTrue(existing.Status.Conditions, ready) {
+		meta.SetStatusCondition(&existing.Status.Conditions, metav1.Condition{
+			Type: ready, Status: metav1.ConditionTrue, Message: "Kubernetes default Service CIDR is ready",
+			LastTransitionTime: existing.CreationTimestamp,
+		})
+		_, err = cidrs.UpdateStatus(ctx, existing, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("making the ServiceCIDR kubernetes: %w", err)
+	}
+	return nil
 }
 
 // masterService is the service at which pods find the API server. An address that the cluster no longer has, because its

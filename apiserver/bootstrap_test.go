@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 )
@@ -17,19 +19,25 @@ import (
 func TestEveryClusterHasItsSystemObjects(t *testing.T) {
 	ts := start(t)
 	ctx := t.Context()
-	endpoint := &net.TCPAddr{IP: net.IPv4(10, 128, 0, 1), Port: 6443}
+	system := System{Services: netip.MustParsePrefix("10.96.0.0/16"), ServiceIP: netip.MustParseAddr("10.96.0.1"),
+		Endpoint: &net.TCPAddr{IP: net.IPv4(10, 128, 0, 1), Port: 6443}}
 	// Each cache may be ahead of what all of them hold, so what was written is only there for sure after Fresh.
 	revision := func() int64 {
 		require.NoError(t, ts.store.Fresh(ctx))
 		return ts.store.Revision()
 	}
-	require.NoError(t, Bootstrap(ctx, ts.config, "10.96.0.1", endpoint))
+	require.NoError(t, Bootstrap(ctx, ts.config, system))
 	first := revision()
-	require.NoError(t, Bootstrap(ctx, ts.config, "10.96.0.1", endpoint))
+	require.NoError(t, Bootstrap(ctx, ts.config, system))
 	require.Equal(t, first, revision(), "a second start writes nothing")
 
-	moved := &net.TCPAddr{IP: endpoint.IP, Port: 7443}
-	require.NoError(t, Bootstrap(ctx, ts.config, "10.96.0.1", moved))
+	cidr, err := ts.client.NetworkingV1().ServiceCIDRs().Get(ctx, "kubernetes", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"10.96.0.0/16"}, cidr.Spec.CIDRs)
+	require.True(t, meta.IsStatusConditionTrue(cidr.Status.Conditions, "Ready"))
+
+	system.Endpoint = &net.TCPAddr{IP: system.Endpoint.IP, Port: 7443}
+	require.NoError(t, Bootstrap(ctx, ts.config, system))
 	slice, err := ts.client.DiscoveryV1().EndpointSlices("default").Get(ctx, "kubernetes", metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, int32(7443), *slice.Ports[0].Port)
@@ -40,7 +48,7 @@ func TestEveryClusterHasItsSystemObjects(t *testing.T) {
 	keeping, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
-		done <- KeepBootstrapped(keeping, ts.config, "10.96.0.1", moved, clock, slog.New(slog.DiscardHandler))
+		done <- KeepBootstrapped(keeping, ts.config, system, clock, slog.New(slog.DiscardHandler))
 	}()
 	require.Eventually(t, func() bool {
 		clock.Step(repairEvery)

@@ -212,3 +212,24 @@ func TestABindingLeavesTheGeneration(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, pod.Generation)
 }
+
+// A Table is to be had of what has columns; of anything else the next wish of the client counts, and without one it is 406.
+func TestTablesOfWhatHasColumns(t *testing.T) {
+	ts := start(t)
+	ts.shop(t)
+	const table, part = "application/json;as=Table;v=v1;g=meta.k8s.io", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+	const reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+	const review = `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","spec":{"resourceAttributes":{"verb":"get"}}}`
+	for _, c := range []struct{ method, path, body, accept, answer string }{
+		{"POST", reviews, review, table, `"code":406`},
+		{"POST", reviews, review, table + ",application/json", `"kind":"SelfSubjectAccessReview"`},
+		{"GET", web + "/scale", "", table, `"kind":"Table"`},
+		{"GET", web + "/scale", "", part, `"kind":"PartialObjectMetadata"`},
+		{"GET", web + "/status", "", table, `{"name":"Up-to-date"`},
+		{"GET", web + "/status", "", part, `"kind":"PartialObjectMetadata"`},
+		{"DELETE", web, "", table, `"status":"Success"`},
+	} {
+		answer, _ := ts.ask(t, c.method, c.path, c.body, "Accept", c.accept)
+		require.Contains(t, answer, c.answer, "%s %s as %s", c.method, c.path, c.accept)
+	}
+}

@@ -306,7 +306,7 @@ func (s *Server) take(f *found, q *query, e *store.Entry) bool {
 
 // answerList answers with a list as the client wants to see it.
 func (s *Server) answerList(r *request, q *query, f *found) error {
-	m, err := negotiate(r.Request, hasProto(r.row.New()), false)
+	m, err := negotiate(r.Request, offer{proto: hasProto(r.row.New()), table: true})
 	if err != nil {
 		return err
 	}

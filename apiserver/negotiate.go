@@ -34,10 +34,13 @@ type media struct {
 	Pretty bool
 }
 
-// negotiate picks the first of the client's wishes that can be met. An object that has no protobuf form is not offered in
-// it; a watch is not offered in YAML, and a Table only in JSON. Nothing fitting is 406 with the types that are there.
-func negotiate(req *http.Request, hasProto, watch bool) (media, error) {
-	pretty := wantsPretty(req) && !watch // an event is one line
+// offer is in which forms an answer can be had, besides JSON: as protobuf, as a Table, as the frames of a watch.
+type offer struct{ proto, table, watch bool }
+
+// negotiate picks the first of the client's wishes that can be met. A watch is not offered in YAML, and a Table only in JSON.
+// Nothing fitting is 406 with the types that are there.
+func negotiate(req *http.Request, there offer) (media, error) {
+	pretty := wantsPretty(req) && !there.watch // an event is one line
 	header := req.Header.Get("Accept")
 	if header == "" {
 		return media{Type: mediaJSON, Pretty: pretty}, nil
@@ -54,7 +57,7 @@ func negotiate(req *http.Request, hasProto, watch bool) (media, error) {
 		default:
 			continue
 		}
-		if stream, ok := wish.Params["stream"]; ok && (stream != "watch" || !watch) {
+		if stream, ok := wish.Params["stream"]; ok && (stream != "watch" || !there.watch) {
 			continue
 		}
 		if as, ok := wish.Params["as"]; ok {
@@ -66,9 +69,9 @@ func negotiate(req *http.Request, hasProto, watch bool) (media, error) {
 			}
 		}
 		switch {
-		case m.Type == mediaYAML && watch:
-		case m.Type == mediaProto && m.As == "Table":
-		case m.Type == mediaProto && m.As == "" && !hasProto:
+		case m.Type == mediaYAML && there.watch:
+		case m.As == "Table" && (m.Type == mediaProto || !there.table):
+		case m.Type == mediaProto && m.As == "" && !there.proto:
 		default:
 			return m, nil
 		}

@@ -68,7 +68,7 @@ func (s *Server) watch(r *request) error {
 	if err != nil {
 		return err
 	}
-	m, err := negotiate(r.Request, hasProto(r.row.New()), true)
+	m, err := negotiate(r.Request, offer{proto: hasProto(r.row.New()), table: true, watch: true})
 	if err != nil {
 		return err
 	}

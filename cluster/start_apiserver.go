@@ -64,12 +64,12 @@ func (c *Cluster) bootstrap(ctx context.Context, endpoint *net.TCPAddr) error {
 	if err != nil {
 		return err
 	}
-	serviceIP := c.network.APIServiceIP.String()
-	if err := apiserver.Bootstrap(ctx, own, serviceIP, endpoint); err != nil {
+	system := apiserver.System{Services: c.network.ServiceCIDR, ServiceIP: c.network.APIServiceIP, Endpoint: endpoint}
+	if err := apiserver.Bootstrap(ctx, own, system); err != nil {
 		return err
 	}
 	c.parts.run("the repair of the system's objects", func(ctx context.Context) error {
-		return apiserver.KeepBootstrapped(ctx, own, serviceIP, endpoint, c.options.Clock, c.options.Logger)
+		return apiserver.KeepBootstrapped(ctx, own, system, c.options.Clock, c.options.Logger)
 	})
 	return nil
 }
