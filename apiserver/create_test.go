@@ -308,3 +308,34 @@ func TestAServiceOfManyPorts(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, made.Spec.Ports, 300)
 }
+
+// A load balancer's service with the traffic policy Local has a port for health checks as long as it is one.
+func TestHealthCheckNodePort(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	services := ts.client.CoreV1().Services("shop")
+	service, err := services.Create(t.Context(), &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "web"},
+		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80}},
+			ExternalTrafficPolicy: corev1.ServiceExternalTrafficPolicyLocal},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	first := service.Spec.HealthCheckNodePort
+	require.GreaterOrEqual(t, first, int32(30000))
+	require.NotEqual(t, service.Spec.Ports[0].NodePort, first)
+
+	for _, c := range []struct {
+		policy corev1.ServiceExternalTrafficPolicy
+		kind   corev1.ServiceType
+		has    bool
+	}{
+		{corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceTypeLoadBalancer, false},
+		{corev1.ServiceExternalTrafficPolicyLocal, corev1.ServiceTypeLoadBalancer, true},
+		{corev1.ServiceExternalTrafficPolicyLocal, corev1.ServiceTypeNodePort, false},
+	} {
+		service.Spec.ExternalTrafficPolicy, service.Spec.Type = c.policy, c.kind
+		service, err = services.Update(t.Context(), service, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		require.Equal(t, c.has, service.Spec.HealthCheckNodePort != 0, "%s %s", c.kind, c.policy)
+	}
+}

@@ -16,6 +16,8 @@
 //	    copied both ways until both sides have ended. A backend that does not answer is passed over for the next.
 //	 6. A UDP client gets a socket of its own towards one backend, until it has been silent for 30 s.
 //
+// At a Service's healthCheckNodePort each node answers load balancers with how many endpoints it has itself (healthcheck.go).
+//
 // A connection that is established lives until its ends close it, even when its backend leaves the Service or the Service
 // goes. A UDP client is moved as soon as its backend has left.
 //
@@ -38,5 +40,5 @@
 //   - externalIPs, and load balancer addresses that the cluster has not given out, are listened on where the administrator
 //     allows them; endpoints at loopback addresses are refused here, and not by validation.
 //   - loadBalancerSourceRanges closes a connection where the packet filter drops its packets.
-//   - Topology hints, trafficDistribution and healthCheckNodePort have no effect. SCTP is refused.
+//   - Topology hints and trafficDistribution have no effect. SCTP is refused.
 package proxy

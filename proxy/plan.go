@@ -68,12 +68,12 @@ func (s steps) String() string {
 }
 
 // plan compares the open listeners and the failed attempts with the table. A rule without backends wants no listener, so
-// that the kernel refuses the connection.
+// that the kernel refuses the connection, but for one that answers health checks.
 func plan(open map[Listen]Rule, failed map[Listen]failure, table Table, now time.Time) steps {
 	var s steps
 	wanted := map[Listen]bool{}
 	for _, rule := range table.Rules {
-		if len(rule.Backends) == 0 {
+		if len(rule.Backends) == 0 && !rule.Health {
 			continue
 		}
 		wanted[rule.Listen] = true

@@ -57,24 +57,31 @@ type Rule struct {
 	Backends []Backend      // sorted, none twice; none at all means that connections are refused
 	Affinity time.Duration  // how long a silent client keeps its backend; 0 is no affinity
 	Sources  []netip.Prefix // who may connect; none means everyone
+	Health   bool           // nothing is forwarded: who connects is told how many backends there are
 	Why      string         // whose address this is, and why these backends
 }
 
 // Equal compares two rules in everything a listener acts on.
 func (r Rule) Equal(other Rule) bool {
 	return r.Listen == other.Listen && r.Service == other.Service && r.UID == other.UID &&
-		slices.Equal(r.Backends, other.Backends) && r.Affinity == other.Affinity && slices.Equal(r.Sources, other.Sources)
+		slices.Equal(r.Backends, other.Backends) && r.Affinity == other.Affinity && slices.Equal(r.Sources, other.Sources) &&
+		r.Health == other.Health
 }
 
 // String is the rule as one line: the address, its backends, what limits them, and why.
 func (r Rule) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s ->", r.Listen)
-	if len(r.Backends) == 0 {
+	switch {
+	case r.Health:
+		fmt.Fprintf(&b, " health check: %d local endpoints", len(r.Backends))
+	case len(r.Backends) == 0:
 		b.WriteString(" refused")
 	}
 	for i, backend := range r.Backends {
-		b.WriteString(map[bool]string{true: " ", false: ", "}[i == 0] + backend.String())
+		if !r.Health {
+			b.WriteString(map[bool]string{true: " ", false: ", "}[i == 0] + backend.String())
+		}
 	}
 	if r.Affinity > 0 {
 		fmt.Fprintf(&b, "; a client keeps its backend for %s", r.Affinity)
@@ -154,6 +161,12 @@ func rules(limits Limits, services []*corev1.Service, endpointSlices []*discover
 				var why string
 				rule.Backends, why = backends(endpoints, address.nodes)
 				rule.Why = fmt.Sprintf("it is the %s of Service %s, port %d: %s", address.kind, name, port.Port, why)
+				table.Rules = append(table.Rules, rule)
+			}
+		}
+		for _, rule := range healthRules(limits, service, slicesOf[name], here) {
+			if _, taken := holder[rule.Listen]; !taken { // the API server gives a port to one Service only
+				holder[rule.Listen] = name
 				table.Rules = append(table.Rules, rule)
 			}
 		}

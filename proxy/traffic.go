@@ -29,7 +29,10 @@ type traffic struct {
 
 // listen opens the listener of a rule and starts to serve it. ctx ends the dialling of backends.
 func (t *traffic) listen(ctx context.Context, rule Rule) (listener, error) {
-	if rule.Listen.Protocol == corev1.ProtocolUDP {
+	switch {
+	case rule.Health:
+		return t.listenHealth(rule)
+	case rule.Listen.Protocol == corev1.ProtocolUDP:
 		return t.listenUDP(rule)
 	}
 	return t.listenTCP(ctx, rule)

@@ -49,7 +49,10 @@ func (s serviceAddresses) allocate(_ context.Context, r *Request) error {
 	if service.Spec.IPFamilyPolicy == nil {
 		service.Spec.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicySingleStack)
 	}
-	return s.nodePorts(service, taken)
+	if err := s.nodePorts(service, taken); err != nil {
+		return err
+	}
+	return s.healthCheckPort(service, taken)
 }
 
 // keepAddresses lets an update that does not mention the addresses keep them (`kubectl replace`), as upstream does.
@@ -87,6 +90,7 @@ func (s serviceAddresses) taken() map[string]bool {
 	s.Reader.Each("", "services", func(obj resources.Object) {
 		service := obj.(*corev1.Service)
 		taken[service.Spec.ClusterIP] = true
+		taken[portKey(corev1.ProtocolTCP, service.Spec.HealthCheckNodePort)] = true
 		for _, p := range service.Spec.Ports {
 			taken[portKey(p.Protocol, p.NodePort)] = true
 		}
@@ -194,6 +198,20 @@ func (s serviceAddresses) nodePorts(service *corev1.Service, taken map[string]bo
 		}
 		own[p.Port] = p.NodePort
 		taken[portKey(p.Protocol, p.NodePort)] = true
+	}
+	return nil
+}
+
+// healthCheckPort gives a load balancer's service whose nodes use their own endpoints alone the port at which they say whether
+// they have any. (The kind's own hooks keep it, and give it back.)
+func (s serviceAddresses) healthCheckPort(service *corev1.Service, taken map[string]bool) error {
+	spec := &service.Spec
+	if spec.Type != corev1.ServiceTypeLoadBalancer || spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal ||
+		spec.HealthCheckNodePort != 0 {
+		return nil
+	}
+	if spec.HealthCheckNodePort = s.drawPort(corev1.ProtocolTCP, taken); spec.HealthCheckNodePort == 0 {
+		return apierrors.NewInternalError(fmt.Errorf("failed to allocate a healthCheckNodePort: range is full"))
 	}
 	return nil
 }
