@@ -11,7 +11,7 @@ import (
 // setConditions reports the conditions that a kubelet owns, with upstream's reasons and messages, and keeps all others.
 // A condition's transition time is kept while its status is.
 func setConditions(pod *corev1.Pod, o Observed, out *corev1.PodStatus, inits []view, now time.Time) {
-	containers := containersReady(out)
+	containers := containersReady(out, inits)
 	conditions := []corev1.PodCondition{
 		sandboxReady(o, out.Phase), podInitialized(out, inits), podReady(pod, out, containers), containers,
 	}
@@ -65,9 +65,9 @@ func podInitialized(out *corev1.PodStatus, inits []view) corev1.PodCondition {
 			incomplete = append(incomplete, v.spec.Name)
 		}
 	}
-	// Once the containers were started they stay initialized, whatever becomes of a sidecar.
+	// A pod of which a container has started has been initialized, whatever becomes of a sidecar.
 	for _, s := range out.ContainerStatuses {
-		if s.State.Running != nil {
+		if s.State.Running != nil || s.State.Terminated != nil {
 			incomplete = nil
 		}
 	}
@@ -75,7 +75,8 @@ func podInitialized(out *corev1.PodStatus, inits []view) corev1.PodCondition {
 		fmt.Sprintf("containers with incomplete status: %s", incomplete))
 }
 
-func containersReady(out *corev1.PodStatus) corev1.PodCondition {
+// containersReady counts sidecars like the pod's other containers (upstream's GenerateContainersReadyCondition).
+func containersReady(out *corev1.PodStatus, inits []view) corev1.PodCondition {
 	switch out.Phase {
 	case corev1.PodSucceeded:
 		return condition(corev1.ContainersReady, false, "PodCompleted", "")
@@ -83,8 +84,8 @@ func containersReady(out *corev1.PodStatus) corev1.PodCondition {
 		return condition(corev1.ContainersReady, false, "PodFailed", "")
 	}
 	var unready []string
-	for _, s := range out.InitContainerStatuses {
-		if s.State.Running != nil && s.Started != nil && *s.Started && !s.Ready {
+	for i, s := range out.InitContainerStatuses {
+		if inits[i].sidecar && !s.Ready {
 			unready = append(unready, s.Name)
 		}
 	}
