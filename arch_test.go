@@ -276,8 +276,35 @@ var listen = map[string]string{
 
 // TestListeners keeps listeners that nobody guards out of minik.
 func TestListeners(t *testing.T) {
-	listens := regexp.MustCompile(`net\.Listen(TCP|UDP|Packet|IP|Unix\w*|MulticastUDP|Config\b)?|tls\.Listen|ListenAndServe`)
-	seen := map[string]bool{}
+	callers(t, listen, regexp.MustCompile(`(net|tls)\.Listen\w*|ListenAndServe`), regexp.MustCompile(`net\.Listener\b`),
+		"network.Network listens for all parts of a cluster, as it knows who may come in")
+}
+
+// Where an address of the cluster is on this machine, and how it is reached, is decided in one place. So these files alone
+// connect to others, each with its reason. What clients of the API connect to is for their rest.Config to say.
+var dial = map[string]string{
+	"cluster/network/dial.go":                "the place: all parts of a cluster dial by it",
+	"kubelet/docker/dial.go":                 "into a pod, as one of its own containers would",
+	"kubelet/docker/dial_linux.go":           "within the network namespace of a pod",
+	"apiserver/etcd/etcd.go":                 "etcd is beside the cluster, and has none of its addresses",
+	"cmd/minik/kubectl.go":                   "asks from outside whether a cluster runs",
+	"cmd/minik/serviceurl/check.go":          "asks from outside, as the user would, what a Service answers",
+	"examples/shop/image/client.go":          "runs inside a container",
+	"kubelet/docker/dockertest/tool/main.go": "runs inside a container of a test",
+}
+
+// TestDialers keeps connections out of minik that go another way than the cluster's network.
+func TestDialers(t *testing.T) {
+	callers(t, dial, regexp.MustCompile(`(net|tls)\.Dial\w*|http\.(Get|Head|Post\w*|Default(Client|Transport))\b|`+
+		`http\.(Client|Transport)\{|DialContext\b|dns\.(Client|Dial\w*|Exchange\w*)\b|grpc\.(NewClient|Dial\w*)|websocket\.(Default)?Dial\w*|clientv3\.New`),
+		regexp.MustCompile(`http\.Client\{\s*Transport:|http\.Transport\{\s*DialContext:\s*\w+\.Dial,|`+
+			`\(&dns\.Client\{.*\}\)\.ExchangeWithConn|grpc\.NewClient\(.*, grpc\.WithContextDialer\(`),
+		"network.Network dials for all parts of a cluster, which get its Dial in their options, and name it where they hand it on")
+}
+
+// callers checks that only these files have such calls, but for those that are fine anywhere.
+func callers(t *testing.T, only map[string]string, calls, fine *regexp.Regexp, reason string) {
+	comment, seen := regexp.MustCompile(`(?m)(^|[ \t])//.*`), map[string]bool{}
 	require.NoError(t, filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
@@ -286,20 +313,19 @@ func TestListeners(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for i, line := range strings.Split(string(source), "\n") {
-			code, _, _ := strings.Cut(line, "//")
-			if call := listens.FindString(strings.ReplaceAll(code, "net.Listener", "")); call != "" {
-				seen[filepath.ToSlash(path)] = true
-				if listen[filepath.ToSlash(path)] == "" {
-					t.Errorf("%s:%d calls %s: network.Network listens for all parts of a cluster, as it knows who may come in",
-						path, i+1, call)
-				}
+		code := fine.ReplaceAllStringFunc(comment.ReplaceAllString(string(source), ""), func(s string) string {
+			return strings.Repeat("\n", strings.Count(s, "\n"))
+		})
+		for _, at := range calls.FindAllStringIndex(code, -1) {
+			seen[filepath.ToSlash(path)] = true
+			if only[filepath.ToSlash(path)] == "" {
+				t.Errorf("%s:%d has %s: %s", path, 1+strings.Count(code[:at[0]], "\n"), code[at[0]:at[1]], reason)
 			}
 		}
 		return nil
 	}))
-	for path := range listen {
-		require.True(t, seen[path], "%s does not listen any more: take it off the list", path)
+	for path := range only {
+		require.True(t, seen[path], "%s has no such call any more: take it off the list", path)
 	}
 }
 

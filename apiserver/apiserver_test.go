@@ -86,7 +86,7 @@ func serveFrom(t testing.TB, etcd *etcd.Server, changes ...func(*Options)) *test
 			}
 			return ip + " is no address of this cluster"
 		},
-		Address:   func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) },
+		Dial:      (&net.Dialer{}).DialContext,
 		NewUID:    uuid.NewUUID,
 		NewSuffix: func() string { return "x" + strconv.FormatInt(10000+suffix.Add(1), 36)[1:] },
 		Clock:     clock.RealClock{}, Logger: slog.New(slog.DiscardHandler), Version: "test",

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -137,7 +139,8 @@ func startStorm(t testing.TB, seed uint64) *storm {
 	}
 	s.server = startWith(t, etcd.Options{Dir: t.TempDir(), Volatile: true}, func(o *Options) {
 		o.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		o.Address = func(string, int32) string { return "127.0.0.1:1" } // nobody answers, whatever an object says
+		// Nobody answers, whatever an object says.
+		o.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
 	})
 	s.server.namespace(t, "default")
 	s.server.namespace(t, "kube-system")

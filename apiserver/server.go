@@ -53,8 +53,8 @@ type Options struct {
 	// has written into a Node, a Pod or an EndpointSlice, which may be anything. Required for logs, exec, attach,
 	// port-forward and proxy: without it they are refused.
 	Refuse func(what passthrough.Target, ip string, port int32) (why string)
-	// Address says where ip:port is really listened on.
-	Address func(ip string, port int32) string
+	// Dial connects to an address of the cluster, and is required.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Components says of the parts of the control plane that run in this process whether they do, by their names in
 	// ComponentStatuses: nil is yes. Of a part that is not among them nothing is known.
 	Components map[string]func() error
@@ -104,6 +104,9 @@ type Server struct {
 
 // New makes an API server. It starts nothing.
 func New(o Options) (*Server, error) {
+	if o.Dial == nil {
+		return nil, errors.New("apiserver: Options.Dial is nil")
+	}
 	c, err := newCodecs()
 	if err != nil {
 		return nil, err
@@ -141,7 +144,8 @@ func New(o Options) (*Server, error) {
 		Reader: reader{s}, Services: o.Services, Reserved: o.Reserved, ExternalIPs: o.ExternalIPs, IntN: rand.IntN,
 	})
 	s.passthrough = passthrough.New(passthrough.Options{
-		Reader: reader{s}, Kubelet: o.Kubelet, Refuse: o.Refuse, Address: o.Address, Random: rand.IntN, Stopping: s.stopping, Logger: o.Logger,
+		Reader: reader{s}, Kubelet: o.Kubelet, Refuse: o.Refuse, Dial: o.Dial, Random: rand.IntN,
+		Stopping: s.stopping, Logger: o.Logger,
 	})
 	s.handler = s.chain(
 		&madeOfRows{registry: registry, make: discovery.New},

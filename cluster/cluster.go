@@ -32,6 +32,8 @@ type Cluster struct {
 	ready   chan struct{}
 	stages  []stage
 	parts   parts
+	// dial connects to an address of the cluster for every part of it: the network's Dial, which tests watch.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // New makes a cluster of the options, or says what is wrong with them. It starts nothing.
@@ -41,6 +43,9 @@ func New(options Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{options: options, ready: make(chan struct{})}
+	c.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return c.network.Dial(ctx, network, address)
+	}
 	c.stages = c.bootOrder()
 	return c, nil
 }

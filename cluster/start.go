@@ -118,7 +118,7 @@ func (c *Cluster) startProxy(context.Context) (string, error) {
 		return "", err
 	}
 	p, err := proxy.New(config, proxy.Options{
-		Logger: c.options.Logger, Clock: c.options.Clock, Address: c.network.Address, OwnsNode: c.network.Owns,
+		Logger: c.options.Logger, Clock: c.options.Clock, Address: c.network.Address, Dial: c.dial, OwnsNode: c.network.Owns,
 		Limits: proxy.Limits{
 			External: c.options.ExternalIPs, LoadBalancers: []netip.Prefix{c.network.LoadBalancerPool},
 			Nodes: []netip.Prefix{c.network.NodeCIDR}, Endpoints: []netip.Prefix{c.network.PodCIDR, c.network.NodeCIDR},
@@ -141,7 +141,7 @@ func (c *Cluster) startDNS(context.Context) (string, error) {
 	}
 	server, err := dns.New(config, dns.Options{
 		Listen: c.network.ControlPlaneIP(), Service: c.network.DNSIP, Domain: clusterDomain, Address: c.network.Address,
-		ListenTCP: c.listenTCP, ListenUDP: c.listenUDP,
+		ListenTCP: c.listenTCP, ListenUDP: c.listenUDP, Dial: c.dial,
 		Logger: c.options.Logger, Clock: c.options.Clock,
 	})
 	if err != nil {

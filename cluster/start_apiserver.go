@@ -117,7 +117,7 @@ func (c *Cluster) newAPIServer(address, endpoint *net.TCPAddr) (*apiserver.Serve
 		Components:     c.components(),
 		MaxConnections: network.MaxConnections(),
 		Refuse:         c.network.RefuseTarget(c.options.ForeignNodes, uint16(address.Port)),
-		Address:        c.network.Address,
+		Dial:           c.dial,
 		Version:        Version,
 		NewUID:         uuid.NewUUID,
 		NewSuffix:      func() string { return utilrand.String(5) },

@@ -63,7 +63,7 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 		return err
 	}
 	ip, pods := c.network.Node(i)
-	certificate, err := c.pki.server("system:node:"+name, []string{name}, []net.IP{ip.AsSlice(), net.IPv4(127, 0, 0, 1)})
+	certificate, err := c.pki.server("system:node:"+name, []string{name}, []net.IP{ip.AsSlice()})
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 			return c.listenTCP(c.network.Address(ip.String(), network.KubeletPort))
 		},
 		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: network.KubeletPort,
-		Address: c.network.Address, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,
+		Dial: c.dial, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,
 		Logger: c.options.Logger, Clock: c.options.Clock,
 	})
 	if err != nil {

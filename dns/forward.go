@@ -19,6 +19,7 @@ const mostForwarded = 256
 
 // forwarder passes questions on.
 type forwarder struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// servers are the "ip:port" to ask, in order; own are those that lead to this server and are left out, as to ask one
 	// would lead in a circle.
 	servers func() []string
@@ -26,8 +27,8 @@ type forwarder struct {
 	places  chan struct{}
 }
 
-func newForwarder(servers func() []string, own ...string) *forwarder {
-	return &forwarder{servers: servers, own: own, places: make(chan struct{}, mostForwarded)}
+func newForwarder(o Options) *forwarder {
+	return &forwarder{dial: o.Dial, servers: o.Upstreams, own: ownAddresses(o), places: make(chan struct{}, mostForwarded)}
 }
 
 // systemServers are the name servers of this machine.
@@ -56,7 +57,7 @@ func (f *forwarder) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error
 		if slices.Contains(f.own, server) {
 			continue
 		}
-		answer, err := askOne(ctx, server, question)
+		answer, err := f.askOne(ctx, server, question)
 		if err == nil {
 			return answer, nil
 		}
@@ -69,14 +70,13 @@ func (f *forwarder) ask(ctx context.Context, question *dns.Msg) (*dns.Msg, error
 }
 
 // askOne asks over UDP, and over TCP where the answer is too long for that.
-func askOne(ctx context.Context, server string, question *dns.Msg) (*dns.Msg, error) {
+func (f *forwarder) askOne(ctx context.Context, server string, question *dns.Msg) (*dns.Msg, error) {
 	ask := question.Copy()
 	ask.Id = dns.Id()
 	var answer *dns.Msg
 	for _, network := range []string{"udp", "tcp"} {
-		client := dns.Client{Net: network, Timeout: patience}
 		var err error
-		if answer, _, err = client.ExchangeContext(ctx, ask, server); err != nil {
+		if answer, err = f.exchange(ctx, network, server, ask); err != nil {
 			return nil, err
 		}
 		if !answer.Truncated {
@@ -85,4 +85,17 @@ func askOne(ctx context.Context, server string, question *dns.Msg) (*dns.Msg, er
 	}
 	answer.Id = question.Id
 	return answer, nil
+}
+
+// exchange asks once.
+func (f *forwarder) exchange(ctx context.Context, network, server string, question *dns.Msg) (*dns.Msg, error) {
+	dialing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := f.dial(dialing, network, server)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	answer, _, err := (&dns.Client{Timeout: patience}).ExchangeWithConnContext(ctx, question, &dns.Conn{Conn: conn})
+	return answer, err
 }

@@ -51,6 +51,8 @@ type Options struct {
 	// whoever reaches it. Default net.Listen and net.ListenPacket.
 	ListenTCP func(address string) (net.Listener, error)
 	ListenUDP func(address string) (net.PacketConn, error)
+	// Dial connects to another name server, and is required. Connections over UDP are net.PacketConns.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Upstreams are the "ip:port" of the name servers for other names; default those of this machine.
 	Upstreams func() []string
 
@@ -107,7 +109,7 @@ func newServer(client kubernetes.Interface, options Options) *Server {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{client: client, options: options, logger: options.Logger.With("component", Component),
-		forwarder: newForwarder(options.Upstreams, ownAddresses(options)...)}
+		forwarder: newForwarder(options)}
 	s.zone.Store(newZone(options.Domain, nil, nil))
 	return s
 }

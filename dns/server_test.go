@@ -39,7 +39,8 @@ func runWith(t *testing.T, api *fake.Clientset, gate *control.Gate, upstreams ..
 	t.Helper()
 	address := freeAddress(t)
 	s := newServer(api, Options{Listen: netip.MustParseAddr("127.0.0.1"), Service: netip.MustParseAddr("10.96.0.10"),
-		Address: func(string, int32) string { return address }, Upstreams: func() []string { return upstreams }})
+		Address: func(string, int32) string { return address }, Upstreams: func() []string { return upstreams },
+		Dial: (&net.Dialer{}).DialContext})
 	s.gate = gate
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -178,6 +179,22 @@ func TestOtherNamesArePassedOn(t *testing.T) {
 	answer = r.await(t, "udp", "outer.default.svc.cluster.local.", func(m *dns.Msg) bool { return len(m.Answer) == 2 })
 	require.Contains(t, answer.Answer[0].String(), "CNAME")
 	require.Contains(t, answer.Answer[1].String(), "198.51.100.7")
+}
+
+// Other name servers are where Options.Dial finds them.
+func TestOtherServersAreDialed(t *testing.T) {
+	there := upstream(t)
+	s := newServer(fake.NewClientset(), Options{Upstreams: func() []string { return []string{"192.0.2.1:53"} },
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			require.Equal(t, "192.0.2.1:53", address)
+			return (&net.Dialer{}).DialContext(ctx, network, there)
+		}})
+	question := new(dns.Msg)
+	question.SetQuestion("www.example.com.", dns.TypeA)
+	answer, err := s.forwarder.ask(t.Context(), question)
+	require.NoError(t, err)
+	require.Equal(t, question.Id, answer.Id)
+	require.Len(t, answer.Answer, 1)
 }
 
 func TestNoServerIsAskedInACircle(t *testing.T) {

@@ -130,7 +130,7 @@ func (s *session) runHook(ctx context.Context, ip string, c *corev1.Container, i
 		}
 		return nil
 	case h.HTTPGet != nil:
-		err := probes.Dialer{Address: s.options.Address}.HTTP(ctx, ip, c, h.HTTPGet)
+		err := probes.Dialer{Dial: s.options.Dial}.HTTP(ctx, ip, c, h.HTTPGet)
 		var status probes.StatusError
 		if errors.As(err, &status) {
 			return nil // as upstream: that it answered is enough

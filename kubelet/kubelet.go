@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -36,9 +35,11 @@ const killTimeout = 2 * time.Second
 
 // Options are the settings of one kubelet.
 type Options struct {
-	// Node is the node's name, Runtime what runs its containers; both are required.
+	// Node is the node's name, Runtime what runs its containers, and Dial how an address of the cluster is connected to, for
+	// probes, hooks and port-forward; all are required.
 	Node    string
 	Runtime runtime.Runtime
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Capacity replaces the defaults of the resources it names: 4 cpu, 8Gi memory, 110 pods, 100Gi ephemeral-storage.
 	Capacity corev1.ResourceList
@@ -63,8 +64,6 @@ type Options struct {
 	TLS *tls.Config
 	// Port is the server's port as the Node tells it; default 10250.
 	Port int32
-	// Address maps an address and port of a pod to the "ip:port" that is really listened on; default the same.
-	Address func(ip string, port int32) string
 
 	// KillOnExit makes the end of Run a power cut with a tidy hand: every container is killed and removed, and the next
 	// start runs the pods again with one more restart. Otherwise they run on, and the next start adopts them.
@@ -118,11 +117,10 @@ func newKubelet(client kubernetes.Interface, controls cache.ListerWatcher, optio
 		return nil, errors.New("kubelet: Options.Node is empty")
 	case options.Runtime == nil:
 		return nil, errors.New("kubelet: Options.Runtime is nil")
+	case options.Dial == nil:
+		return nil, errors.New("kubelet: Options.Dial is nil")
 	case options.Listen != nil && (options.TLS == nil || options.TLS.ClientCAs == nil):
 		return nil, errors.New("kubelet: Options.Listen needs Options.TLS with ClientCAs, else anyone could read the logs")
-	}
-	if options.Address == nil {
-		options.Address = func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
 	}
 	if options.Port == 0 {
 		options.Port = 10250

@@ -3,6 +3,7 @@ package kubelet_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,7 +52,8 @@ func newMachine(objects ...*corev1.Pod) *machine {
 		_ = m.client.Tracker().Add(pod)
 	}
 	m.options = kubelet.Options{Node: "node-1", PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")},
-		IPs: []netip.Addr{netip.MustParseAddr("10.244.1.1")}, Logger: slog.New(slog.DiscardHandler)}
+		IPs: []netip.Addr{netip.MustParseAddr("10.244.1.1")}, Dial: (&net.Dialer{}).DialContext,
+		Logger: slog.New(slog.DiscardHandler)}
 	return m
 }
 

@@ -49,7 +49,7 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 	s.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](100*time.Millisecond, 10*time.Second),
 		workqueue.TypedRateLimitingQueueConfig[types.UID]{Clock: k.clock})
-	s.probes = probes.NewManager(probes.Options{Runtime: k.options.Runtime, Address: k.options.Address, Clock: k.clock,
+	s.probes = probes.NewManager(probes.Options{Runtime: k.options.Runtime, Dial: k.options.Dial, Clock: k.clock,
 		Look: s.target, Changed: s.queue.Add, Unhealthy: func(pod *corev1.Pod, c *corev1.Container, message string) {
 			s.event(pod, c, events.Warning("Unhealthy", "%s", message))
 		}})
@@ -62,7 +62,7 @@ func (k *Kubelet) session(ctx context.Context, rebooted bool) error {
 
 	// 1. Answer the API server before the node says that it is there.
 	stopServer, err := server.New(server.Options{Node: k.options.Node, Runtime: k.options.Runtime, Pods: s, Listen: k.options.Listen,
-		TLS: k.options.TLS, Address: k.options.Address, HostIPs: k.hostIPs, Clock: k.clock, Logger: k.log}).Start(ctx)
+		TLS: k.options.TLS, Dial: k.options.Dial, HostIPs: k.hostIPs, Clock: k.clock, Logger: k.log}).Start(ctx)
 	if err != nil {
 		return err
 	}

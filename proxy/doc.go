@@ -24,10 +24,10 @@
 // A Service port without backends has no listener at all: who connects is refused, by the kernel. A node that has lost
 // its power (its Ready condition is Unknown) has no listeners either.
 //
-// Upstream of this package is the API server alone. Downstream are the pods, which the kubelets run. No address is
-// listened on or dialled as it stands in an object: Options.Address says where this machine really has it. Which ones objects
-// may name at all is bounded by [Limits]; what they name besides is refused, with an Event of the Service. Who may connect is
-// for Options.ListenTCP and ListenUDP to decide.
+// Upstream of this package is the API server alone. Downstream are the pods, which the kubelets run. Where this
+// machine really has an address that stands in an object, Options.Address says for listeners, and Options.Dial knows. Which
+// ones objects may name at all is bounded by [Limits]; what they name besides is refused, with an Event of the Service. Who
+// may connect is for Options.ListenTCP and ListenUDP to decide.
 //
 // Real Kubernetes writes rules for the kernel's packet filter instead (iptables, nftables, ipvs), on each node, and so
 // keeps the client's address where this proxy shows its own. What differs further:

@@ -45,9 +45,10 @@ type Options struct {
 	Logger *slog.Logger
 	Clock  clock.WithTicker
 
-	// Address says where this machine has an address of the cluster, as "ip:port" (network.Network.Address). It maps what
-	// is listened on and what is dialled.
+	// Address says where this machine has an address of the cluster that is listened on, as "ip:port"; default the same.
 	Address func(ip string, port int32) string
+	// Dial connects to an address of the cluster, and is required. Connections over TCP are *net.TCPConn.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ListenTCP and ListenUDP open an address of this machine, and keep out who may not come in; default net.Listen and
 	// net.ListenPacket. Connections are *net.TCPConn.
 	ListenTCP func(address string) (net.Listener, error)
@@ -128,7 +129,7 @@ func newProxy(client kubernetes.Interface, o Options) *Proxy {
 	return &Proxy{
 		events: events.New(client, corev1.EventSource{Component: Component}, o.Clock, logger),
 		client: client, logger: logger, clock: o.Clock, ownsNode: o.OwnsNode, limits: o.Limits,
-		traffic: &traffic{logger: logger, clock: o.Clock, address: o.Address,
+		traffic: &traffic{logger: logger, clock: o.Clock, address: o.Address, dial: o.Dial,
 			openTCP: o.ListenTCP, openUDP: o.ListenUDP},
 		open: map[Listen]*opened{}, failed: map[Listen]failure{}, refusals: map[Refusal]bool{},
 	}

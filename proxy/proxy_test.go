@@ -69,7 +69,8 @@ func start(t *testing.T) *harness {
 	logger := slog.New(slog.NewTextHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- newProxy(h.client, Options{Limits: onLoopback, Logger: logger}).Run(ctx) }()
+	p := newProxy(h.client, Options{Limits: onLoopback, Logger: logger, Dial: (&net.Dialer{}).DialContext})
+	go func() { done <- p.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)

@@ -105,14 +105,15 @@ func (l *tcpListener) connect(ctx context.Context, client *net.TCPConn) *net.TCP
 	if !allowed(rule.Sources, from) {
 		return nil
 	}
-	dialer := net.Dialer{Timeout: dialTimeout}
 	var tried []Backend
 	for {
 		backend, ok := l.balancer.pick(from, l.clock.Now(), tried)
 		if !ok {
 			return nil
 		}
-		conn, err := dialer.DialContext(ctx, "tcp", l.address(backend.IP, backend.Port))
+		dialing, cancel := context.WithTimeout(ctx, dialTimeout)
+		conn, err := l.dial(dialing, "tcp", hostPort(backend.IP, backend.Port))
+		cancel()
 		if err == nil {
 			tcp := conn.(*net.TCPConn)
 			if !l.track(tcp) {

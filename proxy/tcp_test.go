@@ -156,13 +156,8 @@ func BenchmarkConnection(b *testing.B) {
 			}()
 		}
 	}()
-	p := newProxy(nil, Options{Limits: onLoopback, Address: func(ip string, port int32) string {
-		if ip == "service" {
-			return "127.0.0.1:0"
-		}
-		return hostPort(ip, port)
-	}})
-	l, err := p.traffic.listen(b.Context(), Rule{Listen: Listen{IP: "service", Port: 80, Protocol: corev1.ProtocolTCP},
+	p := newProxy(nil, Options{Address: func(string, int32) string { return "127.0.0.1:0" }, Dial: (&net.Dialer{}).DialContext})
+	l, err := p.traffic.listen(b.Context(), Rule{Listen: Listen{IP: "10.96.0.9", Port: 80, Protocol: corev1.ProtocolTCP},
 		Backends: []Backend{{IP: "127.0.0.1", Port: int32(target.Addr().(*net.TCPAddr).Port)}}})
 	require.NoError(b, err)
 	defer p.traffic.stop()

@@ -18,6 +18,7 @@ type traffic struct {
 	logger  *slog.Logger
 	clock   clock.WithTicker
 	address func(ip string, port int32) string
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	openTCP func(address string) (net.Listener, error)
 	openUDP func(address string) (PacketConn, error)
 	group   sync.WaitGroup // every goroutine of listeners, connections and Events
@@ -33,7 +34,7 @@ func (t *traffic) listen(ctx context.Context, rule Rule) (listener, error) {
 	case rule.Health:
 		return t.listenHealth(rule)
 	case rule.Listen.Protocol == corev1.ProtocolUDP:
-		return t.listenUDP(rule)
+		return t.listenUDP(ctx, rule)
 	}
 	return t.listenTCP(ctx, rule)
 }

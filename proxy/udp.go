@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,11 +54,11 @@ type udpListener struct {
 type session struct {
 	client  netip.AddrPort
 	backend Backend
-	conn    *net.UDPConn // connected to the backend, and so told when its port is closed
+	conn    net.Conn     // connected to the backend, and so told when its port is closed
 	used    atomic.Int64 // when the last datagram went either way, Unix nanoseconds
 }
 
-func (t *traffic) listenUDP(rule Rule) (listener, error) {
+func (t *traffic) listenUDP(ctx context.Context, rule Rule) (listener, error) {
 	address := t.address(rule.Listen.IP, rule.Listen.Port)
 	if _, err := netip.ParseAddrPort(address); err != nil { // a name would be looked up
 		return nil, fmt.Errorf("UDP address %q: %w", address, err)
@@ -68,7 +69,7 @@ func (t *traffic) listenUDP(rule Rule) (listener, error) {
 	}
 	l := &udpListener{traffic: t, socket: socket, sessions: map[netip.AddrPort]*session{}}
 	l.update(rule)
-	t.group.Go(l.serve)
+	t.group.Go(func() { l.serve(ctx) })
 	return l, nil
 }
 
@@ -114,7 +115,7 @@ func (l *udpListener) end(s *session) {
 }
 
 // serve carries the clients' datagrams to the backends.
-func (l *udpListener) serve() {
+func (l *udpListener) serve(ctx context.Context) {
 	buffer := make([]byte, maxDatagram)
 	for {
 		n, client, err := l.socket.ReadFromUDPAddrPort(buffer)
@@ -124,16 +125,16 @@ func (l *udpListener) serve() {
 		if err != nil {
 			continue // an error of an earlier reply (its client's port is closed), reported here
 		}
-		l.deliver(netip.AddrPortFrom(client.Addr().Unmap(), client.Port()), buffer[:n])
+		l.deliver(ctx, netip.AddrPortFrom(client.Addr().Unmap(), client.Port()), buffer[:n])
 	}
 }
 
 // deliver sends one datagram on. A backend that is known to refuse is passed over once for each backend there is; as on
 // any network, a datagram that meets nobody is lost.
-func (l *udpListener) deliver(client netip.AddrPort, datagram []byte) {
+func (l *udpListener) deliver(ctx context.Context, client netip.AddrPort, datagram []byte) {
 	var tried []Backend
 	for {
-		s := l.session(client, tried)
+		s := l.session(ctx, client, tried)
 		if s == nil {
 			return
 		}
@@ -148,7 +149,7 @@ func (l *udpListener) deliver(client netip.AddrPort, datagram []byte) {
 }
 
 // session finds the client's session or makes one with a backend that was not tried; nil where that is impossible.
-func (l *udpListener) session(client netip.AddrPort, tried []Backend) *session {
+func (l *udpListener) session(ctx context.Context, client netip.AddrPort, tried []Backend) *session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.clock.Now()
@@ -163,7 +164,7 @@ func (l *udpListener) session(client netip.AddrPort, tried []Backend) *session {
 	if !ok {
 		return nil
 	}
-	conn, err := net.Dial("udp", l.address(backend.IP, backend.Port))
+	conn, err := l.dial(ctx, "udp", hostPort(backend.IP, backend.Port))
 	if err != nil {
 		l.logger.Debug("Cannot reach a backend", "service", l.rule.Service.String(), "backend", backend.String(),
 			"error", err)
@@ -172,7 +173,7 @@ func (l *udpListener) session(client netip.AddrPort, tried []Backend) *session {
 	if len(l.sessions) >= maxUDPClients {
 		l.endMostSilent()
 	}
-	s := &session{client: client, backend: backend, conn: conn.(*net.UDPConn)}
+	s := &session{client: client, backend: backend, conn: conn}
 	s.used.Store(now.UnixNano())
 	l.sessions[client] = s
 	l.group.Go(func() { l.answer(s) })

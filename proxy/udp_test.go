@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net"
 	"testing"
 	"time"
@@ -63,14 +64,13 @@ func TestUDPDeadBackend(t *testing.T) {
 func TestUDPSessionsEnd(t *testing.T) {
 	now := testingclock.NewFakeClock(time.Unix(0, 0))
 	target := newBackend(t, "a")
-	p := newProxy(nil, Options{Limits: onLoopback, Clock: now, Address: func(ip string, port int32) string {
-		if ip == "service" {
-			return "127.0.0.1:0"
-		}
-		return hostPort(ip, port)
-	}})
-	listener, err := p.traffic.listen(t.Context(), Rule{Listen: Listen{IP: "service", Port: 53, Protocol: corev1.ProtocolUDP},
-		Backends: []Backend{{IP: "127.0.0.1", Port: target.port}}})
+	p := newProxy(nil, Options{Clock: now, Address: func(string, int32) string { return "127.0.0.1:0" },
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			require.Equal(t, "10.244.1.2:53", address)
+			return (&net.Dialer{}).DialContext(ctx, network, hostPort("127.0.0.1", target.port))
+		}})
+	listener, err := p.traffic.listen(t.Context(), Rule{Listen: Listen{IP: "10.96.0.9", Port: 53, Protocol: corev1.ProtocolUDP},
+		Backends: []Backend{{IP: "10.244.1.2", Port: 53}}})
 	require.NoError(t, err)
 	defer p.traffic.stop()
 	defer listener.close()

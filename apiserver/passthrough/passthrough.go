@@ -29,8 +29,8 @@ type Options struct {
 	// Refuse says why an address is not connected to, "" where it is. It gets what somebody has written into an object, which may
 	// be anything. Nil refuses all.
 	Refuse func(what Target, ip string, port int32) (why string)
-	// Address says where ip:port is really listened on.
-	Address func(ip string, port int32) string
+	// Dial connects to an address of the cluster, and is required.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Random is a number below n.
 	Random func(n int) int
 	// Stopping is closed when the server stops: connections that were taken over end then.
@@ -54,26 +54,17 @@ type Passthrough struct {
 // New makes the way. It connects to nobody yet.
 func New(o Options) *Passthrough {
 	p := &Passthrough{Options: o}
-	p.kubelets = &http.Transport{TLSClientConfig: o.Kubelet, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+	p.kubelets = &http.Transport{
+		DialContext:         o.Dial,
+		TLSClientConfig:     o.Kubelet,
+		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
+	}
 	p.pods = &http.Transport{
-		DialContext:         p.dialPod,
+		DialContext:         o.Dial,
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // a pod's certificate is nobody's to check, as upstream
 		MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
 	}
 	return p
-}
-
-// dialPod connects to where an address of the cluster is really listened on.
-func (p *Passthrough) dialPod(ctx context.Context, network, address string) (net.Conn, error) {
-	host, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		return nil, fmt.Errorf("the port of %s: %w", address, err)
-	}
-	return (&net.Dialer{}).DialContext(ctx, network, p.Address(host, int32(port)))
 }
 
 // Call is one request that is passed on.
@@ -117,7 +108,7 @@ func (p *Passthrough) kubeletURL(name string) (string, error) {
 			if err := p.allowed(TargetKubelet, a.Address, port); err != nil {
 				return "", err
 			}
-			return "https://" + p.Address(a.Address, port), nil
+			return "https://" + net.JoinHostPort(a.Address, strconv.Itoa(int(port))), nil
 		}
 	}
 	return "", unreachable("node %s has no InternalIP, so its kubelet can't be asked", name)

@@ -6,7 +6,8 @@
 //     which). Pods that are containers are on a bridge, which the engine makes (bridge.go). Each node has its part (nodes.go).
 //  3. All parts of a cluster listen by [Network.Listen] and [Network.ListenUDP] (listen.go). Who may come in is decided in
 //     admit.go; some of the descriptors that a process may have are kept from those who connect (descriptors.go).
-//  4. Where the API server connects to for its clients is decided in target.go.
+//  4. All parts of a cluster connect to each other and to pods by [Network.Dial] (dial.go). Where the API server connects to
+//     for its clients is decided in target.go.
 //  5. What a cluster that was killed has left is found again, or taken away (leftovers.go).
 //
 // Upstream is package cluster, which hands a Network's functions to the components; downstream is the system. Real Kubernetes

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"net"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -77,4 +78,18 @@ func TestAddress(t *testing.T) {
 	require.Equal(t, first, p.Address("10.96.0.9", 80))
 	require.NotEqual(t, first, p.Address("10.96.0.9", 81))
 	require.Contains(t, first, "127.0.0.1:")
+
+	listener, err := net.Listen("tcp", first)
+	require.NoError(t, err)
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(first)
+	require.NoError(t, err)
+	for _, address := range []string{"10.96.0.9:80", first, "localhost:" + port} {
+		conn, err := p.Dial(t.Context(), "tcp", address)
+		require.NoError(t, err, address)
+		require.Equal(t, first, conn.RemoteAddr().String(), address)
+		require.NoError(t, conn.Close())
+	}
+	_, err = p.Dial(t.Context(), "udp", "10.96.0.9")
+	require.ErrorContains(t, err, "missing port")
 }

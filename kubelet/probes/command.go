@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,11 +57,10 @@ func probeCommand(ctx context.Context, executor runtime.Executor, id string, pro
 // grpc asks by gRPC's health protocol, in upstream's words.
 func (d Dialer) grpc(ctx context.Context, podIP string, probe *corev1.Probe) error {
 	timeout := time.Duration(atLeast(probe.TimeoutSeconds, 1)) * time.Second
-	address := net.JoinHostPort(podIP, strconv.Itoa(int(probe.GRPC.Port)))
-	connection, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithUserAgent("kube-probe/1.37"), grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return d.dial(ctx, podIP, probe.GRPC.Port)
-		}))
+	address := hostPort(podIP, probe.GRPC.Port)
+	connection, err := grpc.NewClient("passthrough:///"+address, grpc.WithContextDialer(
+		func(ctx context.Context, address string) (net.Conn, error) { return d.Dial(ctx, "tcp", address) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent("kube-probe/1.37"))
 	if err != nil {
 		return fmt.Errorf("making a gRPC client for %s: %w", address, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -59,9 +58,8 @@ func TestProbeByGRPC(t *testing.T) {
 	healthy := health.NewServer()
 	healthy.SetServingStatus("stuck", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	port := serveGRPC(t, func(s *grpc.Server) { grpc_health_v1.RegisterHealthServer(s, healthy) })
-	at := func(ip string, port int32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
 	probe := func(port int32, service *string) error {
-		return Dialer{Address: at}.probe(t.Context(), "127.0.0.1", &corev1.Container{},
+		return Dialer{(&net.Dialer{}).DialContext}.probe(t.Context(), "127.0.0.1", &corev1.Container{},
 			&corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: port, Service: service}}})
 	}
 	stuck, unknown := "stuck", "unknown"

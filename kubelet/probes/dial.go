@@ -23,8 +23,8 @@ const maxProbeBody = 10 << 10
 
 // Dialer probes containers over the network.
 type Dialer struct {
-	// Address maps a pod's address and port to the one that is really listened on.
-	Address func(ip string, port int32) string
+	// Dial connects to an address of the cluster.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // probe asks one container once; nil is a success. Its error is what the Event says.
@@ -39,7 +39,7 @@ func (d Dialer) probe(ctx context.Context, podIP string, c *corev1.Container, pr
 		if err != nil {
 			return err
 		}
-		conn, err := d.dial(ctx, cmp.Or(probe.TCPSocket.Host, podIP), port)
+		conn, err := d.Dial(ctx, "tcp", hostPort(cmp.Or(probe.TCPSocket.Host, podIP), port))
 		if err != nil {
 			return err
 		}
@@ -50,9 +50,7 @@ func (d Dialer) probe(ctx context.Context, podIP string, c *corev1.Container, pr
 	return errors.New("this runtime runs no commands, so it answers no probe by exec")
 }
 
-func (d Dialer) dial(ctx context.Context, ip string, port int32) (net.Conn, error) {
-	return (&net.Dialer{}).DialContext(ctx, "tcp", d.Address(ip, port))
-}
+func hostPort(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
 
 // HTTP gets the probe's path. As upstream, any code from 200 to 399 is a success, a redirect to another host as well,
 // and certificates are not verified.
@@ -67,7 +65,7 @@ func (d Dialer) HTTP(ctx context.Context, podIP string, c *corev1.Container, get
 		target = &url.URL{Path: get.Path}
 	}
 	target.Scheme = strings.ToLower(cmp.Or(string(get.Scheme), "http"))
-	target.Host = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	target.Host = hostPort(host, port)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return err
@@ -82,15 +80,10 @@ func (d Dialer) HTTP(ctx context.Context, podIP string, c *corev1.Container, get
 	}
 	client := &http.Client{
 		Transport: &http.Transport{
+			DialContext:       d.Dial,
 			DisableKeepAlives: true,
 			// A probe asks whether a container answers and not who it is; upstream's does the same.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-				if addr == target.Host {
-					return d.dial(ctx, host, port)
-				}
-				return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-			},
 		},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			if next.URL.Hostname() != host || len(via) >= 10 {

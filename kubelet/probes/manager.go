@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"sync"
 	"time"
 
@@ -18,9 +19,9 @@ import (
 // Options are what a Manager is made with; all of them are required.
 type Options struct {
 	Runtime runtime.Runtime
-	// Address maps an address and port of a pod to the "ip:port" that is really listened on.
-	Address func(ip string, port int32) string
-	Clock   clock.WithTicker
+	// Dial connects to an address of the cluster.
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	Clock clock.WithTicker
 	// Look finds the container with this ID; it is false where that does not run any more, or was asked to end.
 	Look func(uid types.UID, name, id string) (Target, bool)
 	// Changed is told of which pod a verdict has changed, Unhealthy of every failure with the message of its Event.
@@ -196,5 +197,5 @@ func (m *Manager) ask(ctx context.Context, target Target, key key) error {
 	if executor, ok := m.options.Runtime.(runtime.Executor); ok && probe.Exec != nil {
 		return probeCommand(ctx, executor, key.id, probe)
 	}
-	return Dialer{Address: m.options.Address}.probe(ctx, target.IP, target.Container, probe)
+	return Dialer{m.options.Dial}.probe(ctx, target.IP, target.Container, probe)
 }

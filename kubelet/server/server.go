@@ -30,9 +30,9 @@ type Options struct {
 	// Listen opens the listener; nil means no server. TLS is its certificate and, in ClientCAs, who signs the API server's.
 	Listen func() (net.Listener, error)
 	TLS    *tls.Config
-	// Address maps an address and port of a pod to the "ip:port" that is really listened on. HostIPs are the node's own
-	// addresses, the primary one first: those of pods on its network.
-	Address func(ip string, port int32) string
+	// Dial connects to an address of the cluster. HostIPs are the node's own addresses, the primary one first: those of pods on
+	// its network.
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	HostIPs []string
 	Clock   clock.PassiveClock
 	Logger  *slog.Logger

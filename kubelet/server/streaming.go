@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -253,5 +254,5 @@ func (f forwarder) dial(ctx context.Context, port int32) (net.Conn, error) {
 	if ip == "" && len(f.s.options.HostIPs) > 0 {
 		ip = f.s.options.HostIPs[0]
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", f.s.options.Address(ip, port))
+	return f.s.options.Dial(ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(int(port))))
 }
