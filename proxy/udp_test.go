@@ -13,16 +13,15 @@ import (
 
 // say sends a datagram until an answer comes: a datagram may be lost, above all while a listener is being opened.
 func say(t *testing.T, conn net.Conn, text string) string {
-	buffer := make([]byte, 100)
-	for range 200 {
+	buffer, answer := make([]byte, 100), ""
+	require.Eventually(t, func() bool {
 		_, _ = conn.Write([]byte(text))
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-		if n, err := conn.Read(buffer); err == nil {
-			return string(buffer[:n])
-		}
-	}
-	t.Fatalf("no answer from %s", conn.RemoteAddr())
-	return ""
+		_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		n, err := conn.Read(buffer) // refused at once where nobody listens yet
+		answer = string(buffer[:n])
+		return err == nil
+	}, patience, time.Millisecond, "no answer from %s", conn.RemoteAddr())
+	return answer
 }
 
 func dialUDP(t *testing.T, address string) net.Conn {
