@@ -2,7 +2,6 @@ package apiserver
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -139,26 +138,11 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, firstTime bool)
 	obj.SetDeletionTimestamp(nil)
 	obj.SetDeletionGracePeriodSeconds(nil)
 	obj.SetSelfLink("")
-	obj.SetGeneration(0)
-	if r.row.Generation {
-		obj.SetGeneration(1)
-	}
 	admitted := r.admission("create", obj, nil, firstTime)
 	if err := s.admission.Mutate(r.Context(), admitted); err != nil {
 		return err
 	}
-	if r.row.Default != nil { // once more: a plugin may have added something
-		r.row.Default(obj)
-	}
-	if _, ok := r.row.Subresource("status"); ok && !r.row.StatusOnCreate {
-		clearStatus(obj)
-	}
-	if r.row.Prepare != nil {
-		r.row.Prepare(obj, nil)
-	}
-	if r.row.Stamp != nil {
-		r.row.Stamp(obj, nil, r.write())
-	}
+	r.row.PrepareForCreate(obj, r.write()) // with the defaults once more: a plugin may have added something
 	if err := s.admission.Allocate(r.Context(), admitted); err != nil {
 		return err
 	}
@@ -172,7 +156,7 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, firstTime bool)
 		return err
 	}
 	if firstTime {
-		for _, w := range warnings(r.row, obj) {
+		for _, w := range r.row.Warnings(obj, nil) {
 			r.warn(w)
 		}
 	}
@@ -222,18 +206,6 @@ func keyOf(ref metav1.OwnerReference) ownerKey {
 	return key
 }
 
-// warnings are what a creation is answered with besides the object.
-func warnings(row *resources.Resource, obj resources.Object) []string {
-	var out []string
-	if row.Idle != "" {
-		out = append(out, fmt.Sprintf("minik stores this %s and does no more with it yet: %s", row.Kind.Kind, row.Idle))
-	}
-	if row.Warn != nil {
-		out = append(out, row.Warn(obj, nil)...)
-	}
-	return out
-}
-
 // admission is what the plugins of the chain get to see of the request. They warn and note once, in the first attempt.
 func (r *request) admission(verb string, obj, old resources.Object, firstTime bool) *admission.Request {
 	a := &admission.Request{
@@ -248,12 +220,11 @@ func (r *request) admission(verb string, obj, old resources.Object, firstTime bo
 
 // invalid collects every mistake.
 func invalid(r *request, obj, old resources.Object) error {
-	mistakes := resources.ValidateMeta(r.row, obj, old)
-	switch {
-	case r.sub != nil && r.sub.Validate != nil:
-		mistakes = append(mistakes, r.sub.Validate(obj, old)...)
-	case r.row.Validate != nil:
-		mistakes = append(mistakes, r.row.Validate(obj, old)...)
+	var mistakes field.ErrorList
+	if r.sub != nil && r.sub.Validate != nil {
+		mistakes = append(resources.ValidateMeta(r.row, obj, old), r.sub.Validate(obj, old)...)
+	} else {
+		mistakes = r.row.Mistakes(obj, old)
 	}
 	if len(mistakes) == 0 {
 		return nil

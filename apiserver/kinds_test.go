@@ -54,7 +54,7 @@ func crontabs() *resources.Resource {
 		Subresources: []resources.Subresource{{
 			Name: "status", Resets: []string{"spec", "metadata"}, Verbs: []string{"get", "patch", "update"},
 			Apply: func(obj resources.Object, body runtime.Object) error {
-				copyStatus(obj, body.(resources.Object))
+				obj.(*unstructured.Unstructured).Object["status"] = body.(*unstructured.Unstructured).Object["status"]
 				return nil
 			},
 		}},

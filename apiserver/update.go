@@ -225,25 +225,16 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 		return err
 	}
 	if r.sub == nil {
-		if r.row.Default != nil { // once more: a plugin may have added something
-			r.row.Default(obj)
-		}
-		if _, ok := r.row.Subresource("status"); ok {
-			copyStatus(obj, old)
-		}
-		if r.row.Prepare != nil {
-			r.row.Prepare(obj, old)
-		}
-	}
-	if r.row.Stamp != nil {
+		r.row.PrepareForUpdate(obj, old, r.write()) // with the defaults once more: a plugin may have added something
+	} else if r.row.Stamp != nil {
 		r.row.Stamp(obj, old, r.write())
 	}
 	if err := s.admission.Allocate(r.Context(), admitted); err != nil {
 		return err
 	}
 	// A binding puts the pod in its place; the pod that is wanted stays the same (upstream).
-	if r.row.Generation && (r.sub == nil || r.sub.Apply != nil) && changed(obj, old) {
-		obj.SetGeneration(old.GetGeneration() + 1)
+	if r.sub == nil || r.sub.Apply != nil {
+		r.row.CountChange(obj, old)
 	}
 	if err := r.Context().Err(); err != nil {
 		return err
@@ -254,8 +245,8 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	if err := s.admission.Validate(r.Context(), admitted); err != nil {
 		return err
 	}
-	if firstTime && r.row.Warn != nil && r.sub == nil {
-		for _, w := range r.row.Warn(obj, old) {
+	if firstTime && r.sub == nil {
+		for _, w := range r.row.Warnings(obj, old) {
 			r.warn(w)
 		}
 	}
