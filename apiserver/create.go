@@ -224,7 +224,7 @@ func invalid(r *request, obj, old resources.Object) error {
 	if r.sub != nil && r.sub.Validate != nil {
 		mistakes = append(resources.ValidateMeta(r.row, obj, old), r.sub.Validate(obj, old)...)
 	} else {
-		mistakes = r.row.Mistakes(obj, old)
+		mistakes = resources.Version{Row: r.row, Served: r.served}.Mistakes(obj, old)
 	}
 	if len(mistakes) == 0 {
 		return nil

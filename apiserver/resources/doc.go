@@ -22,6 +22,7 @@
 //
 //	resource.go     the row; hooks.go makes hooks of functions of one Go type, subresource.go has status, scale and the like,
 //	                review.go the rows that are questions
+//	prepare.go      what a write asks of a row, in order; metadata.go has what holds of the metadata of every kind
 //	registry.go     the rows that are served now: kinds come and go while the server runs
 //	core/ apps/ …   a folder for each API group, named as in k8s.io/api, which returns its rows: a file a kind, the row first, then its
 //	                hooks; <noun>_validate.go and the like where there are many; scenarios in testdata/<noun>

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // What a write asks of a row, in the order in which it asks. Admission comes between these steps, and they know nothing of it: so
@@ -14,10 +13,12 @@ import (
 
 // PrepareForCreate makes of a decoded object what is checked and stored.
 func (r *Resource) PrepareForCreate(obj Object, w Write) {
+	if r.ClusterScoped {
+		obj.SetNamespace("") // whatever was written there
+	}
 	if r.Default != nil {
 		r.Default(obj)
 	}
-	obj.SetGeneration(0)
 	if r.Generation {
 		obj.SetGeneration(1)
 	}
@@ -35,6 +36,9 @@ func (r *Resource) PrepareForCreate(obj Object, w Write) {
 // PrepareForUpdate does the same with an object that takes the place of old. CountChange sets its generation, once all is known
 // that changes.
 func (r *Resource) PrepareForUpdate(obj, old Object, w Write) {
+	if r.ClusterScoped {
+		obj.SetNamespace("")
+	}
 	if r.Default != nil {
 		r.Default(obj)
 	}
@@ -49,21 +53,11 @@ func (r *Resource) PrepareForUpdate(obj, old Object, w Write) {
 	}
 }
 
-// CountChange gives the object the generation that follows from what it changes of old.
+// CountChange gives the object, which has the generation of old, the one that follows where it changes anything.
 func (r *Resource) CountChange(obj, old Object) {
-	obj.SetGeneration(old.GetGeneration())
 	if r.Generation && changed(obj, old) {
 		obj.SetGeneration(old.GetGeneration() + 1)
 	}
-}
-
-// Mistakes are all that is wrong with an object, its metadata included; old is nil on create.
-func (r *Resource) Mistakes(obj, old Object) field.ErrorList {
-	mistakes := ValidateMeta(r, obj, old)
-	if r.Validate != nil {
-		mistakes = append(mistakes, r.Validate(obj, old)...)
-	}
-	return mistakes
 }
 
 // Warnings are what a write is answered with besides the object; old is nil on create.

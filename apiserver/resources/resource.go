@@ -63,6 +63,13 @@ type Resource struct {
 	Validate func(obj, old Object) field.ErrorList
 	// Name checks a name as upstream does for the kind; nil means a DNS subdomain.
 	Name func(name string, prefix bool) []string
+	// NameOnce kinds have the form of name and generateName checked on create alone, as upstream does for about half of them.
+	NameOnce bool
+	// AnyFinalizer kinds take finalizers without a domain that are not Kubernetes' own, as upstream does for some.
+	AnyFinalizer bool
+	// MetaLast kinds have the metadata of new objects checked only where Validate finds nothing, and then the names only as parts of
+	// a path, as upstream does for some.
+	MetaLast bool
 	// Warn returns what upstream answers in Warning headers, and a line for each field that minik does not honour.
 	Warn func(obj, old Object) []string
 	// Idle says what is missing where nothing acts on the kind yet: "no controller makes pods of it". A creation is
@@ -163,6 +170,9 @@ type Served struct {
 	// From makes this version of a stored object, To the stored version of this.
 	From func(stored Object) Object
 	To   func(served Object) Object
+	// Validate takes the place of the row's for objects that are written in this version, with their metadata checked first. It gets
+	// them as they are stored. Nil is the row's.
+	Validate func(obj, old Object) field.ErrorList
 }
 
 // Singular is the name of one object of the kind, as kubectl takes it.

@@ -59,6 +59,7 @@ func validateControllerRevision(r, old *appsv1.ControllerRevision) field.ErrorLi
 	switch {
 	case err != nil:
 		errs = append(errs, field.Invalid(path, "<value omitted>", "error parsing data: "+err.Error()))
+	case old != nil: // it stays what it was
 	case data == nil:
 		errs = append(errs, field.Required(path, "data is mandatory"))
 	default:

@@ -22,6 +22,7 @@ func daemonSets() *resources.Resource {
 	return &resources.Resource{
 		Kind:       appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
 		Plural:     "daemonsets",
+		NameOnce:   true,
 		ShortNames: []string{"ds"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &appsv1.DaemonSet{} },

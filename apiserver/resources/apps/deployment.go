@@ -5,6 +5,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -21,6 +22,7 @@ func deployments() *resources.Resource {
 	return &resources.Resource{
 		Kind:       appsv1.SchemeGroupVersion.WithKind("Deployment"),
 		Plural:     "deployments",
+		NameOnce:   true,
 		ShortNames: []string{"deploy"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &appsv1.Deployment{} },
@@ -32,15 +34,27 @@ func deployments() *resources.Resource {
 				"metadata.labels"),
 		},
 		Default:  resources.Each(defaultDeployment),
+		Prepare:  resources.Pair(prepareDeployment),
 		Validate: resources.Check(validateDeployment),
 		Warn: resources.Warn(func(d, old *appsv1.Deployment) []string {
-			if old == nil {
+			switch {
+			case old == nil:
 				return podspec.WarnTemplate(&d.Spec.Template, nil)
+			case d.Generation == old.Generation: // nothing that a pod would notice
+				return nil
 			}
 			return podspec.WarnTemplate(&d.Spec.Template, &old.Spec.Template)
 		}),
 		Columns: deploymentColumns(),
 		Cells:   resources.Cells(deploymentCells),
+	}
+}
+
+// prepareDeployment counts changes of annotations, too, because they are copied to ReplicaSets. Those of the spec are counted for
+// every kind.
+func prepareDeployment(d, old *appsv1.Deployment) {
+	if old != nil && !equality.Semantic.DeepEqual(d.Annotations, old.Annotations) {
+		d.Generation = old.Generation + 1
 	}
 }
 

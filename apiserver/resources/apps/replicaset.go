@@ -21,6 +21,7 @@ func replicaSets() *resources.Resource {
 	return &resources.Resource{
 		Kind:       appsv1.SchemeGroupVersion.WithKind("ReplicaSet"),
 		Plural:     "replicasets",
+		NameOnce:   true,
 		ShortNames: []string{"rs"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &appsv1.ReplicaSet{} },

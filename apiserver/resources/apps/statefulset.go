@@ -24,6 +24,7 @@ func statefulSets() *resources.Resource {
 	return &resources.Resource{
 		Kind:       appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
 		Plural:     "statefulsets",
+		NameOnce:   true,
 		ShortNames: []string{"sts"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &appsv1.StatefulSet{} },

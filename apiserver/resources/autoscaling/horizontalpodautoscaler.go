@@ -25,6 +25,7 @@ func horizontalPodAutoscalers() *resources.Resource {
 	return &resources.Resource{
 		Kind:       autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"),
 		Plural:     "horizontalpodautoscalers",
+		NameOnce:   true,
 		ShortNames: []string{"hpa"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &autoscalingv2.HorizontalPodAutoscaler{} },

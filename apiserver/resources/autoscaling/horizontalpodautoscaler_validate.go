@@ -16,16 +16,13 @@ import (
 func validateAutoscaler(h, old *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 	path, spec := field.NewPath("spec"), &h.Spec
 	var errs field.ErrorList
-	const atLeastOne = "must be greater than or equal to 1"
 	least, most := ptr.Deref(spec.MinReplicas, 1), spec.MaxReplicas
-	if least < 1 { // scaling to zero is alpha upstream
-		errs = append(errs, field.Invalid(path.Child("minReplicas"), least, atLeastOne))
-	}
+	errs = append(errs, validation.NotNegative(path.Child("minReplicas"), least)...)
 	switch {
 	case most == 0:
-		errs = append(errs, field.Required(path.Child("maxReplicas"), "must be set and greater than 0"))
+		errs = append(errs, field.Required(path.Child("maxReplicas"), ""))
 	case most < 0:
-		errs = append(errs, field.Invalid(path.Child("maxReplicas"), most, atLeastOne))
+		errs = append(errs, field.Invalid(path.Child("maxReplicas"), most, "must be greater than or equal to 1"))
 	}
 	if most < least {
 		errs = append(errs, field.Invalid(path.Child("maxReplicas"), most,

@@ -24,6 +24,7 @@ func cronJobs() *resources.Resource {
 	return &resources.Resource{
 		Kind:       batchv1.SchemeGroupVersion.WithKind("CronJob"),
 		Plural:     "cronjobs",
+		NameOnce:   true,
 		ShortNames: []string{"cj"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &batchv1.CronJob{} },

@@ -26,6 +26,7 @@ func jobs() *resources.Resource {
 	return &resources.Resource{
 		Kind:       batchv1.SchemeGroupVersion.WithKind("Job"),
 		Plural:     "jobs",
+		NameOnce:   true,
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &batchv1.Job{} },
 		NewList:    func() runtime.Object { return &batchv1.JobList{} },

@@ -28,7 +28,7 @@ var scenarioTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // Which hooks are asked is up to the file: only the sections that it has are compared, and -rewrite fills them in.
 //
 //	defaulted   the object after Default and Prepare
-//	errors      resources.ValidateMeta and Validate, one mistake a line
+//	errors      Mistakes, one a line
 //	status      the mistakes that writing input as the status of old makes
 //	approval    the same for the approval of a certificate
 //	ephemeralcontainers  the same for the ephemeral containers of a pod
@@ -90,6 +90,9 @@ func prepare(row *resources.Resource, obj, old resources.Object) {
 	if row.Stamp != nil {
 		row.Stamp(obj, old, scenarioWrite())
 	}
+	if old != nil {
+		row.CountChange(obj, old)
+	}
 }
 
 // scenarioWrite is who writes every scenario's input, and when.
@@ -107,11 +110,7 @@ func answer(t *testing.T, section string, row *resources.Resource, obj, old reso
 		require.NoError(t, err)
 		return string(text)
 	case "errors":
-		errs := resources.ValidateMeta(row, obj, old)
-		if row.Validate != nil {
-			errs = append(errs, row.Validate(obj, old)...)
-		}
-		return lines(errs)
+		return lines(resources.Version{Row: row}.Mistakes(obj, old))
 	case "status", "approval", "ephemeralcontainers", "resize":
 		status, ok := row.Subresource(section)
 		require.True(t, ok)

@@ -17,10 +17,13 @@ func leases() *resources.Resource {
 	return &resources.Resource{
 		Kind:           coordinationv1.SchemeGroupVersion.WithKind("Lease"),
 		Plural:         "leases",
+		NameOnce:       true,
+		AnyFinalizer:   true,
 		CreateOnUpdate: true,
 		New:            func() resources.Object { return &coordinationv1.Lease{} },
 		NewList:        func() runtime.Object { return &coordinationv1.LeaseList{} },
 		Conditional:    true,
+		Prepare:        resources.Pair(prepareLease),
 		Validate:       resources.Check(validateLease),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
@@ -32,6 +35,11 @@ func leases() *resources.Resource {
 		}),
 		Quiet: true,
 	}
+}
+
+// prepareLease takes away what is of the coordinated leader election, which is off by default upstream.
+func prepareLease(l, _ *coordinationv1.Lease) {
+	l.Spec.Strategy, l.Spec.PreferredHolder = nil, nil
 }
 
 func validateLease(l, _ *coordinationv1.Lease) field.ErrorList {

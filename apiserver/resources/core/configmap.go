@@ -64,12 +64,8 @@ func validateConfigMap(c, old *corev1.ConfigMap) field.ErrorList {
 	if !maps.Equal(c.Data, old.Data) {
 		errs = append(errs, field.Forbidden(field.NewPath("data"), keptWhenImmutable))
 	}
-	if !sameBytes(c.BinaryData, old.BinaryData) {
+	if !reflect.DeepEqual(c.BinaryData, old.BinaryData) {
 		errs = append(errs, field.Forbidden(field.NewPath("binaryData"), keptWhenImmutable))
 	}
 	return errs
-}
-
-func sameBytes(a, b map[string][]byte) bool {
-	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
 }

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -22,18 +24,21 @@ func events() *resources.Resource {
 	return &resources.Resource{
 		Kind:           corev1.SchemeGroupVersion.WithKind("Event"),
 		Plural:         "events",
+		NameOnce:       true,
 		CreateOnUpdate: true,
 		ShortNames:     []string{"ev"},
 		New:            func() resources.Object { return &corev1.Event{} },
 		NewList:        func() runtime.Object { return &corev1.EventList{} },
 		Served: []resources.Served{{
-			Kind:    eventsv1.SchemeGroupVersion.WithKind("Event"),
-			New:     func() resources.Object { return &eventsv1.Event{} },
-			NewList: func() runtime.Object { return &eventsv1.EventList{} },
-			From:    func(stored resources.Object) resources.Object { return toEventsV1(stored.(*corev1.Event)) },
-			To:      func(served resources.Object) resources.Object { return fromEventsV1(served.(*eventsv1.Event)) },
+			Kind:     eventsv1.SchemeGroupVersion.WithKind("Event"),
+			New:      func() resources.Object { return &eventsv1.Event{} },
+			NewList:  func() runtime.Object { return &eventsv1.EventList{} },
+			From:     func(stored resources.Object) resources.Object { return toEventsV1(stored.(*corev1.Event)) },
+			To:       func(served resources.Object) resources.Object { return fromEventsV1(served.(*eventsv1.Event)) },
+			Validate: resources.Check(validateNewEvent),
 		}},
-		Validate: resources.Check(validateEvent),
+		MetaLast: true,
+		Validate: resources.Check(func(e, _ *corev1.Event) field.ErrorList { return validateEvent(e, "reportingComponent") }),
 		Fields:   resources.Of(eventFields),
 		Columns:  eventColumns(),
 		Cells:    resources.Cells(eventCells),
@@ -96,8 +101,8 @@ const (
 )
 
 // validateEvent holds an event to the namespace of what it is about; about nodes and the like, to the default one.
-// Events with an eventTime say more, and are asked for it.
-func validateEvent(e, _ *corev1.Event) field.ErrorList {
+// Events with an eventTime say more, and are asked for it. The two groups name the controller's field differently.
+func validateEvent(e *corev1.Event, controllerField string) field.ErrorList {
 	var errs field.ErrorList
 	about, mine := e.InvolvedObject.Namespace, e.Namespace
 	namespace := field.NewPath("involvedObject", "namespace")
@@ -111,7 +116,7 @@ func validateEvent(e, _ *corev1.Event) field.ErrorList {
 	if about == "" && mine != metav1.NamespaceDefault && mine != metav1.NamespaceSystem {
 		errs = append(errs, field.Invalid(namespace, about, mismatch))
 	}
-	controller := field.NewPath("reportingComponent")
+	controller := field.NewPath(controllerField)
 	errs = append(errs, validation.Required(controller, e.ReportingController)...)
 	errs = append(errs, validation.Invalid(controller, e.ReportingController, utilvalidation.IsQualifiedName(e.ReportingController))...)
 	for _, word := range []struct{ name, value string }{
@@ -126,6 +131,72 @@ func validateEvent(e, _ *corev1.Event) field.ErrorList {
 		errs = append(errs, field.Invalid(field.NewPath("message"), "", "can have at most 1024 characters"))
 	}
 	return errs
+}
+
+// validateNewEvent checks what is written by way of events.k8s.io/v1: it has to be of the new kind, and an update changes nothing but
+// its series. The fields are called by their names in core/v1 there as well (upstream).
+func validateNewEvent(e, old *corev1.Event) field.ErrorList {
+	errs := validateEvent(e, "reportingController")
+	if old == nil || !reflect.DeepEqual(e.Series, old.Series) {
+		errs = append(errs, validateSeries(e.Series)...)
+	}
+	if old != nil {
+		return append(errs, sameEvent(e, old)...)
+	}
+	if e.EventTime.IsZero() {
+		errs = append(errs, field.Required(field.NewPath("eventTime"), ""))
+	}
+	if e.Type != corev1.EventTypeNormal && e.Type != corev1.EventTypeWarning {
+		errs = append(errs, field.Invalid(field.NewPath("type"), "", fmt.Sprintf("has invalid value: %v", e.Type)))
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"firstTimestamp", !e.FirstTimestamp.IsZero()}, {"lastTimestamp", !e.LastTimestamp.IsZero()}, {"count", e.Count != 0},
+		{"source", e.Source != corev1.EventSource{}},
+	} {
+		if f.set {
+			errs = append(errs, field.Invalid(field.NewPath(f.name), "", "needs to be unset"))
+		}
+	}
+	return errs
+}
+
+func validateSeries(s *corev1.EventSeries) field.ErrorList {
+	var errs field.ErrorList
+	if s != nil && s.Count < 2 {
+		errs = append(errs, field.Invalid(field.NewPath("series.count"), "", "should be at least 2"))
+	}
+	if s != nil && s.LastObservedTime.IsZero() {
+		errs = append(errs, field.Required(field.NewPath("series.lastObservedTime"), ""))
+	}
+	return errs
+}
+
+// sameEvent keeps everything of an event but its metadata and its series.
+func sameEvent(e, old *corev1.Event) field.ErrorList {
+	var errs field.ErrorList
+	for _, f := range []struct {
+		name     string
+		now, was any
+	}{
+		{"involvedObject", e.InvolvedObject, old.InvolvedObject}, {"reason", e.Reason, old.Reason}, {"message", e.Message, old.Message},
+		{"source", e.Source, old.Source}, {"firstTimestamp", e.FirstTimestamp, old.FirstTimestamp},
+		{"lastTimestamp", e.LastTimestamp, old.LastTimestamp}, {"count", e.Count, old.Count}, {"type", e.Type, old.Type},
+		{"eventTime", microTime(e.EventTime), microTime(old.EventTime)},
+		{"action", e.Action, old.Action}, {"related", e.Related, old.Related},
+		{"reportingController", e.ReportingController, old.ReportingController},
+		{"reportingInstance", e.ReportingInstance, old.ReportingInstance},
+	} {
+		errs = append(errs, validation.Immutable(field.NewPath(f.name), f.now, f.was)...)
+	}
+	return errs
+}
+
+// microTime is the time as far as JSON tells it.
+func microTime(t metav1.MicroTime) metav1.MicroTime {
+	return metav1.NewMicroTime(t.Truncate(time.Microsecond).UTC())
 }
 
 // eventFields has the fields under the names of both groups.

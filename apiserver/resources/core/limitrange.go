@@ -193,7 +193,12 @@ func validateLimitRatio(path *field.Path, item *corev1.LimitRangeItem, name core
 	if !hasMin || !hasMax {
 		return errs
 	}
-	if room := highest.AsApproximateFloat64() / lowest.AsApproximateFloat64(); ratio.AsApproximateFloat64() > room {
+	// As upstream, what is small enough is compared in thousandths.
+	of, least, most := float64(ratio.Value()), lowest.Value(), highest.Value()
+	if max(ratio.Value(), least, most) < resource.MaxMilliValue {
+		of, least, most = float64(ratio.MilliValue())/1000, lowest.MilliValue(), highest.MilliValue()
+	}
+	if room := float64(most) / float64(least); of > room {
 		errs = append(errs, field.Invalid(path, ratio,
 			fmt.Sprintf("ratio %s is greater than max/min = %f", ratio.String(), room)))
 	}

@@ -20,6 +20,7 @@ func pods() *resources.Resource {
 	return &resources.Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("Pod"),
 		Plural:        "pods",
+		NameOnce:      true,
 		ShortNames:    []string{"po"},
 		Categories:    []string{"all"},
 		New:           func() resources.Object { return &corev1.Pod{} },

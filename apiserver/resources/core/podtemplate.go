@@ -19,6 +19,7 @@ func podTemplates() *resources.Resource {
 	return &resources.Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("PodTemplate"),
 		Plural:        "podtemplates",
+		NameOnce:      true,
 		New:           func() resources.Object { return &corev1.PodTemplate{} },
 		NewList:       func() runtime.Object { return &corev1.PodTemplateList{} },
 		ReturnDeleted: true,

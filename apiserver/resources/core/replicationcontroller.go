@@ -23,6 +23,7 @@ func replicationControllers() *resources.Resource {
 	return &resources.Resource{
 		Kind:       corev1.SchemeGroupVersion.WithKind("ReplicationController"),
 		Plural:     "replicationcontrollers",
+		NameOnce:   true,
 		ShortNames: []string{"rc"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &corev1.ReplicationController{} },

@@ -21,6 +21,7 @@ func resourceQuotas() *resources.Resource {
 	return &resources.Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("ResourceQuota"),
 		Plural:        "resourcequotas",
+		NameOnce:      true,
 		ShortNames:    []string{"quota"},
 		New:           func() resources.Object { return &corev1.ResourceQuota{} },
 		NewList:       func() runtime.Object { return &corev1.ResourceQuotaList{} },
@@ -185,7 +186,7 @@ func validateScopeOperator(path *field.Path, r corev1.ScopedResourceSelectorRequ
 	case corev1.ResourceQuotaScopeBestEffort, corev1.ResourceQuotaScopeNotBestEffort, corev1.ResourceQuotaScopeTerminating,
 		corev1.ResourceQuotaScopeNotTerminating, corev1.ResourceQuotaScopeCrossNamespacePodAffinity:
 		if r.Operator != corev1.ScopeSelectorOpExists {
-			errs = append(errs, field.Invalid(path.Child("operator"), r.Operator, "must be 'Exist' when scope is any of "+
+			errs = append(errs, field.Invalid(path.Child("operator"), r.Operator, "must be 'Exists' when scope is any of "+
 				"ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "+
 				"ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"))
 		}

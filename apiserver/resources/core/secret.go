@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,7 +76,7 @@ func validateSecret(s, old *corev1.Secret) field.ErrorList {
 	if s.Immutable == nil || !*s.Immutable {
 		errs = append(errs, field.Forbidden(field.NewPath("immutable"), keptWhenImmutable))
 	}
-	if !sameBytes(s.Data, old.Data) {
+	if !reflect.DeepEqual(s.Data, old.Data) {
 		errs = append(errs, field.Forbidden(path, keptWhenImmutable))
 	}
 	return errs

@@ -137,7 +137,7 @@ func validateBackend(path *field.Path, b *networkingv1.IngressBackend) field.Err
 	if name := b.Service.Name; name == "" {
 		errs = append(errs, field.Required(service.Child("name"), ""))
 	} else {
-		errs = append(errs, validation.Invalid(service.Child("name"), name, apivalidation.NameIsDNS1035Label(name, false))...)
+		errs = append(errs, validation.Invalid(service.Child("name"), name, apivalidation.NameIsDNSLabel(name, false))...)
 	}
 	switch port := b.Service.Port; {
 	case port.Name != "" && port.Number != 0:

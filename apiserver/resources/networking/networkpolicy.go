@@ -1,6 +1,7 @@
 package networking
 
 import (
+	"reflect"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,14 +22,20 @@ func networkPolicies() *resources.Resource {
 	return &resources.Resource{
 		Kind:       networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy"),
 		Plural:     "networkpolicies",
+		NameOnce:   true,
 		ShortNames: []string{"netpol"},
 		New:        func() resources.Object { return &networkingv1.NetworkPolicy{} },
 		NewList:    func() runtime.Object { return &networkingv1.NetworkPolicyList{} },
 		Generation: true,
 		Default:    resources.Each(defaultNetworkPolicy),
-		Validate:   resources.Check(validateNetworkPolicy),
-		Warn:       resources.Warn(func(p, _ *networkingv1.NetworkPolicy) []string { return warnCIDRs(&p.Spec) }),
-		Idle:       "the network does not enforce it, and every pod is reached as if it were not there",
+		Prepare: resources.Pair(func(p, old *networkingv1.NetworkPolicy) {
+			if old != nil && !reflect.DeepEqual(p.Spec, old.Spec) { // of this kind alone an empty list is another one than none
+				p.Generation = old.Generation + 1
+			}
+		}),
+		Validate: resources.Check(validateNetworkPolicy),
+		Warn:     resources.Warn(func(p, _ *networkingv1.NetworkPolicy) []string { return warnCIDRs(&p.Spec) }),
+		Idle:     "the network does not enforce it, and every pod is reached as if it were not there",
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
 			printers.Column("Pod-Selector", "string", 0, networkingv1.NetworkPolicySpec{}.SwaggerDoc()["podSelector"]),

@@ -20,6 +20,7 @@ func serviceCIDRs() *resources.Resource {
 	return &resources.Resource{
 		Kind:          networkingv1.SchemeGroupVersion.WithKind("ServiceCIDR"),
 		Plural:        "servicecidrs",
+		NameOnce:      true,
 		ClusterScoped: true,
 		New:           func() resources.Object { return &networkingv1.ServiceCIDR{} },
 		NewList:       func() runtime.Object { return &networkingv1.ServiceCIDRList{} },

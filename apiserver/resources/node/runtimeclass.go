@@ -5,12 +5,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources"
-	"minik.dev/apiserver/resources/defaults"
 	"minik.dev/apiserver/resources/podspec"
 	"minik.dev/apiserver/resources/printers"
 	"minik.dev/apiserver/resources/validation"
@@ -20,18 +20,14 @@ func runtimeClasses() *resources.Resource {
 	return &resources.Resource{
 		Kind:          nodev1.SchemeGroupVersion.WithKind("RuntimeClass"),
 		Plural:        "runtimeclasses",
+		AnyFinalizer:  true,
 		ClusterScoped: true,
 		New:           func() resources.Object { return &nodev1.RuntimeClass{} },
 		NewList:       func() runtime.Object { return &nodev1.RuntimeClassList{} },
 		Conditional:   true,
 		Idle:          "each node has one runtime, and runs every pod with it",
-		Default: resources.Each(func(c *nodev1.RuntimeClass) {
-			if c.Overhead != nil {
-				defaults.RoundUp(c.Overhead.PodFixed)
-			}
-		}),
-		Validate: resources.Check(validateRuntimeClass),
-		Warn:     resources.Warn(warnRuntimeClass),
+		Validate:      resources.Check(validateRuntimeClass),
+		Warn:          resources.Warn(warnRuntimeClass),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
 			printers.Column("Handler", "string", 0, nodev1.RuntimeClass{}.SwaggerDoc()["handler"]),
@@ -44,7 +40,15 @@ func runtimeClasses() *resources.Resource {
 }
 
 func validateRuntimeClass(c, old *nodev1.RuntimeClass) field.ErrorList {
-	errs := validation.DNSLabel(field.NewPath("handler"), c.Handler)
+	var errs field.ErrorList
+	if old != nil {
+		errs = validation.Immutable(field.NewPath("handler"), c.Handler, old.Handler)
+	}
+	if c.Handler == "" {
+		errs = append(errs, field.Required(field.NewPath("handler"), ""))
+	} else {
+		errs = append(errs, validation.Invalid(field.NewPath("handler"), c.Handler, content.IsDNS1123Label(c.Handler))...)
+	}
 	if c.Overhead != nil {
 		// As upstream, what a pod costs besides its containers is checked like a container's limits.
 		errs = append(errs, podspec.ValidateRequirements(field.NewPath("overhead"),
@@ -55,9 +59,6 @@ func validateRuntimeClass(c, old *nodev1.RuntimeClass) field.ErrorList {
 		errs = append(errs, validation.Labels(path.Child("nodeSelector"), s.NodeSelector)...)
 		errs = append(errs, podspec.ValidateTolerations(path.Child("tolerations"), s.Tolerations)...)
 		errs = append(errs, differentTolerations(path.Child("tolerations"), s.Tolerations)...)
-	}
-	if old != nil {
-		errs = append(errs, validation.Immutable(field.NewPath("handler"), c.Handler, old.Handler)...)
 	}
 	return errs
 }
@@ -84,7 +85,7 @@ func warnRuntimeClass(c, _ *nodev1.RuntimeClass) []string {
 	path := field.NewPath("scheduling", "nodeSelector")
 	for _, key := range validation.SortedKeys(c.Scheduling.NodeSelector) {
 		if message, deprecated := podspec.DeprecatedNodeLabel(key); deprecated {
-			warnings = append(warnings, path.Key(key).String()+": "+message)
+			warnings = append(warnings, path.String()+": "+message)
 		}
 	}
 	return warnings

@@ -21,6 +21,7 @@ func podDisruptionBudgets() *resources.Resource {
 	return &resources.Resource{
 		Kind:        policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget"),
 		Plural:      "poddisruptionbudgets",
+		NameOnce:    true,
 		ShortNames:  []string{"pdb"},
 		New:         func() resources.Object { return &policyv1.PodDisruptionBudget{} },
 		NewList:     func() runtime.Object { return &policyv1.PodDisruptionBudgetList{} },
@@ -29,8 +30,7 @@ func podDisruptionBudgets() *resources.Resource {
 		Subresources: []resources.Subresource{
 			resources.Status(func(b, body *policyv1.PodDisruptionBudget) { b.Status = body.Status }, validateBudgetStatus),
 		},
-		// Upstream asks of the name only that it fits into a path.
-		Name:     validation.PathSegmentName,
+		MetaLast: true,
 		Validate: resources.Check(validateBudget),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),

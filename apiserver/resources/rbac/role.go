@@ -42,7 +42,7 @@ func validateRules(path *field.Path, rules []rbacv1.PolicyRule, namespaced bool)
 	for i, rule := range rules {
 		at := path.Index(i)
 		if len(rule.Verbs) == 0 {
-			errs = append(errs, field.Required(at.Child("verbs"), "verbs must contain at least one value"))
+			errs = append(errs, field.Required(at.Child("verbs"), ""))
 		}
 		if len(rule.NonResourceURLs) > 0 {
 			errs = append(errs, validateURLRule(at.Child("nonResourceURLs"), &rule, namespaced)...)

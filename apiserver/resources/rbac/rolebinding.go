@@ -67,7 +67,7 @@ func sameRole(role, old rbacv1.RoleRef) field.ErrorList {
 	if role == old {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("roleRef"), role, "cannot change roleRef")}
+	return field.ErrorList{field.Invalid(field.NewPath("roleRef"), role, apivalidation.FieldImmutableErrorMsg)}
 }
 
 // validateSubjects checks who gets the role. A ServiceAccount without a namespace is one of the binding's namespace.

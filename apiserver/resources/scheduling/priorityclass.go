@@ -22,12 +22,17 @@ func priorityClasses() *resources.Resource {
 	return &resources.Resource{
 		Kind:          schedulingv1.SchemeGroupVersion.WithKind("PriorityClass"),
 		Plural:        "priorityclasses",
+		NameOnce:      true,
 		Awaited:       true,
 		ShortNames:    []string{"pc"},
 		ClusterScoped: true,
 		New:           func() resources.Object { return &schedulingv1.PriorityClass{} },
 		NewList:       func() runtime.Object { return &schedulingv1.PriorityClassList{} },
-		Generation:    true,
+		Prepare: resources.Pair(func(pc, old *schedulingv1.PriorityClass) {
+			if old == nil {
+				pc.Generation = 1 // for good: upstream counts no changes of this kind
+			}
+		}),
 		Default: resources.Each(func(pc *schedulingv1.PriorityClass) {
 			if pc.PreemptionPolicy == nil {
 				pc.PreemptionPolicy = ptr.To(corev1.PreemptLowerPriority)

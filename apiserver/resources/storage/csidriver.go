@@ -22,6 +22,7 @@ func csiDrivers() *resources.Resource {
 	return &resources.Resource{
 		Kind:          storagev1.SchemeGroupVersion.WithKind("CSIDriver"),
 		Plural:        "csidrivers",
+		NameOnce:      true,
 		ClusterScoped: true,
 		New:           func() resources.Object { return &storagev1.CSIDriver{} },
 		NewList:       func() runtime.Object { return &storagev1.CSIDriverList{} },
@@ -31,6 +32,7 @@ func csiDrivers() *resources.Resource {
 		Default:       resources.Each(defaultCSIDriver),
 		Prepare:       resources.Pair(prepareCSIDriver),
 		Validate:      resources.Check(validateCSIDriver),
+		Warn:          resources.Warn(warnCSIDriver),
 		Columns:       csiDriverColumns(),
 		Cells:         resources.Cells(csiDriverCells),
 	}
@@ -44,6 +46,7 @@ func defaultCSIDriver(d *storagev1.CSIDriver) {
 	defaults.Fill(&spec.FSGroupPolicy, ptr.To(storagev1.ReadWriteOnceWithFSTypeFSGroupPolicy))
 	defaults.Fill(&spec.RequiresRepublish, ptr.To(false))
 	defaults.Fill(&spec.SELinuxMount, ptr.To(false))
+	defaults.Fill(&spec.PreventPodSchedulingIfMissing, ptr.To(false))
 	if len(spec.VolumeLifecycleModes) == 0 {
 		spec.VolumeLifecycleModes = []storagev1.VolumeLifecycleMode{storagev1.VolumeLifecyclePersistent}
 	}
@@ -66,12 +69,16 @@ func validateCSIDriver(d, old *storagev1.CSIDriver) field.ErrorList {
 	}
 	errs = append(errs, validateTokenRequests(path.Child("tokenRequests"), spec.TokenRequests)...)
 	for _, mode := range spec.VolumeLifecycleModes {
-		errs = append(errs, validation.OneOf(path.Child("volumeLifecycleModes"), mode,
+		errs = append(errs, validation.Supported(path.Child("volumeLifecycleModes"), mode,
 			storagev1.VolumeLifecyclePersistent, storagev1.VolumeLifecycleEphemeral)...)
 	}
 	if period := spec.NodeAllocatableUpdatePeriodSeconds; period != nil && *period < 10 {
 		errs = append(errs, field.Invalid(path.Child("nodeAllocatableUpdatePeriodSeconds"), *period,
 			"must be greater than or equal to 10 seconds"))
+	}
+	if spec.ServiceAccountTokenInSecrets != nil && len(spec.TokenRequests) == 0 {
+		errs = append(errs, field.Invalid(path.Child("serviceAccountTokenInSecrets"), *spec.ServiceAccountTokenInSecrets,
+			"serviceAccountTokenInSecrets is set but no tokenRequests are specified"))
 	}
 	if old != nil {
 		// Upstream names the field so.
@@ -80,6 +87,17 @@ func validateCSIDriver(d, old *storagev1.CSIDriver) field.ErrorList {
 			old.Spec.VolumeLifecycleModes)...)
 	}
 	return errs
+}
+
+// warnCSIDriver warns of tokens that are passed on where they may be logged.
+func warnCSIDriver(d, old *storagev1.CSIDriver) []string {
+	tokens := d.Spec.TokenRequests
+	if len(tokens) == 0 || d.Spec.ServiceAccountTokenInSecrets != nil ||
+		old != nil && equality.Semantic.DeepEqual(tokens, old.Spec.TokenRequests) {
+		return nil
+	}
+	return []string{"spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible " +
+		"logging of tokens in volume attributes"}
 }
 
 // validateTokenRequests takes each audience once, with tokens that live for 10 minutes at least.

@@ -25,7 +25,10 @@ func csiNodes() *resources.Resource {
 		Conditional:   true,
 		ReturnDeleted: true,
 		Idle:          "no node speaks to CSI drivers, and the scheduler counts no volumes",
-		Validate:      resources.Check(validateCSINode),
+		Prepare: resources.Pair(func(n, _ *storagev1.CSINode) {
+			n.Status = storagev1.CSINodeStatus{} // alpha upstream
+		}),
+		Validate: resources.Check(validateCSINode),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
 			printers.Column("Drivers", "integer", 0, "Drivers indicates the number of CSI drivers registered on the node"),

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -69,12 +70,14 @@ func validateStorageClass(sc, old *storagev1.StorageClass) field.ErrorList {
 	if old == nil {
 		return errs
 	}
-	errs = append(errs, sameParameters(sc.Parameters, old.Parameters)...)
+	if !maps.Equal(sc.Parameters, old.Parameters) {
+		errs = append(errs, field.Invalid(field.NewPath("parameters"), sc.Parameters, apivalidation.FieldImmutableErrorMsg))
+	}
 	if sc.Provisioner != old.Provisioner {
-		errs = append(errs, field.Forbidden(field.NewPath("provisioner"), "updates to provisioner are forbidden."))
+		errs = append(errs, field.Invalid(field.NewPath("provisioner"), sc.Provisioner, apivalidation.FieldImmutableErrorMsg))
 	}
 	if !ptr.Equal(sc.ReclaimPolicy, old.ReclaimPolicy) {
-		errs = append(errs, field.Forbidden(reclaim, "updates to reclaimPolicy are forbidden."))
+		errs = append(errs, field.Invalid(reclaim, sc.ReclaimPolicy, apivalidation.FieldImmutableErrorMsg))
 	}
 	return append(errs, validation.Immutable(binding, sc.VolumeBindingMode, old.VolumeBindingMode)...)
 }
@@ -106,17 +109,10 @@ func validateClassParameters(parameters map[string]string) field.ErrorList {
 	return errs
 }
 
-func sameParameters(is, was map[string]string) field.ErrorList {
-	if maps.Equal(is, was) {
-		return nil
-	}
-	return field.ErrorList{field.Forbidden(field.NewPath("parameters"), "updates to parameters are forbidden.")}
-}
-
 // validateTopologies asks for terms that differ, of keys that differ, each with values that differ.
 func validateTopologies(path *field.Path, terms []corev1.TopologySelectorTerm) field.ErrorList {
 	var errs field.ErrorList
-	earlier := map[string]bool{}
+	earlier := map[string]bool{"map[]": true} // upstream takes a term without keys for one that has been there
 	for i, term := range terms {
 		at := path.Index(i).Child("matchLabelExpressions")
 		byKey := map[string]map[string]bool{}

@@ -3,9 +3,11 @@ package storage
 import (
 	"math"
 	"time"
+	"unicode/utf8"
 
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
@@ -58,13 +60,25 @@ func volumeAttachments() *resources.Resource {
 
 func validateVolumeAttachment(a, old *storagev1.VolumeAttachment) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := volumes.ValidateDriverName(path.Child("attacher"), a.Spec.Attacher)
+	errs := validateAttacher(path.Child("attacher"), a.Spec.Attacher)
 	errs = append(errs, validateAttachmentSource(path.Child("source"), &a.Spec.Source)...)
 	errs = append(errs, validation.DNSSubdomain(path.Child("nodeName"), a.Spec.NodeName)...)
 	if old != nil && !equality.Semantic.DeepEqual(a.Spec, old.Spec) {
 		errs = append(errs, field.Invalid(path, a.Spec, "field is immutable"))
 	}
 	return errs
+}
+
+// validateAttacher takes the name of a CSI driver, and words its mistakes as upstream's generated checks do.
+func validateAttacher(path *field.Path, name string) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "")}
+	}
+	var errs field.ErrorList
+	if utf8.RuneCountInString(name) > volumes.MaxDriverName {
+		errs = append(errs, field.TooLongCharacters(path, name, volumes.MaxDriverName))
+	}
+	return append(errs, validation.Invalid(path, name, content.IsDNS1123SubdomainCaseless(name))...)
 }
 
 // validateAttachmentSource asks for the name of a volume, or for one that is written out.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"maps"
 	"time"
 
 	storagev1 "k8s.io/api/storage/v1"
@@ -46,5 +47,8 @@ func validateVolumeAttributesClass(c, old *storagev1.VolumeAttributesClass) fiel
 	if c.DriverName != old.DriverName {
 		errs = append(errs, field.Forbidden(field.NewPath("driverName"), "updates to driverName are forbidden."))
 	}
-	return append(errs, sameParameters(c.Parameters, old.Parameters)...)
+	if !maps.Equal(c.Parameters, old.Parameters) {
+		errs = append(errs, field.Forbidden(field.NewPath("parameters"), "updates to parameters are forbidden."))
+	}
+	return errs
 }

@@ -13,19 +13,16 @@ import (
 // ContainerResource takes the names that a container may ask for: cpu, memory, ephemeral-storage, huge pages, and
 // extended resources, which carry a domain ("nvidia.com/gpu").
 func ContainerResource(path *field.Path, name corev1.ResourceName) field.ErrorList {
-	if wrong := utilvalidation.IsQualifiedName(string(name)); len(wrong) > 0 {
-		return Invalid(path, name, wrong)
-	}
+	errs := ResourceName(path, name)
 	switch {
 	case name == corev1.ResourceCPU, name == corev1.ResourceMemory, name == corev1.ResourceEphemeralStorage,
 		IsHugePages(name):
-		return nil
 	case !strings.Contains(string(name), "/"):
-		return append(ResourceName(path, name), field.Invalid(path, name, "must be a standard resource for containers"))
+		errs = append(errs, field.Invalid(path, name, "must be a standard resource for containers"))
 	case !IsNative(name) && !isExtended(name):
-		return field.ErrorList{field.Invalid(path, name, "doesn't follow extended resource name standard")}
+		errs = append(errs, field.Invalid(path, name, "doesn't follow extended resource name standard"))
 	}
-	return nil
+	return errs
 }
 
 // ResourceName takes every name that means something anywhere: the short ones that are known, and any with a domain.

@@ -8,7 +8,6 @@ package validation
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/validate/content"
@@ -17,6 +16,7 @@ import (
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	netutils "k8s.io/utils/net"
 )
 
 // Invalid makes one mistake of each message that a check of apimachinery returned.
@@ -68,13 +68,9 @@ func QualifiedName(path *field.Path, value string) field.ErrorList {
 	return Invalid(path, value, utilvalidation.IsQualifiedName(value))
 }
 
-// PathSegmentName takes every name that fits into a URL as one segment of its path: the names of RBAC have colons.
-func PathSegmentName(name string, prefix bool) []string {
-	if prefix { // what follows makes a name of ".." as well
-		return content.IsPathSegmentPrefix(name)
-	}
-	return content.IsPathSegmentName(name)
-}
+// PathSegmentName takes every name that fits into a URL as one segment of its path: the names of RBAC have colons. What a name begins
+// with has to be one itself.
+func PathSegmentName(name string, _ bool) []string { return content.IsPathSegmentName(name) }
 
 // RequiredPathSegment takes the name of something that has to be named, and whose kind may have loose rules for names. missing is what is
 // said where it is not named.
@@ -126,9 +122,9 @@ func LabelSelector(path *field.Path, s *metav1.LabelSelector) field.ErrorList {
 // NonSpecialIP refuses addresses that mean something on each machine alone. Upstream refuses the loopback range too;
 // minik's pods live there where the system gives it no better addresses.
 func NonSpecialIP(path *field.Path, s string) field.ErrorList {
-	ip, err := netip.ParseAddr(s)
+	ip := netutils.ParseIPSloppy(s)
 	switch {
-	case err != nil:
+	case ip == nil:
 		return field.ErrorList{field.Invalid(path, s, "must be a valid IP address")}
 	case ip.IsUnspecified():
 		return field.ErrorList{field.Invalid(path, s, fmt.Sprintf("may not be unspecified (%v)", s))}

@@ -120,8 +120,8 @@ func validateFC(at *field.Path, s *corev1.FCVolumeSource) field.ErrorList {
 	return nil
 }
 
-// maxDriverName is how long the name of a CSI driver may be.
-const maxDriverName = 63
+// MaxDriverName is how long the name of a CSI driver may be.
+const MaxDriverName = 63
 
 // ValidateDriverName takes the name of a CSI driver: a DNS name of at most 63 characters, in capitals too.
 func ValidateDriverName(at *field.Path, name string) field.ErrorList {
@@ -129,8 +129,8 @@ func ValidateDriverName(at *field.Path, name string) field.ErrorList {
 		return field.ErrorList{field.Required(at, "")}
 	}
 	var errs field.ErrorList
-	if len(name) > maxDriverName {
-		errs = append(errs, field.TooLong(at, name, maxDriverName))
+	if len(name) > MaxDriverName {
+		errs = append(errs, field.TooLong(at, name, MaxDriverName))
 	}
 	return append(errs, validation.Invalid(at, name, utilvalidation.IsDNS1123Subdomain(strings.ToLower(name)))...)
 }
