@@ -24,6 +24,14 @@ test: ## run every test
 clients: ## run the tests with Helm 3, Helm 4 and controller-runtime, which are a module of their own
 	cd clients && $(GO) test ./...
 
+# How many random objects of each kind are compared, and where the random choices start.
+N ?= 1000
+SEED ?= 1
+
+.PHONY: fidelity
+fidelity: ## compare minik's defaults, checks, warnings and columns with upstream's own code, for N random objects of each kind, from SEED
+	cd fidelity && $(GO) test . -n $(N) -seed $(SEED)
+
 .PHONY: race
 race: ## run the tests of the packages where goroutines meet with the race detector
 	$(GO) test -race ./apiserver/... ./cluster/... ./controllers/... ./dns/... ./journal/... ./kubelet/... ./proxy/... ./scheduler/...
@@ -50,9 +58,10 @@ rewrite: ## rewrite the expected results of the scenario files in testdata/ (loo
 	$(GO) test $$(grep -rlE --include='*_test.go' '"minik.dev/scenario"|controllertest\.(YAML)?Scenarios' . | xargs -n1 dirname | sort -u) -rewrite
 
 .PHONY: tidy
-tidy: ## tidy go.mod, and that of clients/, which follows it
+tidy: ## tidy go.mod, and those of clients/ and fidelity/, which follow it
 	$(GO) mod tidy
 	cd clients && $(GO) mod tidy
+	cd fidelity && $(GO) mod tidy
 
 .PHONY: bench
 bench: ## run the benchmarks

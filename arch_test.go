@@ -178,6 +178,11 @@ var walls = []wall{
 		never:    []string{"k8s.io/kubectl/...", "github.com/spf13/cobra"},
 		reason:   "kubectl's commands belong to the command line",
 	},
+	{
+		packages: []string{"..."},
+		never:    []string{"k8s.io/kubernetes/...", "k8s.io/apiserver/..."},
+		reason:   "minik is held to upstream's servers (fidelity/ and conformance/, modules of their own), and is not made of them",
+	},
 }
 
 // TestWalls checks the imports of every package, for every system that minik is built for, and without its tests: a test

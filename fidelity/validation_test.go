@@ -1,0 +1,8 @@
+package fidelity
+
+import "testing"
+
+// TestValidation holds the mistakes and warnings of writes to upstream's: the same paths, types and details.
+func TestValidation(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) { report(t, compared(t, k), mistake, warns) })
+}

@@ -1,0 +1,245 @@
+package fidelity
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/operation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apiserver/pkg/authentication/user"
+	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/warning"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	_ "k8s.io/kubernetes/pkg/api/testing" // puts every group into legacyscheme
+
+	"minik.dev/apiserver/auth"
+	"minik.dev/apiserver/resources"
+)
+
+// write is what a client asks for: that an object is made, or takes the place of the one before.
+type write struct {
+	obj resources.Object
+	old resources.Object // as it was stored; nil where one is made
+	// of is where the object comes from, and what was done to it.
+	of string
+}
+
+// verdict is what becomes of a write.
+type verdict struct {
+	object   any      // the object as it would be stored, as JSON has it
+	errors   []string // "path: type: detail", in order, each once
+	warnings []string // in order, each once; none where there are errors
+	broken   string   // why nothing can be said
+}
+
+// when every write takes place, and who asks for it.
+var (
+	when = metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	who  = auth.User{Name: "jane", Groups: []string{"developers", auth.Authenticated}}
+)
+
+// set gives the object what every server gives a new one, or takes from the one before, whoever asks.
+func (w write) set(obj resources.Object) {
+	obj.SetDeletionTimestamp(nil)
+	obj.SetDeletionGracePeriodSeconds(nil)
+	obj.SetSelfLink("")
+	obj.SetManagedFields(nil)
+	if w.old == nil {
+		obj.SetUID("11111111-1111-1111-1111-111111111111")
+		obj.SetCreationTimestamp(when)
+		obj.SetResourceVersion("")
+		if obj.GetName() == "" && obj.GetGenerateName() != "" {
+			obj.SetName(obj.GetGenerateName() + "x7k2p")
+		}
+		return
+	}
+	obj.SetUID(w.old.GetUID())
+	obj.SetCreationTimestamp(w.old.GetCreationTimestamp())
+	obj.SetResourceVersion(w.old.GetResourceVersion())
+	obj.SetGeneration(w.old.GetGeneration())
+}
+
+// minik is what minik makes of the write.
+func (k kind) minik(w write) (v verdict) {
+	defer func() {
+		if r := recover(); r != nil {
+			v = verdict{broken: fmt.Sprint("minik panics: ", r)}
+		}
+	}()
+	obj, old := k.stored(w.obj), k.stored(w.old)
+	w.set(obj)
+	if !k.row.ClusterScoped && obj.GetNamespace() == "" {
+		obj.SetNamespace(metav1.NamespaceDefault)
+	}
+	by := resources.Write{User: who, Now: when}
+	if old == nil {
+		k.row.PrepareForCreate(obj, by)
+	} else {
+		k.row.PrepareForUpdate(obj, old, by)
+		k.row.CountChange(obj, old)
+	}
+	v.errors = tell(resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old))
+	if len(v.errors) == 0 {
+		v.warnings = once(k.row.Warnings(obj, old))
+		v.warnings = slices.DeleteFunc(v.warnings, minikOnly)
+	}
+	if k.served != nil {
+		obj = k.served.From(obj)
+	}
+	v.object = tree(obj)
+	return v
+}
+
+// stored is a copy of the object in the version that minik stores.
+func (k kind) stored(obj resources.Object) resources.Object {
+	if obj == nil {
+		return nil
+	}
+	obj = obj.DeepCopyObject().(resources.Object)
+	if k.served != nil {
+		obj = k.served.To(obj)
+	}
+	obj.GetObjectKind().SetGroupVersionKind(k.row.Kind)
+	return obj
+}
+
+// upstream is what Kubernetes makes of the write.
+func (k kind) upstream(w write) (v verdict) {
+	defer func() {
+		if r := recover(); r != nil {
+			v = verdict{broken: fmt.Sprint("upstream panics: ", r)}
+		}
+	}()
+	given := w.obj.DeepCopyObject().(resources.Object)
+	w.set(given)
+	obj, err := k.internal(given)
+	if err != nil {
+		return verdict{broken: "upstream can't read it: " + err.Error()}
+	}
+	namespace := ""
+	if rest.RESTCreateStrategy(k.strategy).NamespaceScoped() {
+		if namespace = w.obj.GetNamespace(); namespace == "" {
+			namespace = metav1.NamespaceDefault
+		}
+	}
+	warnings := &recorder{}
+	ctx := warning.WithWarningRecorder(genericapirequest.WithNamespace(context.Background(), namespace), warnings)
+	ctx = genericapirequest.WithUser(ctx, &user.DefaultInfo{Name: who.Name, Groups: who.Groups})
+	info := &genericapirequest.RequestInfo{
+		IsResourceRequest: true, Verb: "create", APIGroup: k.Group, APIVersion: k.Version, Resource: k.row.Plural, Namespace: namespace,
+	}
+	if w.old != nil {
+		info.Verb, info.Name = "update", w.old.GetName()
+	}
+	ctx = genericapirequest.WithRequestInfo(ctx, info)
+	judge := &listening{strategy: k.strategy}
+	if w.old == nil {
+		err = rest.BeforeCreate(judge, ctx, obj)
+	} else {
+		var old runtime.Object
+		if old, err = k.internal(w.old); err != nil {
+			return verdict{broken: "upstream can't read the old one: " + err.Error()}
+		}
+		err = rest.BeforeUpdate(judge, ctx, obj, old)
+	}
+	if err != nil && !apierrors.IsInvalid(err) {
+		return verdict{broken: "upstream refuses it: " + err.Error()}
+	}
+	v.errors = tell(judge.errs)
+	v.warnings = once(warnings.told)
+	out := k.new()
+	if err := legacyscheme.Scheme.Convert(obj, out, nil); err != nil {
+		return verdict{broken: "upstream can't write it: " + err.Error()}
+	}
+	v.object = tree(out)
+	return v
+}
+
+// internal is the object as upstream's strategies see it: with its defaults, in the internal version.
+func (k kind) internal(obj resources.Object) (runtime.Object, error) {
+	obj = obj.DeepCopyObject().(resources.Object)
+	legacyscheme.Scheme.Default(obj)
+	return legacyscheme.Scheme.ConvertToVersion(obj, runtime.InternalGroupVersioner)
+}
+
+// listening is a strategy whose mistakes are heard as they are, before they become a Status. What is validated declaratively comes last.
+type listening struct {
+	strategy
+	errs field.ErrorList
+}
+
+func (l *listening) DeclarativeValidationConfig(ctx context.Context, obj, old runtime.Object) rest.DeclarativeValidationConfig {
+	if s, ok := l.strategy.(rest.DeclarativeValidationStrategy); ok {
+		return s.DeclarativeValidationConfig(ctx, obj, old)
+	}
+	return rest.DeclarativeValidationConfig{}
+}
+
+func (l *listening) ValidateDeclaratively(ctx context.Context, obj, old runtime.Object, errs field.ErrorList, op operation.Type,
+	config rest.DeclarativeValidationConfig) field.ErrorList {
+	if s, ok := l.strategy.(rest.DeclarativeValidationStrategy); ok {
+		errs = s.ValidateDeclaratively(ctx, obj, old, errs, op, config)
+	}
+	l.errs = errs
+	return errs
+}
+
+type recorder struct{ told []string }
+
+func (r *recorder) AddWarning(_, text string) { r.told = append(r.told, text) }
+
+// Upstream's strategies look at the clock themselves: what they stamp since this run began is taken for when.
+var (
+	began  = time.Now()
+	stamps = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"`)
+)
+
+// tree is the object as JSON has it.
+func tree(obj resources.Object) any {
+	text, err := json.Marshal(obj)
+	if err != nil {
+		return "can't be written: " + err.Error()
+	}
+	var out map[string]any
+	text = stamps.ReplaceAllFunc(text, func(stamp []byte) []byte {
+		if t, err := time.Parse(`"`+time.RFC3339+`"`, string(stamp)); err == nil && t.After(began.Add(-time.Minute)) && t.Before(began.Add(24*time.Hour)) {
+			return []byte(`"` + when.UTC().Format(time.RFC3339) + `"`)
+		}
+		return stamp
+	})
+	if err := json.Unmarshal(text, &out); err != nil {
+		return "can't be read again: " + err.Error()
+	}
+	delete(out, "kind")
+	delete(out, "apiVersion")
+	return out
+}
+
+func tell(errs field.ErrorList) []string {
+	var out []string
+	for _, e := range errs {
+		out = append(out, fmt.Sprintf("%s: %s: %s", e.Field, string(e.Type), e.Detail))
+	}
+	return once(out)
+}
+
+// minikOnly tells the warnings by which minik says what it does not do yet. Upstream has no such.
+func minikOnly(text string) bool {
+	return strings.HasPrefix(text, "minik ") || strings.Contains(text, "not honoured by minik yet")
+}
+
+// once are the texts in order, each once.
+func once(texts []string) []string {
+	texts = slices.Clone(texts)
+	slices.Sort(texts)
+	return slices.Compact(texts)
+}
