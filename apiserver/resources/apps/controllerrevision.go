@@ -47,6 +47,9 @@ func controllerCell(r *appsv1.ControllerRevision) string {
 		return printers.None
 	}
 	kind := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind()
+	if kind.Empty() {
+		return owner.Name
+	}
 	return strings.ToLower(kind.String()) + "/" + owner.Name
 }
 

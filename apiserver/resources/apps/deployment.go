@@ -166,12 +166,21 @@ func deploymentColumns() []metav1.TableColumnDefinition {
 	}, printers.TemplateColumns(spec["selector"])...)
 }
 
+// selectorCell is the selector as upstream shows that of a deployment: one that chooses all or nothing is empty.
+func selectorCell(s *metav1.LabelSelector) string {
+	selector, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		return "<invalid>"
+	}
+	return selector.String()
+}
+
 func deploymentCells(d *appsv1.Deployment, now time.Time) []any {
 	names, images := printers.ContainerCells(d.Spec.Template.Spec.Containers)
 	return []any{
 		d.Name, fmt.Sprintf("%d/%d", d.Status.ReadyReplicas, ptr.Deref(d.Spec.Replicas, 0)),
 		int64(d.Status.UpdatedReplicas), int64(d.Status.AvailableReplicas), printers.Age(d.CreationTimestamp, now),
-		names, images, metav1.FormatLabelSelector(d.Spec.Selector),
+		names, images, selectorCell(d.Spec.Selector),
 	}
 }
 

@@ -168,7 +168,7 @@ func metricCell(m *autoscalingv2.MetricSpec, s *autoscalingv2.MetricStatus) stri
 	case autoscalingv2.PodsMetricSourceType:
 		target, current = ptr.Deref(m.Pods, autoscalingv2.PodsMetricSource{}).Target,
 			ptr.Deref(s.Pods, autoscalingv2.PodsMetricStatus{}).Current
-		return amount(current.AverageValue) + "/" + amount(target.AverageValue)
+		return amount(current.AverageValue) + "/" + target.AverageValue.String()
 	case autoscalingv2.ResourceMetricSourceType:
 		source := ptr.Deref(m.Resource, autoscalingv2.ResourceMetricSource{})
 		target, name = source.Target, string(source.Name)
@@ -183,15 +183,15 @@ func metricCell(m *autoscalingv2.MetricSpec, s *autoscalingv2.MetricStatus) stri
 		return "<unknown type>"
 	}
 	if target.AverageValue != nil {
-		return amount(current.AverageValue) + "/" + amount(target.AverageValue) + " (avg)"
+		return amount(current.AverageValue) + "/" + target.AverageValue.String() + " (avg)"
 	}
-	return amount(current.Value) + "/" + amount(target.Value)
+	return amount(current.Value) + "/" + target.Value.String()
 }
 
 // resourceCell shows what pods use: as an amount for each, or as a share of what they request.
 func resourceCell(target autoscalingv2.MetricTarget, current autoscalingv2.MetricValueStatus) string {
 	if target.AverageValue != nil {
-		return amount(current.AverageValue) + "/" + amount(target.AverageValue)
+		return amount(current.AverageValue) + "/" + target.AverageValue.String()
 	}
 	return share(current.AverageUtilization, printers.Unknown) + "/" + share(target.AverageUtilization, "<auto>")
 }

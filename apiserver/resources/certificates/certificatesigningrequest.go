@@ -4,6 +4,7 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	certificatesv1beta1 "k8s.io/api/certificates/v1beta1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -113,14 +114,14 @@ func approval() resources.Subresource {
 }
 
 func certificateRequestColumns() []metav1.TableColumnDefinition {
-	spec := certificatesv1.CertificateSigningRequestSpec{}.SwaggerDoc()
+	spec := certificatesv1beta1.CertificateSigningRequestSpec{}.SwaggerDoc() // the version that upstream's table was made for
 	return []metav1.TableColumnDefinition{
 		printers.NameColumn(0),
 		printers.AgeColumn(),
 		printers.Column("SignerName", "string", 0, spec["signerName"]),
-		printers.Column("Requestor", "string", 0, spec["username"]),
+		printers.Column("Requestor", "string", 0, spec["request"]),
 		printers.Column("RequestedDuration", "string", 0, spec["expirationSeconds"]),
-		printers.Column("Condition", "string", 0, certificatesv1.CertificateSigningRequestStatus{}.SwaggerDoc()["conditions"]),
+		printers.Column("Condition", "string", 0, certificatesv1beta1.CertificateSigningRequestStatus{}.SwaggerDoc()["conditions"]),
 	}
 }
 
@@ -129,7 +130,7 @@ func certificateRequestCells(r *certificatesv1.CertificateSigningRequest, now ti
 	if seconds := r.Spec.ExpirationSeconds; seconds != nil {
 		lasts = duration.HumanDuration(time.Duration(*seconds) * time.Second)
 	}
-	return []any{r.Name, printers.Age(r.CreationTimestamp, now), r.Spec.SignerName, r.Spec.Username, lasts, decision(r)}
+	return []any{r.Name, printers.Age(r.CreationTimestamp, now), printers.OrNone(r.Spec.SignerName), r.Spec.Username, lasts, decision(r)}
 }
 
 // decision is how far the request has got: "Approved,Issued".

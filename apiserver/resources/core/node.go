@@ -132,10 +132,14 @@ func nodeCells(n *corev1.Node, now time.Time) []any {
 		state += ",SchedulingDisabled"
 	}
 	info := n.Status.NodeInfo
+	kernel := printers.OrUnknown(info.KernelVersion)
+	if info.Architecture != "" {
+		kernel += " (" + info.Architecture + ")"
+	}
 	return []any{
 		n.Name, state, printers.OrNone(strings.Join(nodeRoles(n), ",")), printers.Age(n.CreationTimestamp, now), info.KubeletVersion,
 		nodeAddress(n, corev1.NodeInternalIP), nodeAddress(n, corev1.NodeExternalIP),
-		printers.OrUnknown(info.OSImage), printers.OrUnknown(info.KernelVersion), printers.OrUnknown(info.ContainerRuntimeVersion),
+		printers.OrUnknown(info.OSImage), kernel, printers.OrUnknown(info.ContainerRuntimeVersion),
 	}
 }
 

@@ -123,7 +123,7 @@ func (s *podSummary) addInit(pod *corev1.Pod, sidecars map[string]bool) (initial
 
 // addContainers goes from the last container to the first, so that the first one that has something to say wins.
 func (s *podSummary) addContainers(pod *corev1.Pod) {
-	running := false
+	running, failed := false, ""
 	for _, c := range slices.Backward(pod.Status.ContainerStatuses) {
 		s.addRestarts(c)
 		switch terminated, waiting := c.State.Terminated, c.State.Waiting; {
@@ -131,16 +131,22 @@ func (s *podSummary) addContainers(pod *corev1.Pod) {
 			s.status = waiting.Reason
 		case terminated != nil:
 			s.status = endReason(terminated)
+			if terminated.ExitCode != 0 {
+				failed = s.status
+			}
 		case c.Ready && c.State.Running != nil:
 			running = true
 			s.ready++
 		}
 	}
-	if s.status == "Completed" && running {
+	switch {
+	case s.status != "Completed":
+	case running && podCondition(pod, corev1.PodReady):
+		s.status = "Running"
+	case failed != "":
+		s.status = failed
+	case running:
 		s.status = "NotReady"
-		if podCondition(pod, corev1.PodReady) {
-			s.status = "Running"
-		}
 	}
 }
 

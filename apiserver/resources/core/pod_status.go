@@ -9,13 +9,14 @@ import (
 	"minik.dev/apiserver/resources/validation"
 )
 
-// agreePodIPs keeps the one address and the list of addresses the same, whichever was given.
+// agreePodIPs keeps the one address and the list of addresses the same, whichever was given; where they differ, the one counts, as old
+// kubelets know it alone.
 func agreePodIPs(status *corev1.PodStatus) {
 	switch {
+	case status.PodIP != "" && (len(status.PodIPs) == 0 || status.PodIPs[0].IP != status.PodIP):
+		status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
 	case len(status.PodIPs) > 0:
 		status.PodIP = status.PodIPs[0].IP
-	case status.PodIP != "":
-		status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
 	}
 }
 

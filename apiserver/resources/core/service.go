@@ -260,5 +260,11 @@ func externalIP(s *corev1.Service) string {
 		}
 		return strings.Join(addresses, ",")
 	}
-	return printers.OrNone(strings.Join(s.Spec.ExternalIPs, ","))
+	if s.Spec.Type != corev1.ServiceTypeClusterIP && s.Spec.Type != corev1.ServiceTypeNodePort {
+		return printers.Unknown
+	}
+	if len(s.Spec.ExternalIPs) == 0 {
+		return printers.None
+	}
+	return strings.Join(s.Spec.ExternalIPs, ",")
 }

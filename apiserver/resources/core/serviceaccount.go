@@ -25,12 +25,10 @@ func serviceAccounts() *resources.Resource {
 				sa.Secrets[i] = corev1.ObjectReference{Name: secret.Name} // nothing else means anything here
 			}
 		}),
-		Warn: resources.Warn(warnServiceAccount),
-		Columns: []metav1.TableColumnDefinition{
-			printers.NameColumn(0), printers.Column("Secrets", "string", 0, corev1.ServiceAccount{}.SwaggerDoc()["secrets"]), printers.AgeColumn(),
-		},
+		Warn:    resources.Warn(warnServiceAccount),
+		Columns: []metav1.TableColumnDefinition{printers.NameColumn(0), printers.AgeColumn()},
 		Cells: resources.Cells(func(sa *corev1.ServiceAccount, now time.Time) []any {
-			return []any{sa.Name, int64(len(sa.Secrets)), printers.Age(sa.CreationTimestamp, now)}
+			return []any{sa.Name, printers.Age(sa.CreationTimestamp, now)}
 		}),
 	}
 }

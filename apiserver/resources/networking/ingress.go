@@ -51,10 +51,10 @@ func warnIngress(i, old *networkingv1.Ingress) []string {
 func ingressColumns() []metav1.TableColumnDefinition {
 	return []metav1.TableColumnDefinition{
 		printers.NameColumn(0),
-		printers.Column("Class", "string", 0, "The name of the IngressClass whose controller serves this ingress"),
-		printers.Column("Hosts", "string", 0, "The hosts that the rules are for; * is any"),
-		printers.Column("Address", "string", 0, "Where the ingress is reached, by address or by name"),
-		printers.Column("Ports", "string", 0, "The ports that are open: 443 as well where TLS is configured"),
+		printers.Column("Class", "string", 0, "The name of the IngressClass resource that should be used for additional configuration"),
+		printers.Column("Hosts", "string", 0, "Hosts that incoming requests are matched against before the ingress rule"),
+		printers.Column("Address", "string", 0, "Address is a list containing ingress points for the load-balancer"),
+		printers.Column("Ports", "string", 0, "Ports of TLS configurations that open"),
 		printers.AgeColumn(),
 	}
 }

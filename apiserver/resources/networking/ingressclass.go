@@ -32,8 +32,8 @@ func ingressClasses() *resources.Resource {
 		Idle:     "no controller serves ingresses of the class, and it is no ingress's default",
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
-			printers.Column("Controller", "string", 0, "The controller that serves ingresses of the class"),
-			printers.Column("Parameters", "string", 0, "The object that configures the controller"),
+			printers.Column("Controller", "string", 0, "Controller that is responsible for handling this class"),
+			printers.Column("Parameters", "string", 0, "A reference to a resource with additional parameters"),
 			printers.AgeColumn(),
 		},
 		Cells: resources.Cells(ingressClassCells),

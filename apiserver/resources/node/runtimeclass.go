@@ -30,7 +30,7 @@ func runtimeClasses() *resources.Resource {
 		Warn:          resources.Warn(warnRuntimeClass),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
-			printers.Column("Handler", "string", 0, nodev1.RuntimeClass{}.SwaggerDoc()["handler"]),
+			printers.Column("Handler", "string", 0, ""),
 			printers.AgeColumn(),
 		},
 		Cells: resources.Cells(func(c *nodev1.RuntimeClass, now time.Time) []any {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	rbacv1beta1 "k8s.io/api/rbac/v1beta1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -30,7 +31,7 @@ func clusterRoleBindings() *resources.Resource {
 		}),
 		Name:    validation.PathSegmentName,
 		Idle:    notAsked,
-		Columns: roleBindingColumns(rbacv1.ClusterRoleBinding{}.SwaggerDoc()["roleRef"]),
+		Columns: roleBindingColumns("clusterRoleBinding", rbacv1beta1.ClusterRoleBinding{}.SwaggerDoc()["roleRef"]),
 		Cells: resources.Cells(func(b *rbacv1.ClusterRoleBinding, now time.Time) []any {
 			return roleBindingCells(&b.ObjectMeta, b.RoleRef, b.Subjects, now)
 		}),

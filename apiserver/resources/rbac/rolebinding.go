@@ -5,6 +5,7 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	rbacv1beta1 "k8s.io/api/rbac/v1beta1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -33,7 +34,7 @@ func roleBindings() *resources.Resource {
 		}),
 		Name:    validation.PathSegmentName,
 		Idle:    notAsked,
-		Columns: roleBindingColumns(rbacv1.RoleBinding{}.SwaggerDoc()["roleRef"]),
+		Columns: roleBindingColumns("roleBinding", rbacv1beta1.RoleBinding{}.SwaggerDoc()["roleRef"]),
 		Cells: resources.Cells(func(b *rbacv1.RoleBinding, now time.Time) []any {
 			return roleBindingCells(&b.ObjectMeta, b.RoleRef, b.Subjects, now)
 		}),
@@ -97,14 +98,14 @@ func validateSubjects(subjects []rbacv1.Subject, namespaced bool) field.ErrorLis
 	return errs
 }
 
-func roleBindingColumns(role string) []metav1.TableColumnDefinition {
+func roleBindingColumns(kind, role string) []metav1.TableColumnDefinition {
 	return []metav1.TableColumnDefinition{
 		printers.NameColumn(0),
 		printers.Column("Role", "string", 0, role),
 		printers.AgeColumn(),
-		printers.Column("Users", "string", 1, "Users in the binding"),
-		printers.Column("Groups", "string", 1, "Groups in the binding"),
-		printers.Column("ServiceAccounts", "string", 1, "ServiceAccounts in the binding, as namespace/name"),
+		printers.Column("Users", "string", 1, "Users in the "+kind),
+		printers.Column("Groups", "string", 1, "Groups in the "+kind),
+		printers.Column("ServiceAccounts", "string", 1, "ServiceAccounts in the "+kind),
 	}
 }
 

@@ -43,7 +43,7 @@ func volumeAttachments() *resources.Resource {
 		Validate: resources.Check(validateVolumeAttachment),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
-			printers.Column("Attacher", "string", 0, storagev1.VolumeAttachmentSpec{}.SwaggerDoc()["attacher"]),
+			attacherColumn(),
 			printers.Column("PV", "string", 0, storagev1.VolumeAttachmentSource{}.SwaggerDoc()["persistentVolumeName"]),
 			printers.Column("Node", "string", 0, storagev1.VolumeAttachmentSpec{}.SwaggerDoc()["nodeName"]),
 			printers.Column("Attached", "boolean", 0, storagev1.VolumeAttachmentStatus{}.SwaggerDoc()["attached"]),
@@ -56,6 +56,13 @@ func volumeAttachments() *resources.Resource {
 			}
 		}),
 	}
+}
+
+// attacherColumn has the format of a name, as upstream's.
+func attacherColumn() metav1.TableColumnDefinition {
+	c := printers.Column("Attacher", "string", 0, storagev1.VolumeAttachmentSpec{}.SwaggerDoc()["attacher"])
+	c.Format = "name"
+	return c
 }
 
 func validateVolumeAttachment(a, old *storagev1.VolumeAttachment) field.ErrorList {
