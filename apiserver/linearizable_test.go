@@ -35,6 +35,9 @@ const (
 	linearSpread  = 300 * time.Millisecond
 	linearDelay   = 10 * time.Millisecond // of what is heard of etcd at most: a busy machine is that late by itself, but rarely
 	linearHurry   = 3 * time.Millisecond  // of clients who do not wait for the answer; see settle for whose that is
+	// linearUnknown is how many operations on one object clients may not wait for: the search for an order tries both outcomes of
+	// each, and on a busy machine none of those would come in time.
+	linearUnknown = 20
 	// checkPatience bounds the search for an order; one that is there is found at once.
 	checkPatience = 10 * time.Second
 )
@@ -87,11 +90,13 @@ type linearHistory struct {
 	servers    []*testServer                    // guarded by mu
 	answered   int                              // how many operations; guarded by mu
 	operations map[string][]porcupine.Operation // by name; guarded by mu
+	unknown    map[string]int                   // of those, how many have an unknown outcome; guarded by mu
 }
 
 // newLinearHistory starts the clients. They wait for a server.
 func newLinearHistory(t *testing.T) *linearHistory {
-	h := &linearHistory{t: t, seed: *linearSeed, began: time.Now(), operations: map[string][]porcupine.Operation{}}
+	h := &linearHistory{t: t, seed: *linearSeed, began: time.Now(), operations: map[string][]porcupine.Operation{},
+		unknown: map[string]int{}}
 	if h.seed == 0 {
 		h.seed = rand.Uint64()
 	}
@@ -200,6 +205,13 @@ func (h *linearHistory) server(lost *testServer, draw *rand.Rand) *testServer {
 	return nil
 }
 
+// mayHurry says whether one more operation on the object may go without its answer.
+func (h *linearHistory) mayHurry(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.unknown[name] < linearUnknown
+}
+
 // check ends the clients and looks for the order.
 func (h *linearHistory) check() {
 	h.end()
@@ -248,7 +260,7 @@ func (c *linearClient) run() {
 		name := fmt.Sprintf("m%d", c.random.IntN(linearNames))
 		a := c.draw(name)
 		ctx, cancel := c.h.t.Context(), context.CancelFunc(func() {})
-		if (a.was != 0 || a.verb == "get") && c.random.IntN(10) == 0 {
+		if (a.was != 0 || a.verb == "get") && c.random.IntN(10) == 0 && c.h.mayHurry(name) {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(c.random.Int64N(int64(linearHurry))))
 		}
 		operation := porcupine.Operation{ClientId: c.id, Input: a, Call: time.Since(c.h.began).Nanoseconds()}
@@ -272,7 +284,9 @@ func (c *linearClient) run() {
 		if !o.unknown || a.verb != "get" { // a read that was not answered says nothing
 			c.h.mu.Lock()
 			c.h.operations[name] = append(c.h.operations[name], operation)
-			if !o.unknown {
+			if o.unknown {
+				c.h.unknown[name]++
+			} else {
 				c.h.answered++
 				c.h.changed.Broadcast()
 			}
