@@ -1,18 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/rest"
 	"k8s.io/kubectl/pkg/cmd/apply"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+
+	"minik.dev/cmd/minik/manifests"
 )
 
 // checkManifests reads the manifests without a cluster, so that a file that is missing, empty or no YAML is an error
@@ -40,9 +46,10 @@ func checkManifests(paths []string) error {
 }
 
 // applyManifests is `kubectl apply -f PATH…` on a cluster, with unknown fields refused, as kubectl's own code does it. It
-// returns the objects as the server answered them. Several mistakes in several objects are one error with a line each.
+// returns the objects as the server answered them, and what was refused: where it stands, and why. One object that is refused
+// does not keep the others from being applied.
 func applyManifests(config *rest.Config, paths []string, streams genericiooptions.IOStreams,
-	cacheDir string) ([]*resource.Info, error) {
+	cacheDir string) (objects []*resource.Info, refused []string, err error) {
 	applyFlags := apply.NewApplyFlags(streams)
 	cmd := &cobra.Command{Use: "apply"}
 	applyFlags.AddFlags(cmd)
@@ -52,21 +59,85 @@ func applyManifests(config *rest.Config, paths []string, streams genericiooption
 		args = append(args, "--filename="+path)
 	}
 	if err := cmd.ParseFlags(args); err != nil {
-		return nil, fmt.Errorf("applying %s: %w", strings.Join(paths, ", "), err)
+		return nil, nil, fmt.Errorf("applying %s: %w", strings.Join(paths, ", "), err)
 	}
 
 	factory := cmdutil.NewFactory(connected(config, cmd, cacheDir))
 	options, err := applyFlags.ToOptions(factory, cmd, "kubectl", nil)
 	if err != nil {
-		return nil, fmt.Errorf("applying %s: %w", strings.Join(paths, ", "), err)
+		return nil, nil, fmt.Errorf("applying %s: %w", strings.Join(paths, ", "), err)
 	}
 	if err := options.Validate(); err != nil {
-		return nil, fmt.Errorf("applying %s: %w", strings.Join(paths, ", "), err)
+		return nil, nil, fmt.Errorf("applying %s: %w", strings.Join(paths, ", "), err)
 	}
-	if err := options.Run(); err != nil {
-		return nil, fmt.Errorf("applying %s: %s", strings.Join(paths, ", "), kubectlMessage(err))
+	refused = refusals(options.Run())
+	objects, err = options.GetObjects()
+	if err != nil && len(refused) == 0 {
+		refused = refusals(err)
 	}
-	return options.GetObjects()
+	return objects, refused, nil
+}
+
+// refusals are the mistakes in kubectl's words, each with its place in front where that is known.
+func refusals(err error) []string {
+	if err == nil {
+		return nil
+	}
+	var many interface{ Errors() []error }
+	if !errors.As(err, &many) {
+		place, message := placeOf(err), kubectlMessage(err)
+		if place != "" {
+			message = source.ReplaceAllString(message, "") // it is said already
+		}
+		return []string{place + message}
+	}
+	var lines []string
+	for _, one := range many.Errors() {
+		lines = append(lines, refusals(one)...)
+	}
+	return lines
+}
+
+// What the messages of kubectl and the API server name.
+var (
+	quoted       = regexp.MustCompile(`"([^"\n]+)"`)
+	source       = regexp.MustCompile(`error when \w+ing "[^"\n]+": `)
+	unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
+	kindInError  = regexp.MustCompile(`cannot be handled as an? (\w+)|no matches for kind "(\w+)"`)
+)
+
+// placeOf is where the mistake stands, "web.yaml:12: "; "" where that is not known, as of standard input.
+func placeOf(err error) string {
+	message := err.Error()
+	file := ""
+	for _, name := range quoted.FindAllStringSubmatch(message, -1) {
+		if info, statErr := os.Stat(name[1]); file == "" && statErr == nil && info.Mode().IsRegular() {
+			file = name[1]
+		}
+	}
+	if file == "" {
+		return ""
+	}
+	var kind, name string
+	var fields []string
+	if found := kindInError.FindStringSubmatch(message); found != nil {
+		kind = cmp.Or(found[1], found[2])
+	}
+	for _, field := range unknownField.FindAllStringSubmatch(message, -1) {
+		fields = append(fields, field[1])
+	}
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Details != nil {
+		details := status.Status().Details
+		kind, name = cmp.Or(details.Kind, kind), details.Name
+		for _, cause := range details.Causes {
+			fields = append(fields, cause.Field)
+		}
+	}
+	if line := manifests.Line(file, kind, name, fields); line > 0 {
+		return fmt.Sprintf("%s:%d: ", file, line)
+	}
+	return file + ": "
 }
 
 // connected makes kubectl's code use a connection that is already there, in place of one that a kubeconfig describes.
@@ -89,14 +160,6 @@ func connected(config *rest.Config, cmd *cobra.Command, cacheDir string) *generi
 
 // kubectlMessage is an error in the words in which kubectl prints it.
 func kubectlMessage(err error) string {
-	var many interface{ Errors() []error }
-	if errors.As(err, &many) {
-		var lines []string
-		for _, one := range many.Errors() {
-			lines = append(lines, kubectlMessage(one))
-		}
-		return strings.Join(lines, "\n  ")
-	}
 	if message, ok := cmdutil.StandardErrorMessage(err); ok {
 		return message
 	}

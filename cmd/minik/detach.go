@@ -10,17 +10,19 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
 // A detached cluster is a second process of the same program with the same arguments. Its standard output is a pipe to
 // the first one, which copies it to the terminal. The last byte in the pipe says how it went: detachedReady, and the
-// first process ends while the second one runs on; detachedFailed after an error's text. Where the pipe ends without
-// either, the second process died.
+// first process ends while the second one runs on; detachedRefused the same, before how many objects were refused;
+// detachedFailed after an error's text. Where the pipe ends without any, the second process died.
 const (
-	detachedEnv    = "MINIK_DETACHED"
-	detachedReady  = '\x04'
-	detachedFailed = '\x15'
+	detachedEnv     = "MINIK_DETACHED"
+	detachedReady   = '\x04'
+	detachedRefused = '\x18'
+	detachedFailed  = '\x15'
 )
 
 // detached reports whether this is the second process.
@@ -53,7 +55,9 @@ func startDetached(home *home, out io.Writer) error {
 	signal.Ignore(syscall.SIGPIPE) // whoever reads along (head) may stop; the cluster starts all the same
 	interrupted := passOn(cmd.Process)
 	defer interrupted()
-	switch ready, failure := copyProgress(out, progress); {
+	switch ready, refused, failure := copyProgress(out, progress); {
+	case ready && refused > 0:
+		return errors.Join(refusedError(refused), cmd.Process.Release())
 	case ready:
 		return cmd.Process.Release()
 	case failure != "":
@@ -79,31 +83,42 @@ func passOn(process *os.Process) (interrupted func() bool) {
 	}
 }
 
-// copyProgress copies what the second process prints until its last byte says how it went.
-func copyProgress(out io.Writer, progress io.Reader) (ready bool, failure string) {
+// copyProgress copies what the second process prints until its last byte says how it went: the cluster is ready, although so
+// many objects were refused, or it failed.
+func copyProgress(out io.Writer, progress io.Reader) (ready bool, refused int, failure string) {
 	buffer := make([]byte, 4096)
 	for {
 		n, err := progress.Read(buffer)
 		text := buffer[:n]
 		if before, _, found := bytes.Cut(text, []byte{detachedReady}); found {
 			_, _ = out.Write(before)
-			return true, ""
+			return true, 0, ""
+		}
+		if before, after, found := bytes.Cut(text, []byte{detachedRefused}); found {
+			_, _ = out.Write(before)
+			rest, _ := io.ReadAll(progress)
+			refused, _ = strconv.Atoi(string(append(bytes.Clone(after), rest...))) // leaveTerminal's own
+			return true, refused, ""
 		}
 		if before, after, found := bytes.Cut(text, []byte{detachedFailed}); found {
 			_, _ = out.Write(before)
 			rest, _ := io.ReadAll(progress)
-			return false, string(append(bytes.Clone(after), rest...))
+			return false, 0, string(append(bytes.Clone(after), rest...))
 		}
 		_, _ = out.Write(text)
 		if err != nil {
-			return false, ""
+			return false, 0, ""
 		}
 	}
 }
 
-// leaveTerminal is the second process saying that it is ready; nothing is printed after it.
-func leaveTerminal(out io.Writer) error {
-	if _, err := out.Write([]byte{detachedReady}); err != nil {
+// leaveTerminal is the second process saying that it is ready, and how many objects were refused; nothing is printed after it.
+func leaveTerminal(out io.Writer, refused int) error {
+	last := string(detachedReady)
+	if refused > 0 {
+		last = string(detachedRefused) + strconv.Itoa(refused)
+	}
+	if _, err := io.WriteString(out, last); err != nil {
 		return fmt.Errorf("telling the terminal that the cluster is ready: %w", err)
 	}
 	if file, ok := out.(*os.File); ok {

@@ -88,8 +88,9 @@ func (r exampleRun) up(t *testing.T, path string) []serviceurl.Answer {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	streams := genericiooptions.IOStreams{Out: io.Discard, ErrOut: io.Discard}
-	objects, err := applyManifests(r.config, []string{path}, streams, r.cache)
+	objects, refused, err := applyManifests(r.config, []string{path}, streams, r.cache)
 	require.NoError(t, err)
+	require.Empty(t, refused)
 	watch, err := rollout.New(r.client, objects)
 	require.NoError(t, err)
 	workloads, err := watch.Follow(ctx, io.Discard)

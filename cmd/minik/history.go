@@ -27,7 +27,7 @@ func newHistory(streams genericiooptions.IOStreams, home *home, flags *genericcl
 			"  minik history diff 120 140 pod/web-x  # what changed of one object\n" +
 			"  minik at 120 get deployment/web       # the object as it was",
 		Annotations: map[string]string{takesFlags: namespaceFlag},
-		Args:        atMost(1, "KIND/NAME"),
+		Args:        func(cmd *cobra.Command, args []string) error { return oneObject(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {
 				return usagef(cmd, "--limit %d is negative; 0 lists all", limit)
@@ -57,7 +57,7 @@ func newHistory(streams genericiooptions.IOStreams, home *home, flags *genericcl
 			if len(args) < 2 {
 				return usagef(cmd, "%s is missing", []string{"REV1", "REV2"}[len(args)])
 			}
-			return atMost(3, "")(cmd, args)
+			return oneObject(cmd, args[2:])
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			read, err := newReader(cmd, home, flags)
@@ -87,14 +87,16 @@ func newHistory(streams genericiooptions.IOStreams, home *home, flags *genericcl
 	return cmd
 }
 
-// atMost is the argument check of a verb whose arguments may be left out.
-func atMost(n int, _ string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > n {
-			return usagef(cmd, "%q is one argument too many", args[n])
-		}
-		return nil
+// oneObject is the argument check of what may name an object: KIND/NAME or KIND NAME, as kubectl takes them.
+func oneObject(cmd *cobra.Command, args []string) error {
+	most := 2
+	if len(args) > 0 && strings.Contains(args[0], "/") {
+		most = 1
 	}
+	if len(args) > most {
+		return usagef(cmd, "%q is one argument too many", args[most])
+	}
+	return nil
 }
 
 // namespaceFlag is the one of kubectl's global flags that the verbs about one object take.
@@ -133,12 +135,12 @@ func newReader(cmd *cobra.Command, home *home, flags *genericclioptions.ConfigFl
 	return &reader{Reader: r, namespace: namespace}, nil
 }
 
-// object is what KIND/NAME among the arguments means; nil where there is no argument.
+// object is the one that the arguments name; nil where there are none.
 func (r *reader) object(cmd *cobra.Command, args []string) (*journal.Object, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	kind, name, err := kindAndName(cmd, args[0])
+	kind, name, err := kindAndName(cmd, args)
 	if err != nil {
 		return nil, err
 	}
@@ -149,8 +151,9 @@ func (r *reader) object(cmd *cobra.Command, args []string) (*journal.Object, err
 	return &object, nil
 }
 
-// kindAndName reads KIND/NAME.
-func kindAndName(cmd *cobra.Command, word string) (kind, name string, err error) {
+// kindAndName reads KIND/NAME, or KIND NAME.
+func kindAndName(cmd *cobra.Command, args []string) (kind, name string, err error) {
+	word := strings.Join(args, "/")
 	kind, name, ok := strings.Cut(word, "/")
 	if !ok || kind == "" || name == "" || strings.Contains(name, "/") {
 		return "", "", usagef(cmd, "%q is not KIND/NAME, as pod/web-x", word)

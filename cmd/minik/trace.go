@@ -28,7 +28,12 @@ func newTrace(streams genericiooptions.IOStreams, home *home, flags *genericclio
 			"  minik trace deployment/web -o json   # every step with all that is known of it\n" +
 			"  minik trace deployment/web -o otlp   # for a tracing tool that reads OTLP's JSON",
 		Annotations: map[string]string{takesFlags: namespaceFlag},
-		Args:        exactly("KIND/NAME"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef(cmd, "KIND/NAME is missing")
+			}
+			return oneObject(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write, ok := traceOutputs[output]
 			if !ok {

@@ -35,6 +35,7 @@ type up struct {
 	capacity  string // of simulated nodes
 	detach    bool
 	options   cluster.Options // what check made of the flags
+	refused   int             // how many objects the cluster did not take
 }
 
 func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
@@ -120,6 +121,9 @@ func (u *up) run(cmd *cobra.Command) error {
 	if detached() {
 		reportDetached(u.streams.Out, err)
 	}
+	if err == nil && u.refused > 0 {
+		err = refusedError(u.refused)
+	}
 	return errors.Join(err, u.home.keepOwner(u.home.dataDir))
 }
 
@@ -185,7 +189,7 @@ func (u *up) onReady(ctx context.Context, c *cluster.Cluster) error {
 	}
 	_, _ = io.WriteString(u.streams.Out, next.String())
 	if detached() {
-		return leaveTerminal(u.streams.Out)
+		return leaveTerminal(u.streams.Out, u.refused)
 	}
 	return nil
 }
@@ -196,13 +200,17 @@ func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info,
 	began := time.Now()
 	applied, streams := &strings.Builder{}, u.streams
 	streams.Out = applied
-	objects, err := applyManifests(c.Config(), u.manifests, streams, u.home.cacheDir())
+	objects, refused, err := applyManifests(c.Config(), u.manifests, streams, u.home.cacheDir())
 	if err != nil {
 		return nil, nil, err
 	}
+	u.refused = len(refused)
 	_, _ = io.WriteString(out, stageLine(cluster.Stage{
 		Name: "manifests", Took: time.Since(began), Detail: applySummary(applied.String()),
 	}))
+	if len(refused) > 0 {
+		_, _ = fmt.Fprintf(out, "\nrefused:\n  %s\n", strings.Join(refused, "\n  "))
+	}
 	client, err := kubernetes.NewForConfig(c.Config())
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a client for the rollout: %w", err)
@@ -226,6 +234,16 @@ func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info,
 		_, _ = fmt.Fprintf(out, "\nservices:\n%s\n", strings.Join(serviceurl.Lines(answers), "\n"))
 	}
 	return objects, answers, nil
+}
+
+// refusedError is how many objects were refused, each of which has been told.
+type refusedError int
+
+func (n refusedError) Error() string {
+	if n == 1 {
+		return "an object was refused, as said above: correct it, and apply it with kubectl apply"
+	}
+	return fmt.Sprintf("%d objects were refused, as said above: correct them, and apply them with kubectl apply", int(n))
 }
 
 // askServices asks each Service among the objects for an answer at its ports.

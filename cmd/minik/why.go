@@ -42,18 +42,16 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			"  minik why deployment/web --at=-10m",
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case len(args) > 1:
-				return usagef(cmd, "%q is one argument too many", args[1])
 			case len(args) == 0 && w.file == "":
 				return usagef(cmd, "KIND/NAME is missing, as pod/web-x; or -f with a file")
-			case len(args) == 1 && w.file != "":
+			case len(args) > 0 && w.file != "":
 				return usagef(cmd, "-f asks about a pod that does not exist, and %q about one that does: only one can be answered", args[0])
 			case w.file != "" && w.word != "":
 				return usagef(cmd, "--at and -f exclude each other: a pod that does not exist is tried on the cluster as it is now")
 			case w.output != "" && w.output != "json":
 				return usagef(cmd, "-o %s: json is what there is", w.output)
 			}
-			return nil
+			return oneObject(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := restConfig(cmd, home)
@@ -69,7 +67,7 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			if w.file != "" {
 				return w.whatIf(cmd.Context(), streams, config, namespace)
 			}
-			kind, name, err := kindAndName(cmd, args[0])
+			kind, name, err := kindAndName(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -80,7 +78,7 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 					return usagef(cmd, "--at: %v", err)
 				}
 				if revision, err = history.FindRevision(cmd.Context(), config, m); err != nil {
-					return fmt.Errorf("%s: %w", args[0], err)
+					return fmt.Errorf("%s/%s: %w", kind, name, err)
 				}
 			}
 			a, err := why.Ask(cmd.Context(), config, why.Question{Kind: kind, Namespace: namespace, Name: name, Revision: revision,
