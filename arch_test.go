@@ -301,7 +301,8 @@ var dial = map[string]string{
 // TestDialers keeps connections out of minik that go another way than the cluster's network.
 func TestDialers(t *testing.T) {
 	callers(t, dial, regexp.MustCompile(`(net|tls)\.Dial\w*|http\.(Get|Head|Post\w*|Default(Client|Transport))\b|`+
-		`http\.(Client|Transport)\{|DialContext\b|dns\.(Client|Dial\w*|Exchange\w*)\b|grpc\.(NewClient|Dial\w*)|websocket\.(Default)?Dial\w*|clientv3\.New`),
+		`http\.(Client|Transport)\{|DialContext\b|dns\.(Client|Dial\w*|Exchange\w*)\b|grpc\.(NewClient|Dial\w*)|`+
+		`websocket\.(Default)?Dial\w*|clientv3\.New`),
 		regexp.MustCompile(`http\.Client\{\s*Transport:|http\.Transport\{\s*DialContext:\s*\w+\.Dial,|`+
 			`\(&dns\.Client\{.*\}\)\.ExchangeWithConn|grpc\.NewClient\(.*, grpc\.WithContextDialer\(`),
 		"network.Network dials for all parts of a cluster, which get its Dial in their options, and name it where they hand it on")

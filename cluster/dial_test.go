@@ -18,8 +18,8 @@ import (
 	"minik.dev/cluster/network"
 )
 
-// Every part of the cluster connects to others by the cluster's network; the name server's part is tested there. Each port of
-// the pod is for another part to connect to.
+// Every part of the cluster connects to others by the cluster's network; the name server's part is tested there. Each port
+// of the pod is for another part to connect to.
 func TestAllPartsDialByTheNetwork(t *testing.T) {
 	var dialed sync.Map
 	c, client := run(t, Options{Nodes: 1, Loopback: true}, func(c *Cluster) {
@@ -41,11 +41,12 @@ func TestAllPartsDialByTheNetwork(t *testing.T) {
 	}
 	pods, services := client.CoreV1().Pods("default"), client.CoreV1().Services("default")
 	meta := metav1.ObjectMeta{Name: "box", Labels: map[string]string{"app": "box"}}
-	pod, err := pods.Create(t.Context(), &corev1.Pod{ObjectMeta: meta, Spec: corev1.PodSpec{Containers: []corev1.Container{box}}},
-		metav1.CreateOptions{})
+	pod, err := pods.Create(t.Context(), &corev1.Pod{ObjectMeta: meta,
+		Spec: corev1.PodSpec{Containers: []corev1.Container{box}}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	service, err := services.Create(t.Context(), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Selector: meta.Labels,
-		Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(served)}}}}, metav1.CreateOptions{})
+	service, err := services.Create(t.Context(), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
+		Selector: meta.Labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(served)}}}},
+		metav1.CreateOptions{})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		pod, err = pods.Get(t.Context(), "box", metav1.GetOptions{})
