@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	_ "k8s.io/kubernetes/pkg/api/testing" // puts every group into legacyscheme
+	"k8s.io/kubernetes/pkg/capabilities"
 
 	"minik.dev/apiserver/auth"
 	"minik.dev/apiserver/resources"
@@ -67,6 +69,9 @@ func (w write) set(obj resources.Object) {
 	obj.SetResourceVersion(w.old.GetResourceVersion())
 	obj.SetGeneration(w.old.GetGeneration())
 }
+
+// privileged is how kube-apiserver is started nearly everywhere: with --allow-privileged.
+var privileged = sync.OnceFunc(func() { capabilities.Setup(true, 0) })
 
 // minik is what minik makes of the write.
 func (k kind) minik(w write) (v verdict) {
@@ -119,6 +124,7 @@ func (k kind) upstream(w write) (v verdict) {
 			v = verdict{broken: fmt.Sprint("upstream panics: ", r)}
 		}
 	}()
+	privileged()
 	given := w.obj.DeepCopyObject().(resources.Object)
 	w.set(given)
 	obj, err := k.internal(given)
@@ -227,7 +233,8 @@ func tree(obj resources.Object) any {
 func tell(errs field.ErrorList) []string {
 	var out []string
 	for _, e := range errs {
-		out = append(out, fmt.Sprintf("%s: %s: %s", e.Field, string(e.Type), e.Detail))
+		detail, _, _ := strings.Cut(e.Detail, "\n") // behind it comes a difference of Go values, whose types are others here and there
+		out = append(out, fmt.Sprintf("%s: %s: %s", e.Field, string(e.Type), detail))
 	}
 	return once(out)
 }

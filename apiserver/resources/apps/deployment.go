@@ -95,7 +95,7 @@ func validateDeployment(d, old *appsv1.Deployment) field.ErrorList {
 	errs = append(errs, validateSelector(path.Child("selector"), spec.Selector)...)
 	if s, err := metav1.LabelSelectorAsSelector(spec.Selector); err != nil {
 		errs = append(errs, field.Invalid(path.Child("selector"), spec.Selector, "invalid label selector"))
-	} else if spec.Selector != nil {
+	} else {
 		errs = append(errs, podspec.ValidateReplicaTemplate(path.Child("template"), &spec.Template, s, "ReplicaSet")...)
 	}
 	errs = append(errs, validateStrategy(path.Child("strategy"), &spec.Strategy)...)

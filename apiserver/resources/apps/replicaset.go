@@ -56,7 +56,7 @@ func validateReplicaSet(rs, old *appsv1.ReplicaSet) field.ErrorList {
 	errs = append(errs, validateSelector(path.Child("selector"), spec.Selector)...)
 	if s, err := metav1.LabelSelectorAsSelector(spec.Selector); err != nil {
 		errs = append(errs, field.Invalid(path.Child("selector"), spec.Selector, "invalid label selector"))
-	} else if spec.Selector != nil {
+	} else {
 		errs = append(errs, podspec.ValidateReplicaTemplate(path.Child("template"), &spec.Template, s, "ReplicaSet")...)
 	}
 	if old != nil {

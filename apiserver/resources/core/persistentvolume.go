@@ -14,6 +14,7 @@ import (
 	"minik.dev/apiserver/resources/defaults"
 	"minik.dev/apiserver/resources/podspec"
 	"minik.dev/apiserver/resources/printers"
+	"minik.dev/apiserver/resources/volumes"
 )
 
 // persistentVolumes carry no finalizer kubernetes.io/pv-protection: upstream's admission adds it, and nothing would
@@ -74,11 +75,8 @@ func defaultPersistentVolume(pv *corev1.PersistentVolume) {
 		defaults.Fill(&s.StorageMode, "ThinProvisioned")
 		defaults.Fill(&s.FSType, "xfs")
 	}
-	if s := spec.AzureDisk; s != nil {
-		defaults.Fill(&s.CachingMode, ptr.To(corev1.AzureDataDiskCachingReadWrite))
-		defaults.Fill(&s.Kind, ptr.To(corev1.AzureSharedBlobDisk))
-		defaults.Fill(&s.FSType, ptr.To("ext4"))
-		defaults.Fill(&s.ReadOnly, ptr.To(false))
+	if spec.AzureDisk != nil {
+		volumes.DefaultAzureDisk(spec.AzureDisk)
 	}
 }
 

@@ -26,7 +26,7 @@ func validatePersistentVolume(pv, old *corev1.PersistentVolume) field.ErrorList 
 	} else if a != nil {
 		errs = append(errs, podspec.ValidateNodeSelector(at.Child("nodeAffinity", "required"), a.Required)...)
 	}
-	errs = append(errs, volumes.ValidateSource(at, spec)...)
+	errs = append(errs, volumes.ValidateSource(at, spec, pv.Name)...)
 	if spec.HostPath != nil && path.Clean(spec.HostPath.Path) == "/" &&
 		spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRecycle {
 		errs = append(errs, field.Forbidden(at.Child("persistentVolumeReclaimPolicy"),

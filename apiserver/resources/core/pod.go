@@ -20,7 +20,6 @@ func pods() *resources.Resource {
 	return &resources.Resource{
 		Kind:          corev1.SchemeGroupVersion.WithKind("Pod"),
 		Plural:        "pods",
-		NameOnce:      true,
 		ShortNames:    []string{"po"},
 		Categories:    []string{"all"},
 		New:           func() resources.Object { return &corev1.Pod{} },
@@ -56,7 +55,12 @@ func pods() *resources.Resource {
 			podspec.DefaultPod(&pod.Spec)
 			agreePodIPs(&pod.Status)
 		}),
-		Prepare:  resources.Pair(preparePod),
+		Prepare: resources.Pair(preparePod),
+		Stamp: resources.Stamp(func(pod, old *corev1.Pod, w resources.Write) {
+			if old == nil && len(pod.Status.Conditions) > 0 {
+				pod.Status.Conditions[0].LastTransitionTime = w.Now // since when it is gated
+			}
+		}),
 		Validate: resources.Check(podspec.ValidatePod),
 		Warn:     resources.Warn(podspec.WarnPod),
 		Fields:   resources.Of(podFields),
@@ -75,6 +79,7 @@ func preparePod(pod, old *corev1.Pod) {
 	if old != nil {
 		return
 	}
+	podspec.MergeLabelKeys(pod)
 	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: podspec.QoSClass(&pod.Spec)}
 	if len(pod.Spec.SchedulingGates) > 0 {
 		pod.Status.Conditions = []corev1.PodCondition{{

@@ -1,12 +1,15 @@
 package podspec
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/sets"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -146,6 +149,7 @@ func validatePodTerm(path *field.Path, term corev1.PodAffinityTerm) field.ErrorL
 	for _, name := range term.Namespaces {
 		errs = append(errs, validation.Invalid(path.Child("namespace"), name, apivalidation.ValidateNamespaceName(name, false))...)
 	}
+	errs = append(errs, validateLabelKeys(path, term.MatchLabelKeys, term.MismatchLabelKeys, term.LabelSelector)...)
 	if term.TopologyKey == "" {
 		errs = append(errs, field.Required(path.Child("topologyKey"), "can not be empty"))
 	}
@@ -154,7 +158,6 @@ func validatePodTerm(path *field.Path, term corev1.PodAffinityTerm) field.ErrorL
 
 func validateSpread(path *field.Path, constraints []corev1.TopologySpreadConstraint) field.ErrorList {
 	var errs field.ErrorList
-	seen := validation.Unique{}
 	for i, c := range constraints {
 		at := path.Index(i)
 		if c.MaxSkew <= 0 {
@@ -162,19 +165,117 @@ func validateSpread(path *field.Path, constraints []corev1.TopologySpreadConstra
 		}
 		if c.TopologyKey == "" {
 			errs = append(errs, field.Required(at.Child("topologyKey"), "can not be empty"))
-		} else {
-			errs = append(errs, metav1validation.ValidateLabelName(c.TopologyKey, at.Child("topologyKey"))...)
 		}
-		errs = append(errs, validation.OneOf(at.Child("whenUnsatisfiable"), c.WhenUnsatisfiable,
+		errs = append(errs, validation.Supported(at.Child("whenUnsatisfiable"), c.WhenUnsatisfiable,
 			corev1.DoNotSchedule, corev1.ScheduleAnyway)...)
-		errs = append(errs, seen.Add(at.Child("{topologyKey, whenUnsatisfiable}"),
-			"{"+c.TopologyKey+", "+string(c.WhenUnsatisfiable)+"}")...)
+		repeated := slices.ContainsFunc(constraints[i+1:], func(o corev1.TopologySpreadConstraint) bool {
+			return o.TopologyKey == c.TopologyKey && o.WhenUnsatisfiable == c.WhenUnsatisfiable
+		})
+		if repeated { // told of all but the last
+			errs = append(errs, field.Duplicate(at.Child("{topologyKey, whenUnsatisfiable}"),
+				"{"+c.TopologyKey+", "+string(c.WhenUnsatisfiable)+"}"))
+		}
 		if c.MinDomains != nil && *c.MinDomains <= 0 {
 			errs = append(errs, field.Invalid(at.Child("minDomains"), *c.MinDomains, "must be greater than zero"))
 		}
+		if c.MinDomains != nil && c.WhenUnsatisfiable != corev1.DoNotSchedule {
+			errs = append(errs, field.Invalid(at.Child("minDomains"), *c.MinDomains, fmt.Sprintf(
+				"can only use minDomains if whenUnsatisfiable=%s, not %s", corev1.DoNotSchedule, c.WhenUnsatisfiable)))
+		}
+		for _, policy := range []struct {
+			name  string
+			value *corev1.NodeInclusionPolicy
+		}{{"nodeAffinityPolicy", c.NodeAffinityPolicy}, {"nodeTaintsPolicy", c.NodeTaintsPolicy}} {
+			if policy.value != nil {
+				errs = append(errs, validation.Supported(at.Child(policy.name), *policy.value, corev1.NodeInclusionPolicyHonor,
+					corev1.NodeInclusionPolicyIgnore)...)
+			}
+		}
+		errs = append(errs, validateLabelKeys(at, c.MatchLabelKeys, nil, c.LabelSelector)...)
 		errs = append(errs, validation.LabelSelector(at.Child("labelSelector"), c.LabelSelector)...)
 	}
 	return errs
+}
+
+// validateLabelKeys checks the keys whose values in the pod's own labels are added to a selector, or taken out of what it selects.
+func validateLabelKeys(path *field.Path, match, mismatch []string, s *metav1.LabelSelector) field.ErrorList {
+	var errs field.ErrorList
+	for _, keys := range []struct {
+		name string
+		keys []string
+	}{{"matchLabelKeys", match}, {"mismatchLabelKeys", mismatch}} {
+		if len(keys.keys) > 0 && s == nil {
+			errs = append(errs, field.Forbidden(path.Child(keys.name), "must not be specified when labelSelector is not set"))
+			continue
+		}
+		for i, key := range keys.keys {
+			errs = append(errs, metav1validation.ValidateLabelName(key, path.Child(keys.name).Index(i))...)
+		}
+	}
+	if s != nil {
+		// A key that the server merged into the selector is there once; twice it is the client's as well. Upstream counts the index
+		// of the key from the term.
+		selected := sets.KeySet(s.MatchLabels)
+		for _, r := range s.MatchExpressions {
+			if i := lastIndex(match, r.Key); i >= 0 && selected.Has(r.Key) {
+				errs = append(errs, field.Invalid(path.Index(i), r.Key, "exists in both matchLabelKeys and labelSelector"))
+			}
+			selected.Insert(r.Key)
+		}
+	}
+	for i, key := range match {
+		if slices.Contains(mismatch, key) {
+			errs = append(errs, field.Invalid(path.Child("matchLabelKeys").Index(i), key,
+				"exists in both matchLabelKeys and mismatchLabelKeys"))
+		}
+	}
+	return errs
+}
+
+func lastIndex(list []string, value string) int {
+	for i, v := range slices.Backward(list) {
+		if v == value {
+			return i
+		}
+	}
+	return -1
+}
+
+// MergeLabelKeys adds what matchLabelKeys and mismatchLabelKeys stand for to the selectors of a pod that is made: the values of its own
+// labels.
+func MergeLabelKeys(pod *corev1.Pod) {
+	merge := func(s *metav1.LabelSelector, keys []string, operator metav1.LabelSelectorOperator) {
+		for _, key := range keys {
+			if value, ok := pod.Labels[key]; ok && s != nil {
+				s.MatchExpressions = append(s.MatchExpressions,
+					metav1.LabelSelectorRequirement{Key: key, Operator: operator, Values: []string{value}})
+			}
+		}
+	}
+	term := func(t *corev1.PodAffinityTerm) {
+		merge(t.LabelSelector, t.MatchLabelKeys, metav1.LabelSelectorOpIn)
+		merge(t.LabelSelector, t.MismatchLabelKeys, metav1.LabelSelectorOpNotIn)
+	}
+	terms := func(required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm) {
+		for i := range required {
+			term(&required[i])
+		}
+		for i := range preferred {
+			term(&preferred[i].PodAffinityTerm)
+		}
+	}
+	if a := pod.Spec.Affinity; a != nil {
+		if p := a.PodAffinity; p != nil {
+			terms(p.RequiredDuringSchedulingIgnoredDuringExecution, p.PreferredDuringSchedulingIgnoredDuringExecution)
+		}
+		if p := a.PodAntiAffinity; p != nil {
+			terms(p.RequiredDuringSchedulingIgnoredDuringExecution, p.PreferredDuringSchedulingIgnoredDuringExecution)
+		}
+	}
+	for i := range pod.Spec.TopologySpreadConstraints {
+		c := &pod.Spec.TopologySpreadConstraints[i]
+		merge(c.LabelSelector, c.MatchLabelKeys, metav1.LabelSelectorOpIn)
+	}
 }
 
 // ValidateTolerations checks what a pod tolerates; upstream reports a wrong value under operator, too.

@@ -14,7 +14,7 @@ import (
 
 // podScope is what the checks of one container need to know of its pod.
 type podScope struct {
-	volumes sets.Set[string]
+	volumes map[string]*corev1.VolumeSource
 	// claims are the names in spec.resourceClaims.
 	claims        sets.Set[string]
 	restartPolicy corev1.RestartPolicy
@@ -34,9 +34,7 @@ func validateContainers(path *field.Path, containers []corev1.Container, pod pod
 		errs = append(errs, validateContainer(at, c, pod)...)
 		errs = append(errs, names.Add(at.Child("name"), c.Name)...)
 		errs = append(errs, validateHooks(at, c, pod)...)
-		if c.RestartPolicy != nil {
-			errs = append(errs, field.Forbidden(at.Child("restartPolicy"), "may not be set for non-init containers"))
-		}
+		errs = append(errs, validateRestart(at, c)...)
 	}
 	for i := range containers {
 		errs = append(errs, validateHostPorts(path.Index(i), &containers[i], hostPorts)...)
@@ -55,14 +53,18 @@ func validateInitContainers(path *field.Path, containers, regular []corev1.Conta
 	for i := range containers {
 		c, at := &containers[i], path.Index(i)
 		errs = append(errs, validateContainer(at, c, pod)...)
-		if c.RestartPolicy != nil {
-			errs = append(errs, validation.OneOf(at.Child("restartPolicy"), *c.RestartPolicy, corev1.ContainerRestartPolicyAlways)...)
-		}
+		errs = append(errs, validateInitRestart(at, c)...)
 		errs = append(errs, names.Add(at.Child("name"), c.Name)...)
 		errs = append(errs, validateHostPorts(at, c, validation.Unique{})...)
 		if IsSidecar(c) {
 			errs = append(errs, validateHooks(at, c, pod)...)
 			continue
+		}
+		for j, p := range c.ResizePolicy {
+			if p.RestartPolicy == corev1.RestartContainer {
+				errs = append(errs, field.Invalid(at.Child("resizePolicy").Index(j).Child("restartPolicy"), p.RestartPolicy,
+					"must not be set to 'RestartContainer' for non-sidecar initContainers"))
+			}
 		}
 		for _, f := range []struct {
 			name string
@@ -97,6 +99,7 @@ func validateContainer(path *field.Path, c *corev1.Container, pod podScope) fiel
 	errs = append(errs, validateEnv(path.Child("env"), c.Env)...)
 	errs = append(errs, validateEnvFrom(path.Child("envFrom"), c.EnvFrom)...)
 	errs = append(errs, validateMounts(path, c, pod.volumes)...)
+	errs = append(errs, validateDevices(path.Child("volumeDevices"), c, pod.volumes)...)
 	errs = append(errs, validation.OneOf(path.Child("imagePullPolicy"), c.ImagePullPolicy,
 		corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever)...)
 	errs = append(errs, ValidateRequirements(path.Child("resources"), &c.Resources, pod.claims)...)
@@ -168,7 +171,51 @@ func validateResizePolicy(path *field.Path, policies []corev1.ContainerResizePol
 		errs = append(errs, validation.OneOf(path, p.RestartPolicy, corev1.NotRequired, corev1.RestartContainer)...)
 		if restart == corev1.RestartPolicyNever && p.RestartPolicy != corev1.NotRequired {
 			errs = append(errs, field.Invalid(path, p.RestartPolicy,
-				"must be 'NotRequired' when `restartPolicy` is 'Never'"))
+				"must be 'NotRequired' when pod `restartPolicy` is 'Never'"))
+		}
+	}
+	return errs
+}
+
+// maxRestartRules and maxExitCodes bound the rules by which a container is started again.
+const (
+	maxRestartRules = 20
+	maxExitCodes    = 255
+)
+
+// validateInitRestart is validateRestart for an init container: rules alone say nothing of it.
+func validateInitRestart(path *field.Path, c *corev1.Container) field.ErrorList {
+	if c.RestartPolicy == nil && len(c.RestartPolicyRules) > 0 {
+		return field.ErrorList{field.Required(path.Child("restartPolicy"), "must specify restartPolicy when restart rules are used")}
+	}
+	return validateRestart(path, c)
+}
+
+// validateRestart checks when a container is started again, whatever the pod says.
+func validateRestart(path *field.Path, c *corev1.Container) field.ErrorList {
+	var errs field.ErrorList
+	rules := path.Child("restartPolicyRules")
+	if c.RestartPolicy != nil {
+		errs = append(errs, validation.Supported(path.Child("restartPolicy"), *c.RestartPolicy, corev1.ContainerRestartPolicyAlways,
+			corev1.ContainerRestartPolicyNever, corev1.ContainerRestartPolicyOnFailure)...)
+	} else if len(c.RestartPolicyRules) > 0 {
+		errs = append(errs, field.Required(path.Child("restartPolicy"), "must specify restartPolicy when restart rules are used"))
+	}
+	if n := len(c.RestartPolicyRules); n > maxRestartRules {
+		errs = append(errs, field.TooMany(rules, n, maxRestartRules))
+	}
+	for i, rule := range c.RestartPolicyRules {
+		at, codes := rules.Index(i), rules.Index(i).Child("exitCodes")
+		errs = append(errs, validation.Supported(at.Child("action"), rule.Action, corev1.ContainerRestartRuleActionRestart,
+			corev1.ContainerRestartRuleActionRestartAllContainers)...)
+		if rule.ExitCodes == nil {
+			errs = append(errs, field.Required(codes, "must be specified"))
+			continue
+		}
+		errs = append(errs, validation.Supported(codes.Child("operator"), rule.ExitCodes.Operator,
+			corev1.ContainerRestartRuleOnExitCodesOpIn, corev1.ContainerRestartRuleOnExitCodesOpNotIn)...)
+		if n := len(rule.ExitCodes.Values); n > maxExitCodes {
+			errs = append(errs, field.TooMany(codes.Child("values"), n, maxExitCodes))
 		}
 	}
 	return errs

@@ -1,8 +1,7 @@
 package podspec
 
 import (
-	"strings"
-
+	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
@@ -17,6 +16,9 @@ import (
 // DefaultPod fills in what the spec of a pod leaves out. A template is given less: see DefaultTemplate.
 func DefaultPod(spec *corev1.PodSpec) {
 	defaultSpec(spec)
+	if seconds := spec.TerminationGracePeriodSeconds; *seconds < 0 {
+		spec.TerminationGracePeriodSeconds = ptr.To(int64(1))
+	}
 	if spec.EnableServiceLinks == nil {
 		spec.EnableServiceLinks = ptr.To(corev1.DefaultEnableServiceLinks)
 	}
@@ -69,13 +71,15 @@ func defaultSpec(spec *corev1.PodSpec) {
 	}
 	spec.DeprecatedServiceAccount = spec.ServiceAccountName
 	defaults.RoundUp(spec.Overhead)
+	if spec.Resources != nil {
+		defaults.RoundUp(spec.Resources.Limits)
+		defaults.RoundUp(spec.Resources.Requests)
+	}
 	for i := range spec.Volumes {
 		defaultVolume(&spec.Volumes[i])
 	}
-	ForEachContainer(spec, defaultContainer)
-	for i := range spec.EphemeralContainers {
-		defaultContainer((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
-	}
+	forEvery(spec, defaultContainer)
+	dropDisabled(spec)
 }
 
 // ForEachContainer visits the init containers and the containers.
@@ -85,6 +89,14 @@ func ForEachContainer(spec *corev1.PodSpec, visit func(*corev1.Container)) {
 	}
 	for i := range spec.Containers {
 		visit(&spec.Containers[i])
+	}
+}
+
+// forEvery visits the ephemeral containers as well.
+func forEvery(spec *corev1.PodSpec, visit func(*corev1.Container)) {
+	ForEachContainer(spec, visit)
+	for i := range spec.EphemeralContainers {
+		visit((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
 	}
 }
 
@@ -106,6 +118,9 @@ func defaultContainer(c *corev1.Container) {
 	for i := range c.Env {
 		if from := c.Env[i].ValueFrom; from != nil {
 			defaultFieldRef(from.FieldRef)
+			if from.FileKeyRef != nil {
+				defaults.Fill(&from.FileKeyRef.Optional, ptr.To(false))
+			}
 		}
 	}
 	defaults.RoundUp(c.Resources.Limits)
@@ -127,10 +142,12 @@ func defaultContainer(c *corev1.Container) {
 // pullPolicy is Always for an image that may change under its name, which is what the tag latest stands for, also where
 // it is not written.
 func pullPolicy(image string) corev1.PullPolicy {
-	name, _, digest := strings.Cut(image, "@")
-	base := name[strings.LastIndex(name, "/")+1:]
-	_, tag, tagged := strings.Cut(base, ":")
-	if image != "" && (tag == "latest" || (!tagged && !digest)) {
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil { // what it stands for nobody can say
+		return corev1.PullIfNotPresent
+	}
+	tagged, ok := named.(reference.Tagged)
+	if ok && tagged.Tag() == "latest" || reference.IsNameOnly(named) {
 		return corev1.PullAlways
 	}
 	return corev1.PullIfNotPresent
@@ -184,6 +201,7 @@ func defaultVolume(v *corev1.Volume) {
 	if s.HostPath != nil && s.HostPath.Type == nil {
 		s.HostPath.Type = ptr.To(corev1.HostPathUnset)
 	}
+	defaultRemote(s)
 	if s.Ephemeral != nil && s.Ephemeral.VolumeClaimTemplate != nil {
 		volumes.DefaultClaimSpec(&s.Ephemeral.VolumeClaimTemplate.Spec)
 	}
@@ -201,6 +219,25 @@ func defaultVolume(v *corev1.Volume) {
 				defaultItems(source.DownwardAPI.Items)
 			}
 		}
+	}
+}
+
+// defaultRemote completes sources that no node of minik mounts.
+func defaultRemote(s *corev1.VolumeSource) {
+	if v := s.ISCSI; v != nil {
+		defaults.Fill(&v.ISCSIInterface, "default")
+	}
+	if v := s.RBD; v != nil {
+		defaults.Fill(&v.RBDPool, "rbd")
+		defaults.Fill(&v.RadosUser, "admin")
+		defaults.Fill(&v.Keyring, "/etc/ceph/keyring")
+	}
+	if v := s.ScaleIO; v != nil {
+		defaults.Fill(&v.StorageMode, "ThinProvisioned")
+		defaults.Fill(&v.FSType, "xfs")
+	}
+	if s.AzureDisk != nil {
+		volumes.DefaultAzureDisk(s.AzureDisk)
 	}
 }
 

@@ -1,6 +1,7 @@
 package podspec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources/validation"
+	"minik.dev/apiserver/resources/volumes"
 )
 
 // What a container may be told about its pod and itself through environment variables and files.
@@ -19,6 +21,12 @@ var (
 	}
 	fileFieldPaths = []string{
 		"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
+	}
+	// fieldLabels are all paths that any use takes.
+	fieldLabels = []string{
+		"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
+		"spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase",
+		"status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs", "spec.host",
 	}
 	// resourcePaths are the resources of a container that it may be told of.
 	resourcePaths = []string{
@@ -63,18 +71,56 @@ func validateValueFrom(path *field.Path, v corev1.EnvVar) field.ErrorList {
 		sources++
 		errs = append(errs, validateKeyRef(path.Child("secretKeyRef"), ref.Name, ref.Key)...)
 	}
-	if from.FileKeyRef != nil {
+	if ref := from.FileKeyRef; ref != nil {
 		sources++
+		errs = append(errs, validateFileKeyRef(path.Child("fileKeyRef"), ref)...)
 	}
 	switch {
 	case sources == 0:
 		errs = append(errs, field.Invalid(path, "",
-			"must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"))
+			"must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"))
 	case v.Value != "":
 		errs = append(errs, field.Invalid(path, "", "may not be specified when `value` is not empty"))
 	case sources > 1:
 		errs = append(errs, field.Invalid(path, "", "may not have more than one field specified at a time"))
 	}
+	return errs
+}
+
+// validateFileKeyRef checks the variable of a file that another container of the pod has written.
+func validateFileKeyRef(path *field.Path, ref *corev1.FileKeySelector) field.ErrorList {
+	errs := validation.Required(path.Child("key"), ref.Key)
+	if ref.Key != "" {
+		errs = append(errs, validation.Invalid(path.Child("key"), ref.Key, utilvalidation.IsRelaxedEnvVarName(ref.Key))...)
+	}
+	errs = append(errs, validation.Required(path.Child("volumeName"), ref.VolumeName)...)
+	if ref.VolumeName != "" {
+		errs = append(errs, validation.DNSLabel(path.Child("volumeName"), ref.VolumeName)...)
+	}
+	errs = append(errs, validation.Required(path.Child("path"), ref.Path)...)
+	return append(errs, volumes.ValidateNoBacksteps(path.Child("path"), ref.Path)...)
+}
+
+// validateFileRefs asks the files that variables come from to be in empty directories of the pod.
+func validateFileRefs(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
+	sources := map[string]*corev1.VolumeSource{}
+	for i := range spec.Volumes {
+		sources[spec.Volumes[i].Name] = &spec.Volumes[i].VolumeSource
+	}
+	var errs field.ErrorList
+	eachAt(path, spec, func(at *field.Path, c *corev1.Container) {
+		for i, v := range c.Env {
+			if v.ValueFrom == nil || v.ValueFrom.FileKeyRef == nil {
+				continue
+			}
+			at, name := at.Child("env").Index(i).Child("valueFrom", "fileKeyRef", "volumeName"), v.ValueFrom.FileKeyRef.VolumeName
+			if source := sources[name]; source == nil {
+				errs = append(errs, field.NotFound(at, name))
+			} else if source.EmptyDir == nil {
+				errs = append(errs, field.Invalid(at, name, "referenced volume must be of type emptyDir"))
+			}
+		}
+	})
 	return errs
 }
 
@@ -94,19 +140,36 @@ func validateFieldRef(path *field.Path, ref *corev1.ObjectFieldSelector, allowed
 	if ref.FieldPath == "" {
 		return field.ErrorList{field.Required(path.Child("fieldPath"), "")}
 	}
+	if wrong := unknownField(ref); wrong != "" {
+		return field.ErrorList{field.Invalid(path.Child("fieldPath"), ref.FieldPath, "error converting fieldPath: "+wrong)}
+	}
 	if name, key, ok := subscript(ref.FieldPath); ok {
-		switch name {
-		case "metadata.annotations":
-			return validation.QualifiedName(path, strings.ToLower(key))
-		case "metadata.labels":
-			return validation.QualifiedName(path, key)
+		if name == "metadata.annotations" {
+			key = strings.ToLower(key)
 		}
-		return field.ErrorList{field.Invalid(path, name, "does not support subscript")}
+		return validation.QualifiedName(path, key)
 	}
 	if !slices.Contains(allowed, ref.FieldPath) {
 		return field.ErrorList{field.NotSupported(path.Child("fieldPath"), ref.FieldPath, allowed)}
 	}
 	return nil
+}
+
+// unknownField says why there is no such field in any use; empty is that there is one.
+func unknownField(ref *corev1.ObjectFieldSelector) string {
+	if ref.APIVersion != "v1" {
+		return fmt.Sprintf("unsupported pod version: %s", ref.APIVersion)
+	}
+	if name, _, ok := subscript(ref.FieldPath); ok {
+		if name != "metadata.annotations" && name != "metadata.labels" {
+			return fmt.Sprintf("field label does not support subscript: %s", ref.FieldPath)
+		}
+		return ""
+	}
+	if !slices.Contains(fieldLabels, ref.FieldPath) {
+		return fmt.Sprintf("field label not supported: %s", ref.FieldPath)
+	}
+	return ""
 }
 
 // subscript takes "metadata.labels['app']" apart.

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/util/sets"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -24,6 +23,7 @@ func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 	errs := validatePodAnnotations(field.NewPath("metadata", "annotations"), pod.Annotations)
 	errs = append(errs, validateSpec(path, &pod.Spec)...)
 	errs = append(errs, validateHostNetwork(path, &pod.Spec, true)...)
+	errs = append(errs, validateTokens(path.Child("volumes"), &pod.Spec)...)
 	errs = append(errs, validateImageSpace(path.Child("containers"), pod.Spec.Containers)...)
 	errs = append(errs, validateImageSpace(path.Child("initContainers"), pod.Spec.InitContainers)...)
 	if old != nil {
@@ -67,12 +67,9 @@ func validatePodAnnotations(path *field.Path, annotations map[string]string) fie
 
 func validateSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 	volumes, errs := validateVolumes(path.Child("volumes"), spec.Volumes)
-	claims := sets.New[string]()
-	for _, claim := range spec.ResourceClaims {
-		claims.Insert(claim.Name)
-	}
+	errs = append(errs, validateClaims(path.Child("resourceClaims"), spec.ResourceClaims)...)
 	scope := podScope{
-		volumes: volumes, claims: claims,
+		volumes: volumes, claims: claimNames(spec),
 		restartPolicy: spec.RestartPolicy, grace: spec.TerminationGracePeriodSeconds,
 	}
 	if spec.TerminationGracePeriodSeconds == nil {
@@ -87,7 +84,13 @@ func validateSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 	errs = append(errs, validation.OneOf(path.Child("dnsPolicy"), spec.DNSPolicy, corev1.DNSClusterFirstWithHostNet,
 		corev1.DNSClusterFirst, corev1.DNSDefault, corev1.DNSNone)...)
 	errs = append(errs, validatePlacement(path, spec)...)
-	errs = append(errs, validatePodSecurity(path.Child("securityContext"), spec)...)
+	errs = append(errs, validatePodResources(path, spec)...)
+	errs = append(errs, ValidateRequirements(path.Child("overhead"), &corev1.ResourceRequirements{Limits: spec.Overhead}, nil)...)
+	errs = append(errs, validatePodSecurity(path, spec)...)
+	errs = append(errs, validateOS(path, spec)...)
+	errs = append(errs, validateUsers(path, spec)...)
+	errs = append(errs, validateHostProcess(path, spec)...)
+	errs = append(errs, validateFileRefs(path, spec)...)
 	errs = append(errs, validateProcMounts(path, spec)...)
 	errs = append(errs, validateDNSConfig(path.Child("dnsConfig"), spec)...)
 	errs = append(errs, validatePodNames(path, spec)...)
@@ -142,14 +145,36 @@ func validatePodNames(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 	if spec.Subdomain != "" {
 		errs = append(errs, validation.DNSLabel(path.Child("subdomain"), spec.Subdomain)...)
 	}
+	errs = append(errs, validateHostname(path.Child("hostnameOverride"), spec)...)
 	for i, alias := range spec.HostAliases {
 		at := path.Child("hostAliases").Index(i)
-		errs = append(errs, utilvalidation.IsValidIP(at.Child("ip"), alias.IP)...)
+		errs = append(errs, utilvalidation.IsValidIPForLegacyField(at.Child("ip"), alias.IP, true, nil)...)
 		for j, name := range alias.Hostnames {
 			errs = append(errs, validation.DNSSubdomain(at.Child("hostnames").Index(j), name)...)
 		}
 	}
 	return errs
+}
+
+// maxHostname is how long the name is that a pod may give itself, in bytes: as much as Linux takes.
+const maxHostname = 64
+
+func validateHostname(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
+	name := spec.HostnameOverride
+	if name == nil {
+		return nil
+	}
+	var errs field.ErrorList
+	if spec.SetHostnameAsFQDN != nil && *spec.SetHostnameAsFQDN {
+		errs = append(errs, field.Forbidden(path, "may not be specified when setHostnameAsFQDN is true"))
+	}
+	if spec.HostNetwork {
+		errs = append(errs, field.Forbidden(path, "may not be specified when hostNetwork is true"))
+	}
+	if len(*name) > maxHostname {
+		errs = append(errs, field.TooLong(path, *name, maxHostname))
+	}
+	return append(errs, validation.DNSSubdomain(path, *name)...)
 }
 
 // What libc's resolver takes: three servers, and a search list of 32 domains and 2,048 characters.
@@ -179,7 +204,7 @@ func validateDNSConfig(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 			fmt.Sprintf("must not have more than %v nameservers", maxNameservers)))
 	}
 	for i, server := range c.Nameservers {
-		errs = append(errs, utilvalidation.IsValidIP(path.Child("nameservers").Index(i), server)...)
+		errs = append(errs, utilvalidation.IsValidIPForLegacyField(path.Child("nameservers").Index(i), server, true, nil)...)
 	}
 	if len(c.Searches) > maxSearchPaths {
 		errs = append(errs, field.Invalid(path.Child("searches"), c.Searches,
@@ -190,7 +215,8 @@ func validateDNSConfig(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
 			"must not have more than %v characters (including spaces) in the search list", maxSearchListSize)))
 	}
 	for i, search := range c.Searches {
-		if search = strings.TrimSuffix(search, "."); search != "" || c.Searches[i] == "" {
+		if search != "." {
+			search = strings.TrimSuffix(search, ".")
 			errs = append(errs, validation.Invalid(path.Child("searches").Index(i), search,
 				utilvalidation.IsDNS1123SubdomainWithUnderscore(search))...)
 		}
@@ -220,4 +246,34 @@ func validateHostNetwork(path *field.Path, spec *corev1.PodSpec, isPod bool) fie
 		}
 	}
 	return errs
+}
+
+// validateTokens refuses the tokens of a service account that is not named.
+func validateTokens(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
+	var errs field.ErrorList
+	for i, v := range spec.Volumes {
+		if v.Projected == nil || spec.ServiceAccountName != "" {
+			continue
+		}
+		for j, source := range v.Projected.Sources {
+			if source.ServiceAccountToken != nil {
+				errs = append(errs, field.Forbidden(path.Index(i).Child("projected", "sources").Index(j).Child("serviceAccountToken"),
+					"must not be specified when serviceAccountName is not set"))
+			}
+		}
+	}
+	return errs
+}
+
+// eachAt visits the init containers, the containers and the ephemeral containers, each with its path below that of the spec.
+func eachAt(path *field.Path, spec *corev1.PodSpec, visit func(at *field.Path, c *corev1.Container)) {
+	for i := range spec.InitContainers {
+		visit(path.Child("initContainers").Index(i), &spec.InitContainers[i])
+	}
+	for i := range spec.Containers {
+		visit(path.Child("containers").Index(i), &spec.Containers[i])
+	}
+	for i := range spec.EphemeralContainers {
+		visit(path.Child("ephemeralContainers").Index(i), (*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
+	}
 }

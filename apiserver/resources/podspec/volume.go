@@ -2,7 +2,6 @@ package podspec
 
 import (
 	"path"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -17,52 +16,50 @@ import (
 )
 
 // validateVolumes checks spec.volumes and returns the names that containers may mount.
-func validateVolumes(at *field.Path, volumes []corev1.Volume) (sets.Set[string], field.ErrorList) {
+func validateVolumes(at *field.Path, volumes []corev1.Volume) (map[string]*corev1.VolumeSource, field.ErrorList) {
 	var errs field.ErrorList
-	names, known := validation.Unique{}, sets.New[string]()
+	known := map[string]*corev1.VolumeSource{}
 	for i := range volumes {
 		v, at := &volumes[i], at.Index(i)
-		errs = append(errs, validateVolumeSource(at, &v.VolumeSource)...)
+		wrong := validateVolumeSource(at, &v.VolumeSource, v.Name)
 		if v.Name == "" {
-			errs = append(errs, field.Required(at.Child("name"), ""))
-			continue
+			wrong = append(wrong, field.Required(at.Child("name"), ""))
+		} else {
+			wrong = append(wrong, validation.DNSLabel(at.Child("name"), v.Name)...)
 		}
-		errs = append(errs, validation.DNSLabel(at.Child("name"), v.Name)...)
-		errs = append(errs, names.Add(at.Child("name"), v.Name)...)
-		known.Insert(v.Name)
+		if known[v.Name] != nil {
+			wrong = append(wrong, field.Duplicate(at.Child("name"), v.Name))
+		}
+		if len(wrong) == 0 { // a volume that is wrong is no volume for those who mount it
+			known[v.Name] = &v.VolumeSource
+		}
+		errs = append(errs, wrong...)
 	}
 	return known, errs
 }
 
-// volumeTypes lists the sources that a volume names, by their names in JSON. An empty directory comes first: what
-// stands beside it is what upstream refuses.
-func volumeTypes(source *corev1.VolumeSource) []string {
-	var types []string
-	value := reflect.ValueOf(source).Elem()
-	for i := range value.NumField() {
-		if f := value.Field(i); f.Kind() == reflect.Pointer && !f.IsNil() {
-			name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
-			types = append(types, name)
-		}
-	}
-	if i := slices.Index(types, "emptyDir"); i > 0 {
-		types = slices.Insert(slices.Delete(types, i, i+1), 0, "emptyDir")
-	}
-	return types
+// volumeOrder is in which order upstream looks at the sources of a pod's volume, by their names in JSON: what comes second is refused.
+var volumeOrder = []string{
+	"emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi", "glusterfs", "flocker",
+	"persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc", "flexVolume", "configMap", "azureFile", "vsphereVolume",
+	"photonPersistentDisk", "portworxVolume", "azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral", "image",
 }
 
 // validateVolumeSource asks for exactly one source, and checks those that minik's nodes can make or that need another
 // object of the cluster.
-func validateVolumeSource(at *field.Path, s *corev1.VolumeSource) field.ErrorList {
-	types := volumeTypes(s)
+func validateVolumeSource(at *field.Path, s *corev1.VolumeSource, name string) field.ErrorList {
+	types := volumes.InOrder(s, volumeOrder)
 	if len(types) == 0 {
 		return field.ErrorList{field.Required(at, "must specify a volume type")}
 	}
 	var errs field.ErrorList
 	for _, extra := range types[1:] {
-		errs = append(errs, field.Forbidden(at.Child(extra), "may not specify more than 1 volume type"))
+		errs = append(errs, volumes.TooMany(at, extra))
 	}
-	at = at.Child(types[0])
+	if i := s.ISCSI; i != nil && i.InitiatorName != nil && len(name+":"+i.TargetPortal) > 64 {
+		errs = append(errs, field.Invalid(at.Child("name"), name, volumes.TooLongInitiator))
+	}
+	at = volumes.Checked(at, types[0])
 	switch types[0] {
 	case "emptyDir":
 		if limit := s.EmptyDir.SizeLimit; limit != nil && limit.Cmp(resource.Quantity{}) < 0 {
@@ -90,6 +87,22 @@ func validateVolumeSource(at *field.Path, s *corev1.VolumeSource) field.ErrorLis
 	case "projected":
 		errs = append(errs, fileMode(at.Child("defaultMode"), s.Projected.DefaultMode)...)
 		errs = append(errs, validateProjections(at, s.Projected.Sources)...)
+	case "gitRepo":
+		errs = append(errs, validation.Required(at.Child("repository"), s.GitRepo.Repository)...)
+		errs = append(errs, descending(at.Child("directory"), s.GitRepo.Directory)...)
+	case "csi":
+		errs = append(errs, volumes.ValidateDriverName(at.Child("driver"), s.CSI.Driver)...)
+		if ref := s.CSI.NodePublishSecretRef; ref != nil && ref.Name == "" {
+			errs = append(errs, field.Required(at.Child("nodePublishSecretRef", "name"), ""))
+		} else if ref != nil {
+			errs = append(errs, validation.DNSSubdomain(at.Child("name"), ref.Name)...)
+		}
+	case "image":
+		errs = append(errs, validation.Required(at.Child("reference"), s.Image.Reference)...)
+		errs = append(errs, validation.OneOf(at.Child("pullPolicy"), s.Image.PullPolicy, corev1.PullAlways, corev1.PullIfNotPresent,
+			corev1.PullNever)...)
+	default:
+		errs = append(errs, volumes.ValidateRemote(at, types[0], volumes.Persistent(s), name, true)...)
 	}
 	return errs
 }
@@ -181,9 +194,11 @@ func validateProjections(at *field.Path, sources []corev1.VolumeProjection) fiel
 		}
 		if s := source.ServiceAccountToken; s != nil {
 			count++
+			seconds := from.Child("serviceAccountToken", "expirationSeconds")
 			if e := s.ExpirationSeconds; e != nil && *e < 10*60 {
-				errs = append(errs, field.Invalid(from.Child("serviceAccountToken", "expirationSeconds"), *e,
-					"may not specify a duration less than 10 minutes"))
+				errs = append(errs, field.Invalid(seconds, *e, "may not specify a duration less than 10 minutes"))
+			} else if e != nil && *e > 1<<32 {
+				errs = append(errs, field.Invalid(seconds, *e, "may not specify a duration larger than 2^32 seconds"))
 			}
 			errs = append(errs, validation.Required(at.Child("path"), s.Path)...)
 			errs = append(errs, filePath(at.Child("path"), s.Path)...)
@@ -213,15 +228,26 @@ func descending(at *field.Path, p string) field.ErrorList {
 }
 
 // validateMounts checks where a container mounts the pod's volumes.
-func validateMounts(at *field.Path, c *corev1.Container, volumes sets.Set[string]) field.ErrorList {
+func validateMounts(at *field.Path, c *corev1.Container, volumes map[string]*corev1.VolumeSource) field.ErrorList {
 	var errs field.ErrorList
 	at = at.Child("volumeMounts")
 	taken := sets.New[string]()
+	devices, devicePaths := sets.New[string](), sets.New[string]()
+	for _, d := range c.VolumeDevices {
+		devices.Insert(d.Name)
+		devicePaths.Insert(d.DevicePath)
+	}
 	for i, m := range c.VolumeMounts {
 		one := at.Index(i)
 		errs = append(errs, validation.Required(one.Child("name"), m.Name)...)
-		if !volumes.Has(m.Name) {
+		if volumes[m.Name] == nil {
 			errs = append(errs, field.NotFound(one.Child("name"), m.Name))
+		}
+		if devices.Has(m.Name) {
+			errs = append(errs, field.Invalid(one.Child("name"), m.Name, "must not already exist in volumeDevices"))
+		}
+		if devicePaths.Has(m.MountPath) {
+			errs = append(errs, field.Invalid(one.Child("mountPath"), m.MountPath, "must not already exist as a path in volumeDevices"))
 		}
 		errs = append(errs, validation.Required(one.Child("mountPath"), m.MountPath)...)
 		if taken.Has(m.MountPath) {
@@ -239,6 +265,74 @@ func validateMounts(at *field.Path, c *corev1.Container, volumes sets.Set[string
 			errs = append(errs, descending(at.Child("subPathExpr"), m.SubPathExpr)...)
 		}
 		errs = append(errs, validatePropagation(at.Child("mountPropagation"), m.MountPropagation, c)...)
+		errs = append(errs, validateRecursive(at.Child("recursiveReadOnly"), m)...)
+	}
+	return errs
+}
+
+// validateRecursive checks whether what is mounted below a volume is to be read-only as well.
+func validateRecursive(at *field.Path, m corev1.VolumeMount) field.ErrorList {
+	if m.RecursiveReadOnly == nil {
+		return nil
+	}
+	mode := *m.RecursiveReadOnly
+	if mode == corev1.RecursiveReadOnlyDisabled {
+		return nil
+	}
+	if mode != corev1.RecursiveReadOnlyEnabled && mode != corev1.RecursiveReadOnlyIfPossible {
+		return validation.Supported(at, mode, corev1.RecursiveReadOnlyDisabled, corev1.RecursiveReadOnlyEnabled,
+			corev1.RecursiveReadOnlyIfPossible)
+	}
+	var errs field.ErrorList
+	if !m.ReadOnly {
+		errs = append(errs, field.Forbidden(at, "may only be specified when readOnly is true"))
+	}
+	if m.MountPropagation != nil && *m.MountPropagation != corev1.MountPropagationNone {
+		errs = append(errs, field.Forbidden(at, "may only be specified when mountPropagation is None or not specified"))
+	}
+	return errs
+}
+
+// validateDevices checks where a container finds volumes that are block devices: those of claims alone can be.
+func validateDevices(at *field.Path, c *corev1.Container, volumes map[string]*corev1.VolumeSource) field.ErrorList {
+	var errs field.ErrorList
+	names, paths := sets.New[string](), sets.New[string]()
+	mounts, mountPaths := sets.New[string](), sets.New[string]()
+	for _, m := range c.VolumeMounts {
+		mounts.Insert(m.Name)
+		mountPaths.Insert(m.MountPath)
+	}
+	for i, d := range c.VolumeDevices {
+		name, where := at.Index(i).Child("name"), at.Index(i).Child("devicePath")
+		errs = append(errs, validation.Required(name, d.Name)...)
+		if names.Has(d.Name) {
+			errs = append(errs, field.Invalid(name, d.Name, "must be unique"))
+		}
+		switch source := volumes[d.Name]; {
+		case source == nil:
+			errs = append(errs, field.NotFound(name, d.Name))
+		case source.PersistentVolumeClaim == nil && source.Ephemeral == nil:
+			errs = append(errs, field.Invalid(name, d.Name,
+				"can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"))
+		}
+		errs = append(errs, validation.Required(where, d.DevicePath)...)
+		if paths.Has(d.DevicePath) {
+			errs = append(errs, field.Invalid(where, d.DevicePath, "must be unique"))
+		}
+		if d.DevicePath != "" && slices.Contains(strings.Split(d.DevicePath, "/"), "..") {
+			errs = append(errs, field.Invalid(where, d.DevicePath, "can not contain backsteps ('..')"))
+		} else {
+			paths.Insert(d.DevicePath)
+		}
+		if mounts.Has(d.Name) {
+			errs = append(errs, field.Invalid(name, d.Name, "must not already exist in volumeMounts"))
+		}
+		if mountPaths.Has(d.DevicePath) {
+			errs = append(errs, field.Invalid(where, d.DevicePath, "must not already exist as a path in volumeMounts"))
+		}
+		if d.Name != "" {
+			names.Insert(d.Name)
+		}
 	}
 	return errs
 }
@@ -247,7 +341,7 @@ func validatePropagation(at *field.Path, mode *corev1.MountPropagationMode, c *c
 	if mode == nil {
 		return nil
 	}
-	errs := validation.OneOf(at, *mode, corev1.MountPropagationBidirectional, corev1.MountPropagationHostToContainer,
+	errs := validation.Supported(at, *mode, corev1.MountPropagationBidirectional, corev1.MountPropagationHostToContainer,
 		corev1.MountPropagationNone)
 	privileged := c.SecurityContext != nil && c.SecurityContext.Privileged != nil && *c.SecurityContext.Privileged
 	if *mode == corev1.MountPropagationBidirectional && !privileged {

@@ -98,7 +98,7 @@ func validateAttachmentSource(path *field.Path, s *storagev1.VolumeAttachmentSou
 	case name != nil && inline != nil:
 		return field.ErrorList{field.Forbidden(path, one)}
 	case inline != nil:
-		return volumes.ValidateSource(path.Child("inlineVolumeSpec"), inline)
+		return volumes.ValidateSource(path.Child("inlineVolumeSpec"), inline, "")
 	case *name == "":
 		return field.ErrorList{field.Required(path.Child("persistentVolumeName"),
 			"must specify non empty persistentVolumeName")}

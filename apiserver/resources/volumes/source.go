@@ -1,6 +1,7 @@
 package volumes
 
 import (
+	"cmp"
 	"path"
 	"reflect"
 	"slices"
@@ -13,8 +14,14 @@ import (
 	"minik.dev/apiserver/resources/validation"
 )
 
-// sourceTypes lists the sources that a volume names, by their names in JSON; hostPath comes first, as upstream looks.
-func sourceTypes(source *corev1.PersistentVolumeSource) []string {
+// sourceOrder is in which order upstream looks at the sources of a PersistentVolume, by their names in JSON: what comes second is refused.
+var sourceOrder = []string{
+	"hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs", "iscsi", "cinder", "fc",
+	"flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "scaleIO", "local", "storageos", "csi",
+}
+
+// InOrder lists the sources that a volume names, by their names in JSON and in the order given.
+func InOrder(source any, order []string) []string {
 	var types []string
 	value := reflect.ValueOf(source).Elem()
 	for i := range value.NumField() {
@@ -23,101 +30,58 @@ func sourceTypes(source *corev1.PersistentVolumeSource) []string {
 			types = append(types, name)
 		}
 	}
-	if i := slices.Index(types, "hostPath"); i > 0 {
-		types = slices.Insert(slices.Delete(types, i, i+1), 0, "hostPath")
-	}
+	slices.SortFunc(types, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
 	return types
 }
 
-// ValidateSource asks a PersistentVolume, or what a VolumeAttachment says of one, for exactly one source.
-func ValidateSource(at *field.Path, spec *corev1.PersistentVolumeSpec) field.ErrorList {
-	types := sourceTypes(&spec.PersistentVolumeSource)
+// refusedNames are how upstream calls some sources where they are one too many, and checkedNames where they are looked into.
+var (
+	refusedNames = map[string]string{"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+	checkedNames = map[string]string{"gcePersistentDisk": "persistentDisk"}
+)
+
+// TooMany refuses a source beside another one.
+func TooMany(at *field.Path, name string) *field.Error {
+	return field.Forbidden(at.Child(cmp.Or(refusedNames[name], name)), "may not specify more than 1 volume type")
+}
+
+// Checked is the path of a source that is looked into.
+func Checked(at *field.Path, name string) *field.Path {
+	return at.Child(cmp.Or(checkedNames[name], name))
+}
+
+// ValidateSource asks a PersistentVolume of that name, or what a VolumeAttachment says of one, for exactly one source.
+func ValidateSource(at *field.Path, spec *corev1.PersistentVolumeSpec, volume string) field.ErrorList {
+	types := InOrder(&spec.PersistentVolumeSource, sourceOrder)
 	if len(types) == 0 {
 		return field.ErrorList{field.Required(at, "must specify a volume type")}
 	}
 	var errs field.ErrorList
 	for _, extra := range types[1:] {
-		errs = append(errs, field.Forbidden(at.Child(extra), "may not specify more than 1 volume type"))
+		if extra == "flexVolume" { // upstream lets it pass
+			errs = append(errs, ValidateRemote(at.Child(extra), extra, &spec.PersistentVolumeSource, volume, false)...)
+			continue
+		}
+		errs = append(errs, TooMany(at, extra))
 	}
 	if types[0] == "local" && spec.NodeAffinity == nil {
 		errs = append(errs, field.Required(at.Child("nodeAffinity"), "Local volume requires node affinity"))
 	}
-	return append(errs, validateOneSource(at.Child(types[0]), types[0], &spec.PersistentVolumeSource)...)
-}
-
-// text is a string of a source that may not be empty.
-type text struct{ name, value string }
-
-// validateOneSource checks the source of the given name in JSON.
-func validateOneSource(at *field.Path, name string, s *corev1.PersistentVolumeSource) field.ErrorList {
-	needs := func(texts ...text) field.ErrorList {
-		var errs field.ErrorList
-		for _, t := range texts {
-			errs = append(errs, validation.Required(at.Child(t.name), t.value)...)
-		}
-		return errs
-	}
-	switch name {
+	at = Checked(at, types[0])
+	switch types[0] {
 	case "hostPath":
-		return ValidateHostPath(at, s.HostPath)
+		return append(errs, ValidateHostPath(at, spec.HostPath)...)
 	case "nfs":
-		return ValidateNFS(at, s.NFS)
+		return append(errs, ValidateNFS(at, spec.NFS)...)
 	case "local":
-		return append(needs(text{"path", s.Local.Path}), ValidateNoBacksteps(at.Child("path"), s.Local.Path)...)
+		if spec.Local.Path == "" {
+			return append(errs, field.Required(at.Child("path"), ""))
+		}
+		return append(errs, ValidateNoBacksteps(at.Child("path"), spec.Local.Path)...)
 	case "csi":
-		return validateCSI(at, s.CSI)
-	case "iscsi":
-		return needs(text{"targetPortal", s.ISCSI.TargetPortal}, text{"iqn", s.ISCSI.IQN})
-	case "gcePersistentDisk":
-		return needs(text{"pdName", s.GCEPersistentDisk.PDName})
-	case "awsElasticBlockStore":
-		return needs(text{"volumeID", s.AWSElasticBlockStore.VolumeID})
-	case "cinder":
-		return needs(text{"volumeID", s.Cinder.VolumeID})
-	case "vsphereVolume":
-		return needs(text{"volumePath", s.VsphereVolume.VolumePath})
-	case "portworxVolume":
-		return needs(text{"volumeID", s.PortworxVolume.VolumeID})
-	case "photonPersistentDisk":
-		return needs(text{"pdID", s.PhotonPersistentDisk.PdID})
-	case "flexVolume":
-		return needs(text{"driver", s.FlexVolume.Driver})
-	case "glusterfs":
-		return needs(text{"endpoints", s.Glusterfs.EndpointsName}, text{"path", s.Glusterfs.Path})
-	case "azureDisk":
-		return needs(text{"diskName", s.AzureDisk.DiskName}, text{"diskURI", s.AzureDisk.DataDiskURI})
-	case "azureFile":
-		return needs(text{"secretName", s.AzureFile.SecretName}, text{"shareName", s.AzureFile.ShareName})
-	case "rbd":
-		return append(needs(text{"image", s.RBD.RBDImage}), monitors(at, s.RBD.CephMonitors)...)
-	case "cephfs":
-		return monitors(at, s.CephFS.Monitors)
-	case "fc":
-		return validateFC(at, s.FC)
+		return append(errs, validateCSI(at, spec.CSI)...)
 	}
-	return nil
-}
-
-// monitors asks for at least one of those that know where a Ceph cluster is.
-func monitors(at *field.Path, list []string) field.ErrorList {
-	if len(list) == 0 {
-		return field.ErrorList{field.Required(at.Child("monitors"), "")}
-	}
-	return nil
-}
-
-func validateFC(at *field.Path, s *corev1.FCVolumeSource) field.ErrorList {
-	switch {
-	case len(s.TargetWWNs) == 0 && len(s.WWIDs) == 0:
-		return field.ErrorList{field.Required(at.Child("targetWWNs"),
-			"must specify either targetWWNs or wwids, but not both")}
-	case len(s.TargetWWNs) > 0 && len(s.WWIDs) > 0:
-		return field.ErrorList{field.Invalid(at.Child("targetWWNs"), s.TargetWWNs,
-			"targetWWNs and wwids can not be specified simultaneously")}
-	case len(s.TargetWWNs) > 0 && s.Lun == nil:
-		return field.ErrorList{field.Required(at.Child("lun"), "lun is required if targetWWNs is specified")}
-	}
-	return nil
+	return append(errs, ValidateRemote(at, types[0], &spec.PersistentVolumeSource, volume, false)...)
 }
 
 // MaxDriverName is how long the name of a CSI driver may be.
@@ -145,7 +109,6 @@ func validateCSI(at *field.Path, s *corev1.CSIPersistentVolumeSource) field.Erro
 		{"controllerPublishSecretRef", s.ControllerPublishSecretRef},
 		{"controllerExpandSecretRef", s.ControllerExpandSecretRef},
 		{"nodePublishSecretRef", s.NodePublishSecretRef}, {"nodeExpandSecretRef", s.NodeExpandSecretRef},
-		{"nodeStageSecretRef", s.NodeStageSecretRef},
 	} {
 		if secret.ref != nil {
 			errs = append(errs, validation.Required(at.Child(secret.name, "name"), secret.ref.Name)...)
