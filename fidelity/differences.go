@@ -84,13 +84,17 @@ func (f *found) compare(k kind, w write, upstream, minik verdict) {
 		}
 		return
 	}
+	compareSets(upstream.errors, minik.errors, func(up, mi string) { add(mistake, pattern(pathOf(up+mi)), said(up), said(mi), up+mi) })
+	if len(upstream.errors) > 0 || len(minik.errors) > 0 {
+		if differs {
+			f.differing++
+		}
+		return // nobody sees the object, or a warning
+	}
 	compareTrees("", upstream.object, minik.object, func(path string, up, mi any, upThere, miThere bool) {
 		add(defaults, pattern(path), there(upThere, up), there(miThere, mi), fmt.Sprintf("%s: upstream %.80v, minik %.80v", path, up, mi))
 	})
-	compareSets(upstream.errors, minik.errors, func(up, mi string) { add(mistake, pattern(pathOf(up+mi)), said(up), said(mi), up+mi) })
-	if len(upstream.errors) == 0 && len(minik.errors) == 0 {
-		compareSets(upstream.warnings, minik.warnings, func(up, mi string) { add(warns, "", said(up), said(mi), up+mi) })
-	}
+	compareSets(upstream.warnings, minik.warnings, func(up, mi string) { add(warns, "", said(up), said(mi), up+mi) })
 	if differs {
 		f.differing++
 	}

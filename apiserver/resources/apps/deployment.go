@@ -2,6 +2,7 @@ package apps
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,7 +40,7 @@ func deployments() *resources.Resource {
 		Warn: resources.Warn(func(d, old *appsv1.Deployment) []string {
 			switch {
 			case old == nil:
-				return podspec.WarnTemplate(&d.Spec.Template, nil)
+				return append(podspec.WarnName(d.Name), podspec.WarnTemplate(&d.Spec.Template, nil)...)
 			case d.Generation == old.Generation: // nothing that a pod would notice
 				return nil
 			}
@@ -99,6 +100,9 @@ func validateDeployment(d, old *appsv1.Deployment) field.ErrorList {
 		errs = append(errs, podspec.ValidateReplicaTemplate(path.Child("template"), &spec.Template, s, "ReplicaSet")...)
 	}
 	errs = append(errs, validateStrategy(path.Child("strategy"), &spec.Strategy)...)
+	if n, err := strconv.ParseInt(d.Annotations[appsv1.DeprecatedRollbackTo], 10, 64); err == nil && n < 0 {
+		errs = append(errs, validation.NotNegative(path.Child("rollback", "version"), n)...) // what it was before apps/v1
+	}
 	errs = append(errs, validation.NotNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
 	errs = append(errs, validation.NotNegative(path.Child("revisionHistoryLimit"), ptr.Deref(spec.RevisionHistoryLimit, 0))...)
 	if deadline := spec.ProgressDeadlineSeconds; deadline != nil {
@@ -127,7 +131,7 @@ func validateStrategy(path *field.Path, s *appsv1.DeploymentStrategy) field.Erro
 			return field.ErrorList{field.Required(rolling, "this should be defaulted and never be nil")}
 		}
 	default:
-		return field.ErrorList{field.NotSupported(path.Child("type"), s.Type, []appsv1.DeploymentStrategyType{
+		return field.ErrorList{field.NotSupported(path, s.Type, []appsv1.DeploymentStrategyType{
 			appsv1.RecreateDeploymentStrategyType, appsv1.RollingUpdateDeploymentStrategyType})}
 	}
 	unavailable, surge := s.RollingUpdate.MaxUnavailable, s.RollingUpdate.MaxSurge

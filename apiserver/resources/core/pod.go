@@ -80,6 +80,8 @@ func preparePod(pod, old *corev1.Pod) {
 		return
 	}
 	podspec.MergeLabelKeys(pod)
+	podspec.SyncAppArmor(pod)
+	podspec.DefaultPodResources(&pod.Spec)
 	pod.Status = corev1.PodStatus{Phase: corev1.PodPending, QOSClass: podspec.QoSClass(&pod.Spec)}
 	if len(pod.Spec.SchedulingGates) > 0 {
 		pod.Status.Conditions = []corev1.PodCondition{{

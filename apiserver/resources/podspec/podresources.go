@@ -105,3 +105,46 @@ func claimNames(spec *corev1.PodSpec) sets.Set[string] {
 	}
 	return names
 }
+
+// DefaultPodResources completes what a new pod asks for as a whole, from what its containers ask for together. It comes late, when all
+// containers are there.
+func DefaultPodResources(spec *corev1.PodSpec) {
+	r := spec.Resources
+	if r == nil || len(r.Requests)+len(r.Limits) == 0 {
+		return
+	}
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: spec.Containers, InitContainers: spec.InitContainers}}
+	requests := resource.AggregateContainerRequests(pod, resource.PodResourcesOptions{})
+	limits := resource.AggregateContainerLimits(pod, resource.PodResourcesOptions{})
+	fill := func(list *corev1.ResourceList, from corev1.ResourceList, fits func(corev1.ResourceName) bool) {
+		for name, quantity := range from {
+			if _, said := (*list)[name]; !said && resource.IsSupportedPodLevelResource(name) && fits(name) {
+				if *list == nil {
+					*list = corev1.ResourceList{}
+				}
+				(*list)[name] = quantity.DeepCopy()
+			}
+		}
+	}
+	fill(&r.Limits, limits, func(name corev1.ResourceName) bool {
+		_, asked := r.Requests[name]
+		return validation.IsHugePages(name) && !asked
+	})
+	fill(&r.Requests, requests, validation.MayOvercommit)
+	fill(&r.Requests, r.Limits, func(corev1.ResourceName) bool { return true })
+	bounded := corev1.ResourceList{} // what every container has a limit of, and no less than is asked for
+	for name, asked := range r.Requests {
+		limit, ok := limits[name]
+		forEvery(spec, func(c *corev1.Container) {
+			_, has := c.Resources.Limits[name]
+			ok = ok && has
+		})
+		if ok && asked.Cmp(limit) > 0 {
+			limit = asked
+		}
+		if ok {
+			bounded[name] = limit
+		}
+	}
+	fill(&r.Limits, bounded, func(corev1.ResourceName) bool { return true })
+}

@@ -48,6 +48,9 @@ func validateUpdate(path *field.Path, spec, old *corev1.PodSpec) field.ErrorList
 		is != nil && *is == 1 {
 		rest.TerminationGracePeriodSeconds = was
 	}
+	if len(old.SchedulingGates) > 0 {
+		errs = append(errs, validateGated(path, rest, old)...)
+	}
 	if !apiequality.Semantic.DeepEqual(rest, old) {
 		errs = append(errs, field.Forbidden(path, fmt.Sprintf("pod updates may not change fields other than %s\n%s",
 			updatableFields, diff.Diff(old, rest))))
@@ -101,4 +104,66 @@ func validateGateUpdate(path *field.Path, is, was []corev1.PodSchedulingGate) fi
 		}
 	}
 	return errs
+}
+
+// validateGated lets a pod that no node was looked for yet be narrowed down to fewer nodes. What may change is set back in rest.
+func validateGated(path *field.Path, rest, old *corev1.PodSpec) field.ErrorList {
+	var errs field.ErrorList
+	for key, value := range old.NodeSelector {
+		if now, ok := rest.NodeSelector[key]; !ok || now != value {
+			errs = append(errs, field.Invalid(path.Child("nodeSelector"), rest.NodeSelector,
+				"only additions to spec.nodeSelector are allowed (no mutations or deletions)"))
+			break
+		}
+	}
+	rest.NodeSelector = old.NodeSelector
+	var is, was *corev1.NodeAffinity
+	if rest.Affinity != nil {
+		is = rest.Affinity.NodeAffinity
+	}
+	if old.Affinity != nil {
+		was = old.Affinity.NodeAffinity
+	}
+	if apiequality.Semantic.DeepEqual(is, was) {
+		return errs
+	}
+	errs = append(errs, validateNarrowed(path.Child("affinity", "nodeAffinity"), is, was)...)
+	switch {
+	case rest.Affinity == nil:
+		rest.Affinity = &corev1.Affinity{NodeAffinity: was}
+	case old.Affinity == nil && rest.Affinity.PodAffinity == nil && rest.Affinity.PodAntiAffinity == nil:
+		rest.Affinity = nil
+	default:
+		rest.Affinity.NodeAffinity = was
+	}
+	return errs
+}
+
+// validateNarrowed lets the terms that a node has to meet ask for more, and none come or go.
+func validateNarrowed(path *field.Path, is, was *corev1.NodeAffinity) field.ErrorList {
+	if was == nil || was.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return nil
+	}
+	var terms []corev1.NodeSelectorTerm
+	if is != nil && is.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		terms = is.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	}
+	before := was.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	path = path.Child("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+	if len(before) > 0 && len(before) != len(terms) {
+		return field.ErrorList{field.Invalid(path, terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")}
+	}
+	var errs field.ErrorList
+	for i := range before {
+		if !begins(terms[i].MatchExpressions, before[i].MatchExpressions) || !begins(terms[i].MatchFields, before[i].MatchFields) ||
+			len(before[i].MatchExpressions)+len(before[i].MatchFields) == 0 && len(terms[i].MatchExpressions)+len(terms[i].MatchFields) > 0 {
+			errs = append(errs, field.Invalid(path.Index(i), terms[i], "only additions are allowed (no mutations or deletions)"))
+		}
+	}
+	return errs
+}
+
+// begins reports whether the list has the other one at its beginning.
+func begins(list, with []corev1.NodeSelectorRequirement) bool {
+	return len(list) >= len(with) && apiequality.Semantic.DeepEqual(list[:len(with)], with)
 }

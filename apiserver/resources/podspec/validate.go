@@ -3,7 +3,6 @@ package podspec
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,15 +19,17 @@ import (
 // ValidatePod checks a pod as it is created (old is nil) or updated.
 func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := validatePodAnnotations(field.NewPath("metadata", "annotations"), pod.Annotations)
+	errs := validatePodAnnotations(field.NewPath("metadata", "annotations"), pod.Annotations, &pod.Spec)
 	errs = append(errs, validateSpec(path, &pod.Spec)...)
 	errs = append(errs, validateHostNetwork(path, &pod.Spec, true)...)
 	errs = append(errs, validateTokens(path.Child("volumes"), &pod.Spec)...)
 	errs = append(errs, validateImageSpace(path.Child("containers"), pod.Spec.Containers)...)
 	errs = append(errs, validateImageSpace(path.Child("initContainers"), pod.Spec.InitContainers)...)
 	if old != nil {
+		errs = append(errs, validateAnnotationUpdate(field.NewPath("metadata", "annotations"), pod.Annotations, old.Annotations)...)
 		return append(errs, validateUpdate(path, &pod.Spec, &old.Spec)...)
 	}
+	errs = append(errs, validateAppArmorAnnotations(path, pod)...)
 	if len(pod.Spec.EphemeralContainers) > 0 {
 		errs = append(errs, field.Forbidden(path.Child("ephemeralContainers"), "cannot be set on create"))
 	}
@@ -43,7 +44,7 @@ func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 func ValidateTemplate(path *field.Path, t *corev1.PodTemplateSpec) field.ErrorList {
 	errs := validation.Labels(path.Child("labels"), t.Labels)
 	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, path.Child("annotations"))...)
-	errs = append(errs, validatePodAnnotations(path.Child("annotations"), t.Annotations)...)
+	errs = append(errs, validatePodAnnotations(path.Child("annotations"), t.Annotations, &t.Spec)...)
 	errs = append(errs, validateSpec(path.Child("spec"), &t.Spec)...)
 	errs = append(errs, validateHostNetwork(path.Child("spec"), &t.Spec, false)...)
 	if len(t.Spec.EphemeralContainers) > 0 {
@@ -51,18 +52,6 @@ func ValidateTemplate(path *field.Path, t *corev1.PodTemplateSpec) field.ErrorLi
 			"ephemeral containers not allowed in pod template"))
 	}
 	return errs
-}
-
-func validatePodAnnotations(path *field.Path, annotations map[string]string) field.ErrorList {
-	cost, ok := annotations[corev1.PodDeletionCost]
-	if !ok {
-		return nil
-	}
-	// The number has one form, because a scheduler of another make compares the text.
-	if n, err := strconv.ParseInt(cost, 10, 32); err != nil || strconv.FormatInt(n, 10) != cost {
-		return field.ErrorList{field.Invalid(path.Key(corev1.PodDeletionCost), cost, "must be a 32bit integer")}
-	}
-	return nil
 }
 
 func validateSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {

@@ -37,6 +37,23 @@ var gaps = []gap{
 		"every node runs linux"},
 	{"spec.hostUsers", func(s *corev1.PodSpec) bool { return s.HostUsers != nil && !*s.HostUsers },
 		"the pod shares the users of its node"},
+	{"spec.hostnameOverride", func(s *corev1.PodSpec) bool { return s.HostnameOverride != nil },
+		"the pod keeps the hostname that it has"},
+	{"restartPolicy or restartPolicyRules of a container", func(s *corev1.PodSpec) bool {
+		found := false
+		ForEachContainer(s, func(c *corev1.Container) {
+			found = found || c.RestartPolicy != nil && !IsSidecar(c) || len(c.RestartPolicyRules) > 0
+		})
+		return found
+	}, "containers are started again by the pod's restartPolicy"},
+	{"fileKeyRef of a variable", anyContainer(func(c *corev1.Container) bool {
+		return slices.ContainsFunc(c.Env, func(v corev1.EnvVar) bool { return v.ValueFrom != nil && v.ValueFrom.FileKeyRef != nil })
+	}), "the variable is not set"},
+	{"recursiveReadOnly of a volumeMount", anyContainer(func(c *corev1.Container) bool {
+		return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.RecursiveReadOnly != nil && *m.RecursiveReadOnly != corev1.RecursiveReadOnlyDisabled
+		})
+	}), "what is mounted below the volume can be written"},
 	{"a type of spec.volumes", func(s *corev1.PodSpec) bool { return slices.ContainsFunc(s.Volumes, unmounted) },
 		"nodes mount configMap, secret, projected, downwardAPI, emptyDir and hostPath, and the pod waits for the others"},
 	{"spec.containers[*].volumeDevices", anyContainer(func(c *corev1.Container) bool { return len(c.VolumeDevices) > 0 }),
@@ -82,12 +99,22 @@ func WarnPod(pod, old *corev1.Pod) []string {
 		warnings = append(warnings, fmt.Sprintf("metadata.name: this is used in the Pod's hostname, which can result in "+
 			"surprising behavior; a DNS label is recommended: %v", wrong))
 	}
+	warnings = append(warnings, warnAppArmor(pod)...)
 	warnings = append(warnings, warnSpec(nil, &pod.Spec, pod.Annotations)...)
 	// What a controller makes from a template was warned of when the template was written.
 	if len(pod.OwnerReferences) == 0 {
 		warnings = append(warnings, warnGaps("", &pod.Spec)...)
 	}
 	return warnings
+}
+
+// WarnName warns of the name of something that names its pods after itself.
+func WarnName(name string) []string {
+	if wrong := utilvalidation.IsDNS1123Label(name); len(wrong) > 0 {
+		return []string{fmt.Sprintf("metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; "+
+			"a DNS label is recommended: %v", wrong)}
+	}
+	return nil
 }
 
 // WarnTemplate warns when a template is new, or another than before.
@@ -125,27 +152,26 @@ func warnSpec(path *field.Path, spec *corev1.PodSpec, annotations map[string]str
 			say(child(path, "spec", "nodeSelector").Key(key), "%s", message)
 		}
 	}
+	warnAffinity(child(path, "spec", "affinity"), spec.Affinity, say)
 	for i, c := range spec.TopologySpreadConstraints {
-		if c.LabelSelector == nil {
-			say(child(path, "spec", "topologySpreadConstraints").Index(i).Child("labelSelector"),
-				"a null labelSelector results in matching no pod")
+		at := child(path, "spec", "topologySpreadConstraints").Index(i)
+		if message, deprecated := DeprecatedNodeLabel(c.TopologyKey); deprecated {
+			say(at.Child("topologyKey"), "%s is %s", c.TopologyKey, message)
 		}
-	}
-	const criticalPod = "scheduler.alpha.kubernetes.io/critical-pod"
-	if _, ok := annotations[criticalPod]; ok {
-		say(child(path, "metadata", "annotations").Key(criticalPod),
-			`non-functional in v1.16+; use the "priorityClassName" field instead`)
+		if c.LabelSelector == nil {
+			say(at.Child("labelSelector"), nullSelector)
+		}
 	}
 	for _, key := range validation.SortedKeys(annotations) {
-		if strings.HasPrefix(key, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix) {
-			say(child(path, "metadata", "annotations").Key(key), `non-functional; use the "appArmorProfile" field instead`)
+		if message := deprecatedAnnotation(key, annotations[key], path != nil, spec); message != "" {
+			say(child(path, "metadata", "annotations").Key(key), "%s", message)
 		}
 	}
-	for i, v := range spec.Volumes {
-		if v.GitRepo != nil {
-			say(child(path, "spec", "volumes").Index(i).Child("gitRepo"), "deprecated in v1.11")
-		}
+	for i := range spec.Volumes {
+		warnVolume(child(path, "spec", "volumes").Index(i), &spec.Volumes[i], say)
 	}
+	warnings = append(warnings, warnOverlaps(spec.Volumes)...)
+	warnFractions(child(path, "spec", "overhead"), spec.Overhead, say)
 	addresses, secrets := map[string]bool{}, map[string]bool{}
 	for i, alias := range spec.HostAliases {
 		if addresses[alias.IP] {
@@ -163,13 +189,14 @@ func warnSpec(path *field.Path, spec *corev1.PodSpec, annotations map[string]str
 		}
 		secrets[secret.Name] = true
 	}
-	for _, list := range []struct {
-		name       string
-		containers []corev1.Container
-	}{{"initContainers", spec.InitContainers}, {"containers", spec.Containers}} {
-		for i := range list.containers {
-			warnContainer(child(path, "spec", list.name).Index(i), &list.containers[i], say)
+	eachAt(child(path, "spec"), spec, func(at *field.Path, c *corev1.Container) { warnContainer(at, c, say) })
+	if spec.DNSConfig != nil {
+		for i, server := range spec.DNSConfig.Nameservers {
+			warnings = append(warnings, utilvalidation.GetWarningsForIP(child(path, "spec", "dnsConfig", "nameservers").Index(i), server)...)
 		}
+	}
+	for i, alias := range spec.HostAliases {
+		warnings = append(warnings, utilvalidation.GetWarningsForIP(child(path, "spec", "hostAliases").Index(i).Child("ip"), alias.IP)...)
 	}
 	if period := spec.TerminationGracePeriodSeconds; period != nil && *period < 0 {
 		say(child(path, "spec", "terminationGracePeriodSeconds"),
@@ -201,20 +228,10 @@ var deprecatedNodeLabels = map[string]string{
 	"beta.kubernetes.io/instance-type":         `deprecated since v1.17; use "node.kubernetes.io/instance-type" instead`,
 }
 
-// warnContainer finds bytes that are no whole number ("100m" of memory is a tenth of a byte), and variables that hide
-// earlier ones of the same name.
+// warnContainer finds bytes that are no whole number, and variables that hide earlier ones of the same name.
 func warnContainer(path *field.Path, c *corev1.Container, say func(*field.Path, string, ...any)) {
-	for _, list := range []struct {
-		name  string
-		items corev1.ResourceList
-	}{{"limits", c.Resources.Limits}, {"requests", c.Resources.Requests}} {
-		for _, name := range []corev1.ResourceName{corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
-			if q, ok := list.items[name]; ok && q.MilliValue()%1000 != 0 {
-				say(path.Child("resources", list.name).Key(string(name)),
-					"fractional byte value %q is invalid, must be an integer", q.String())
-			}
-		}
-	}
+	warnFractions(path.Child("resources", "limits"), c.Resources.Limits, say)
+	warnFractions(path.Child("resources", "requests"), c.Resources.Requests, say)
 	seen := map[string]bool{}
 	for i, v := range c.Env {
 		reference := "$(" + v.Name + ")"
@@ -228,34 +245,181 @@ func warnContainer(path *field.Path, c *corev1.Container, say func(*field.Path, 
 // maxPortPairs bounds the pairs of ports that are compared.
 const maxPortPairs = 10_000
 
-// warnPorts finds ports that two entries define alike.
+// warnPorts finds ports that two entries define alike, or by one name.
 func warnPorts(path *field.Path, spec *corev1.PodSpec) []string {
 	var warnings []string
 	type entry struct {
 		at   *field.Path
 		port corev1.ContainerPort
 	}
-	seen := map[string][]entry{}
+	seen, names := map[string][]entry{}, map[string]*field.Path{}
 	compared := 0
-	for i, c := range spec.Containers {
-		for j, p := range c.Ports {
-			at := child(path, "spec", "containers").Index(i).Child("ports").Index(j)
+	eachAt(child(path, "spec"), spec, func(of *field.Path, c *corev1.Container) {
+		for i, p := range c.Ports {
+			at := of.Child("ports").Index(i)
+			if p.HostIP != "" && p.HostPort == 0 {
+				warnings = append(warnings, fmt.Sprintf("%s: hostIP set without hostPort: %+v", at, p))
+			}
+			if other := names[p.Name]; other != nil {
+				warnings = append(warnings, fmt.Sprintf("%s: duplicate port name %q with %s, services and probes that select ports by name "+
+					"will use %s", at, p.Name, other, other))
+			} else if p.Name != "" {
+				names[p.Name] = at
+			}
 			key := fmt.Sprintf("%d/%s", p.ContainerPort, p.Protocol)
 			for _, other := range seen[key] {
 				// A hundred containers may share a port with each other; beyond, a warning is not worth the time: what is told
 				// of them is bounded anyway.
 				if compared++; compared > maxPortPairs {
-					return warnings
+					return
 				}
 				switch {
 				case p.HostIP == other.port.HostIP && p.HostPort == other.port.HostPort:
 					warnings = append(warnings, fmt.Sprintf("%s: duplicate port definition with %s", at, other.at))
 				case p.HostPort == 0 || other.port.HostPort == 0:
 					warnings = append(warnings, fmt.Sprintf("%s: overlapping port definition with %s", at, other.at))
+				case p.HostPort == other.port.HostPort && (p.HostIP == "" || other.port.HostIP == ""):
+					warnings = append(warnings, fmt.Sprintf("%s: dangerously ambiguous port definition with %s", at, other.at))
 				}
 			}
 			seen[key] = append(seen[key], entry{at, p})
 		}
-	}
+	})
 	return warnings
+}
+
+// nullSelector is said of a selector that is missing where one is looked for.
+const nullSelector = "a null labelSelector results in matching no pod"
+
+// warnAffinity finds labels of nodes that go by a newer name, values that no label has, and terms that select no pod.
+func warnAffinity(path *field.Path, a *corev1.Affinity, say func(*field.Path, string, ...any)) {
+	if a == nil {
+		return
+	}
+	const must = "requiredDuringSchedulingIgnoredDuringExecution"
+	const rather = "preferredDuringSchedulingIgnoredDuringExecution"
+	node := func(at *field.Path, term corev1.NodeSelectorTerm, values bool) {
+		for i, r := range term.MatchExpressions {
+			at := at.Child("matchExpressions").Index(i)
+			if message, deprecated := DeprecatedNodeLabel(r.Key); deprecated {
+				say(at.Child("key"), "%s is %s", r.Key, message)
+			}
+			for j, value := range r.Values {
+				for _, wrong := range utilvalidation.IsValidLabelValue(value) {
+					if values {
+						say(at.Child("values").Index(j), "%s is invalid, %s", value, wrong)
+					}
+				}
+			}
+		}
+	}
+	pods := func(at *field.Path, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm) {
+		for i, t := range required {
+			if t.LabelSelector == nil {
+				say(at.Child(must).Index(i).Child("labelSelector"), nullSelector)
+			}
+		}
+		for i, t := range preferred {
+			if t.PodAffinityTerm.LabelSelector == nil {
+				say(at.Child(rather).Index(i).Child("podAffinityTerm", "labelSelector"), nullSelector)
+			}
+		}
+	}
+	if n := a.NodeAffinity; n != nil {
+		at := path.Child("nodeAffinity")
+		if n.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+			for i, term := range n.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+				node(at.Child(must, "nodeSelectorTerms").Index(i), term, false)
+			}
+		}
+		for i, term := range n.PreferredDuringSchedulingIgnoredDuringExecution {
+			node(at.Child(rather).Index(i).Child("preference"), term.Preference, true)
+		}
+	}
+	if p := a.PodAffinity; p != nil {
+		pods(path.Child("podAffinity"), p.RequiredDuringSchedulingIgnoredDuringExecution, p.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+	if p := a.PodAntiAffinity; p != nil {
+		pods(path.Child("podAntiAffinity"), p.RequiredDuringSchedulingIgnoredDuringExecution, p.PreferredDuringSchedulingIgnoredDuringExecution)
+	}
+}
+
+// deprecatedAnnotation says what to write instead of an annotation; empty is that nothing is wrong with it. That of AppArmor is told of
+// for templates alone: a pod's becomes a field (SyncAppArmor).
+func deprecatedAnnotation(key, value string, template bool, spec *corev1.PodSpec) string {
+	const seccompPod, seccomp = "seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"
+	const noSeccomp = `non-functional in v1.27+; use the "seccompProfile" field instead`
+	container := func(prefix string) *corev1.Container {
+		name, ok := strings.CutPrefix(key, prefix)
+		var found *corev1.Container
+		eachAt(field.NewPath(""), spec, func(_ *field.Path, c *corev1.Container) {
+			if ok && c.Name == name {
+				found = c
+			}
+		})
+		return found
+	}
+	s := spec.SecurityContext
+	switch key {
+	case "scheduler.alpha.kubernetes.io/critical-pod":
+		return `non-functional in v1.16+; use the "priorityClassName" field instead`
+	case "security.alpha.kubernetes.io/sysctls", "security.alpha.kubernetes.io/unsafe-sysctls":
+		return `non-functional in v1.11+; use the "sysctls" field instead`
+	case seccompPod:
+		if s == nil || s.SeccompProfile == nil {
+			return noSeccomp
+		}
+	}
+	if c := container(seccomp); c != nil && (c.SecurityContext == nil || c.SecurityContext.SeccompProfile == nil) {
+		return noSeccomp
+	}
+	c := container(corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix)
+	if c == nil || !template || c.SecurityContext != nil && c.SecurityContext.AppArmorProfile != nil {
+		return ""
+	}
+	if s == nil || s.AppArmorProfile == nil || !apiequality.Semantic.DeepEqual(s.AppArmorProfile, appArmorOf(value)) {
+		return deprecatedAppArmor
+	}
+	return ""
+}
+
+// deprecatedVolumes are the sources that no Kubernetes mounts any more, or soon none.
+var deprecatedVolumes = []struct {
+	name, message string
+	used          func(*corev1.Volume) bool
+}{
+	{"photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+", func(v *corev1.Volume) bool { return v.PhotonPersistentDisk != nil }},
+	{"gitRepo", "deprecated in v1.11, and disabled by default in v1.33+", func(v *corev1.Volume) bool { return v.GitRepo != nil }},
+	{"scaleIO", "deprecated in v1.16, non-functional in v1.22+", func(v *corev1.Volume) bool { return v.ScaleIO != nil }},
+	{"flocker", "deprecated in v1.22, non-functional in v1.25+", func(v *corev1.Volume) bool { return v.Flocker != nil }},
+	{"storageOS", "deprecated in v1.22, non-functional in v1.25+", func(v *corev1.Volume) bool { return v.StorageOS != nil }},
+	{"quobyte", "deprecated in v1.22, non-functional in v1.25+", func(v *corev1.Volume) bool { return v.Quobyte != nil }},
+	{"glusterfs", "deprecated in v1.25, non-functional in v1.26+", func(v *corev1.Volume) bool { return v.Glusterfs != nil }},
+	{"cephfs", "deprecated in v1.28, non-functional in v1.31+", func(v *corev1.Volume) bool { return v.CephFS != nil }},
+	{"rbd", "deprecated in v1.28, non-functional in v1.31+", func(v *corev1.Volume) bool { return v.RBD != nil }},
+}
+
+func warnVolume(path *field.Path, v *corev1.Volume, say func(*field.Path, string, ...any)) {
+	for _, d := range deprecatedVolumes {
+		if d.used(v) {
+			say(path.Child(d.name), "%s", d.message)
+		}
+	}
+	if v.Ephemeral != nil && v.Ephemeral.VolumeClaimTemplate != nil {
+		at, r := path.Child("ephemeral", "volumeClaimTemplate", "spec", "resources"), v.Ephemeral.VolumeClaimTemplate.Spec.Resources
+		warnFraction(at.Child("requests"), r.Requests, corev1.ResourceStorage, say)
+		warnFraction(at.Child("limits"), r.Limits, corev1.ResourceStorage, say)
+	}
+}
+
+// warnFractions finds bytes that are no whole number: "100m" of memory is a tenth of a byte.
+func warnFractions(path *field.Path, list corev1.ResourceList, say func(*field.Path, string, ...any)) {
+	warnFraction(path, list, corev1.ResourceMemory, say)
+	warnFraction(path, list, corev1.ResourceEphemeralStorage, say)
+}
+
+func warnFraction(path *field.Path, list corev1.ResourceList, name corev1.ResourceName, say func(*field.Path, string, ...any)) {
+	if q, ok := list[name]; ok && q.MilliValue()%1000 != 0 {
+		say(path.Key(string(name)), "fractional byte value %q is invalid, must be an integer", q.String())
+	}
 }
