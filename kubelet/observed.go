@@ -166,13 +166,18 @@ func (v view) end() *ended {
 	return &ended{code: t.ExitCode, at: t.FinishedAt.Time, reason: t.Reason, message: t.Message}
 }
 
-// unknown is the end of a container that was running when it was last reported and is lost.
-func (v view) unknown() *corev1.ContainerStateTerminated {
-	out := &corev1.ContainerStateTerminated{
+// lost is the end of a container of which nobody knows how it ended.
+func lost(id string) *corev1.ContainerStateTerminated {
+	return &corev1.ContainerStateTerminated{
 		ExitCode: 137, Reason: "ContainerStatusUnknown",
 		Message:     "The container could not be located when the pod was terminated",
-		ContainerID: v.last.ContainerID,
+		ContainerID: id,
 	}
+}
+
+// unknown is the end of a container that was running when it was last reported and is lost.
+func (v view) unknown() *corev1.ContainerStateTerminated {
+	out := lost(v.last.ContainerID)
 	if r := v.last.State.Running; r != nil {
 		out.StartedAt = metav1.Time{Time: r.StartedAt.Time}
 	}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"minik.dev/events"
 	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
@@ -36,6 +37,9 @@ func PodStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 			ephemeralStatus(pod, o, v, waiting, e != nil, now))
 	}
 	setPhase(pod, o, &out, inits, mains, e, now)
+	if terminal(out.Phase) {
+		endUnstarted(&out, inits)
+	}
 	if out.StartTime == nil {
 		out.StartTime = o.Last.StartTime
 	}
@@ -214,14 +218,46 @@ func setPhase(pod *corev1.Pod, o Observed, out *corev1.PodStatus, inits, mains [
 			out.Phase = corev1.PodRunning
 		}
 	case overdue(pod, o, now):
-		out.Phase, out.Reason = corev1.PodFailed, "DeadlineExceeded"
-		out.Message = "Pod was active on the node longer than the specified deadline"
+		out.Phase, out.Reason, out.Message = corev1.PodFailed, deadlineExceeded.Reason, deadlineExceeded.Message
 	case finished(pod, inits, mains) != "" && ran == len(mains) && !failed:
 		out.Phase = corev1.PodSucceeded
 	case finished(pod, inits, mains) != "" || ran > 0:
 		out.Phase = corev1.PodFailed
 		if ran == len(mains) && !failed {
 			out.Phase = corev1.PodSucceeded
+		}
+	}
+}
+
+// deadlineExceeded is why a pod has failed that was active for too long, and the Event of it.
+var deadlineExceeded = events.Normal("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+
+// endUnstarted reports that containers have ended which wait to be started in a pod that has ended: as nobody knows what they
+// would have come to, they count as lost. Containers of a pod that was not initialized, and init containers after the last that
+// was started, go on waiting (upstream's TerminatePod).
+func endUnstarted(out *corev1.PodStatus, inits []view) {
+	end := func(s *corev1.ContainerStatus) {
+		if s.State.Waiting != nil {
+			s.State = corev1.ContainerState{Terminated: lost("")}
+		}
+	}
+	begun := 1 // the first counts in any case
+	for i := range out.InitContainerStatuses {
+		if s := out.InitContainerStatuses[i]; s.State.Waiting == nil || s.LastTerminationState.Terminated != nil {
+			begun = i + 1
+		}
+	}
+	initialized := len(inits) == 0 || initsDone(inits[len(inits)-1:], out.InitContainerStatuses[len(inits)-1:])
+	for i := range out.ContainerStatuses {
+		s := &out.ContainerStatuses[i]
+		initialized = initialized || s.State.Waiting == nil || s.LastTerminationState.Terminated != nil
+	}
+	for i := range min(begun, len(out.InitContainerStatuses)) {
+		end(&out.InitContainerStatuses[i])
+	}
+	for i := range out.ContainerStatuses {
+		if initialized {
+			end(&out.ContainerStatuses[i])
 		}
 	}
 }

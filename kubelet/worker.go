@@ -55,6 +55,9 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		e.remember(status, running)
 		s.announce(e, pod, running)
 		s.tellResize(pod, o.Last, status)
+		if status.Reason == deadlineExceeded.Reason && o.Last.Reason != status.Reason {
+			s.event(pod, nil, deadlineExceeded)
+		}
 		action := Next(pod, o, now)
 		var reportErr error
 		if (reports(action) || s.gate.Held()) && !o.Gone {
