@@ -48,7 +48,7 @@ func TestWritesOfSubresourcesTakeMetadata(t *testing.T) {
 			require.NoError(t, yaml.Unmarshal([]byte(c.object), &wanted.Object))
 			wanted.SetAPIVersion(of.GroupVersion().String())
 			wanted.SetGenerateName("x-")
-			var objects dynamic.ResourceInterface = client.Resource(of).Namespace("shop")
+			objects := dynamic.ResourceInterface(client.Resource(of).Namespace("shop"))
 			if clusterScoped := []string{"namespaces", "nodes", "servicecidrs"}; slices.Contains(clusterScoped, c.plural) {
 				objects = client.Resource(of)
 			}

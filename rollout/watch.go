@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 
 	"minik.dev/controllers"
 	"minik.dev/controllers/loop"
@@ -110,7 +111,7 @@ func (w *Watch) Follow(ctx context.Context, out io.Writer) ([]Workload, error) {
 		}
 	}
 	display := newDisplay(out)
-	remind := time.NewTicker(remindAfter)
+	remind := clock.RealClock{}.NewTicker(remindAfter) // a person waits
 	defer remind.Stop()
 	for {
 		now, err := w.observe()
@@ -125,7 +126,7 @@ func (w *Watch) Follow(ctx context.Context, out io.Writer) ([]Workload, error) {
 		case <-ctx.Done():
 			return now, fmt.Errorf("stopped before every workload was available: %w", context.Cause(ctx))
 		case <-w.changed:
-		case <-remind.C:
+		case <-remind.C():
 			display.remind(now)
 		}
 	}
