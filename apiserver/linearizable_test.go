@@ -35,9 +35,11 @@ const (
 	linearSpread  = 300 * time.Millisecond
 	linearDelay   = 10 * time.Millisecond // of what is heard of etcd at most: a busy machine is that late by itself, but rarely
 	linearHurry   = 3 * time.Millisecond  // of clients who do not wait for the answer; see settle for whose that is
-	// linearUnknown is how many operations on one object clients may not wait for: the search for an order tries both outcomes of
-	// each, and on a busy machine none of those would come in time.
-	linearUnknown = 20
+	// The search for an order tries both outcomes of each write of which nobody knows what came of it. On a busy machine there are
+	// many: nothing comes in time for who does not wait, and a server that ends says so to all who ask it. So there are no more than
+	// these for each object: then clients wait for all their answers, and then they only read.
+	linearHurried = 10
+	linearUnknown = 25
 	// checkPatience bounds the search for an order; one that is there is found at once.
 	checkPatience = 10 * time.Second
 )
@@ -205,11 +207,11 @@ func (h *linearHistory) server(lost *testServer, draw *rand.Rand) *testServer {
 	return nil
 }
 
-// mayHurry says whether one more operation on the object may go without its answer.
-func (h *linearHistory) mayHurry(name string) bool {
+// unknownOf is how many writes of the object have an unknown outcome.
+func (h *linearHistory) unknownOf(name string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.unknown[name] < linearUnknown
+	return h.unknown[name]
 }
 
 // check ends the clients and looks for the order.
@@ -260,7 +262,11 @@ func (c *linearClient) run() {
 		name := fmt.Sprintf("m%d", c.random.IntN(linearNames))
 		a := c.draw(name)
 		ctx, cancel := c.h.t.Context(), context.CancelFunc(func() {})
-		if (a.was != 0 || a.verb == "get") && c.random.IntN(10) == 0 && c.h.mayHurry(name) {
+		unknown := c.h.unknownOf(name)
+		if unknown >= linearUnknown {
+			a = asked{verb: "get"}
+		}
+		if (a.was != 0 || a.verb == "get") && c.random.IntN(10) == 0 && unknown < linearHurried {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(c.random.Int64N(int64(linearHurry))))
 		}
 		operation := porcupine.Operation{ClientId: c.id, Input: a, Call: time.Since(c.h.began).Nanoseconds()}
@@ -284,7 +290,7 @@ func (c *linearClient) run() {
 		if !o.unknown || a.verb != "get" { // a read that was not answered says nothing
 			c.h.mu.Lock()
 			c.h.operations[name] = append(c.h.operations[name], operation)
-			if o.unknown {
+			if o.unknown { // a write: a read without an answer is not here
 				c.h.unknown[name]++
 			} else {
 				c.h.answered++
