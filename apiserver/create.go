@@ -160,6 +160,7 @@ func (s *Server) prepareCreate(r *request, obj resources.Object, firstTime bool)
 			r.warn(w)
 		}
 	}
+	r.row.Complete(obj)
 	return nil
 }
 

@@ -250,6 +250,7 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 			r.warn(w)
 		}
 	}
+	r.row.Complete(obj)
 	return nil
 }
 

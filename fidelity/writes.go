@@ -92,11 +92,12 @@ func (k kind) minik(w write) (v verdict) {
 		k.row.PrepareForUpdate(obj, old, by)
 		k.row.CountChange(obj, old)
 	}
-	v.errors = tell(resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old))
+	v.errors = k.tell(resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old))
 	if len(v.errors) == 0 {
 		v.warnings = once(k.row.Warnings(obj, old))
 		v.warnings = slices.DeleteFunc(v.warnings, minikOnly)
 	}
+	k.row.Complete(obj)
 	if k.served != nil {
 		obj = k.served.From(obj)
 	}
@@ -160,12 +161,13 @@ func (k kind) upstream(w write) (v verdict) {
 	if err != nil && !apierrors.IsInvalid(err) {
 		return verdict{broken: "upstream refuses it: " + err.Error()}
 	}
-	v.errors = tell(judge.errs)
+	v.errors = k.tell(judge.errs)
 	v.warnings = once(warnings.told)
 	out := k.new()
 	if err := legacyscheme.Scheme.Convert(obj, out, nil); err != nil {
 		return verdict{broken: "upstream can't write it: " + err.Error()}
 	}
+	legacyscheme.Scheme.Default(out) // as it is read again
 	v.object = tree(out)
 	return v
 }
@@ -174,7 +176,7 @@ func (k kind) upstream(w write) (v verdict) {
 func (k kind) internal(obj resources.Object) (runtime.Object, error) {
 	obj = obj.DeepCopyObject().(resources.Object)
 	legacyscheme.Scheme.Default(obj)
-	return legacyscheme.Scheme.ConvertToVersion(obj, runtime.InternalGroupVersioner)
+	return legacyscheme.Scheme.UnsafeConvertToVersion(obj, runtime.InternalGroupVersioner)
 }
 
 // listening is a strategy whose mistakes are heard as they are, before they become a Status. What is validated declaratively comes last.
@@ -230,14 +232,20 @@ func tree(obj resources.Object) any {
 	return out
 }
 
-func tell(errs field.ErrorList) []string {
+func (k kind) tell(errs field.ErrorList) []string {
 	var out []string
 	for _, e := range errs {
 		detail, _, _ := strings.Cut(e.Detail, "\n") // behind it comes a difference of Go values, whose types are others here and there
-		out = append(out, fmt.Sprintf("%s: %s: %s", e.Field, string(e.Type), detail))
+		path := e.Field
+		if k.Kind == "StatefulSet" { // upstream puts the claims among the volumes in the order of a Go map
+			path = setVolume.ReplaceAllString(path, "spec.template.spec.volumes[any]")
+		}
+		out = append(out, fmt.Sprintf("%s: %s: %s", path, string(e.Type), detail))
 	}
 	return once(out)
 }
+
+var setVolume = regexp.MustCompile(`^spec\.template\.spec\.volumes\[\d+\]`)
 
 // minikOnly tells the warnings by which minik says what it does not do yet. Upstream has no such.
 func minikOnly(text string) bool {

@@ -60,6 +60,14 @@ func (r *Resource) CountChange(obj, old Object) {
 	}
 }
 
+// Complete fills in once more what is left out, as upstream does when it reads an object that was stored: defaults may follow from what
+// only the steps before have set.
+func (r *Resource) Complete(obj Object) {
+	if r.Default != nil {
+		r.Default(obj)
+	}
+}
+
 // Warnings are what a write is answered with besides the object; old is nil on create.
 func (r *Resource) Warnings(obj, old Object) []string {
 	var out []string

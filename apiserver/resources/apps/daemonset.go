@@ -35,10 +35,10 @@ func daemonSets() *resources.Resource {
 		Prepare:  resources.Pair(countTemplates),
 		Validate: resources.Check(validateDaemonSet),
 		Warn: resources.Warn(func(ds, old *appsv1.DaemonSet) []string {
-			if old == nil {
-				return podspec.WarnTemplate(&ds.Spec.Template, nil)
+			if old != nil && apiequality.Semantic.DeepEqual(ds.Spec.Template, old.Spec.Template) {
+				return nil
 			}
-			return podspec.WarnTemplate(&ds.Spec.Template, &old.Spec.Template)
+			return podspec.WarnTemplate(&ds.Spec.Template)
 		}),
 		Idle:    "no controller makes pods of it",
 		Columns: daemonSetColumns(),

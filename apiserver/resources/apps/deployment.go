@@ -40,11 +40,11 @@ func deployments() *resources.Resource {
 		Warn: resources.Warn(func(d, old *appsv1.Deployment) []string {
 			switch {
 			case old == nil:
-				return append(podspec.WarnName(d.Name), podspec.WarnTemplate(&d.Spec.Template, nil)...)
+				return append(podspec.WarnName(d.Name), podspec.WarnTemplate(&d.Spec.Template)...)
 			case d.Generation == old.Generation: // nothing that a pod would notice
 				return nil
 			}
-			return podspec.WarnTemplate(&d.Spec.Template, &old.Spec.Template)
+			return podspec.WarnTemplate(&d.Spec.Template)
 		}),
 		Columns: deploymentColumns(),
 		Cells:   resources.Cells(deploymentCells),

@@ -75,13 +75,15 @@ func validateReplicaSetStatus(rs, _ *appsv1.ReplicaSet) field.ErrorList {
 
 // warnReplicaSet warns whoever writes a ReplicaSet by hand; one that a Deployment makes was warned of there.
 func warnReplicaSet(rs, old *appsv1.ReplicaSet) []string {
-	if metav1.GetControllerOfNoCopy(rs) != nil {
+	switch {
+	case metav1.GetControllerOfNoCopy(rs) != nil:
+		return nil
+	case old == nil:
+		return append(podspec.WarnName(rs.Name), podspec.WarnTemplate(&rs.Spec.Template)...)
+	case rs.Generation == old.Generation:
 		return nil
 	}
-	if old == nil {
-		return podspec.WarnTemplate(&rs.Spec.Template, nil)
-	}
-	return podspec.WarnTemplate(&rs.Spec.Template, &old.Spec.Template)
+	return podspec.WarnTemplate(&rs.Spec.Template)
 }
 
 func replicaSetColumns() []metav1.TableColumnDefinition {

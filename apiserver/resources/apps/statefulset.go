@@ -6,7 +6,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -94,20 +93,23 @@ func defaultStatefulSetStrategy(s *appsv1.StatefulSetUpdateStrategy) {
 	}
 }
 
-// warnStatefulSet warns of the claims once: they never change.
+// warnStatefulSet warns of the claims on every update as well, under another path (upstream).
 func warnStatefulSet(set, old *appsv1.StatefulSet) []string {
 	var warnings []string
-	if old == nil {
-		warnings = podspec.WarnTemplate(&set.Spec.Template, nil)
-		for i := range set.Spec.VolumeClaimTemplates {
-			at := field.NewPath("spec", "volumeClaimTemplates").Index(i)
-			warnings = append(warnings, warnClaimTemplate(at, &set.Spec.VolumeClaimTemplates[i])...)
-		}
-	} else {
-		warnings = podspec.WarnTemplate(&set.Spec.Template, &old.Spec.Template)
+	if old == nil || set.Generation != old.Generation {
+		warnings = podspec.WarnTemplate(&set.Spec.Template)
 	}
-	changed := old == nil || !apiequality.Semantic.DeepEqual(set.Spec, old.Spec)
-	if changed && ptr.Deref(set.Spec.RevisionHistoryLimit, 0) < 0 {
+	for i := range set.Spec.VolumeClaimTemplates {
+		at, claim := field.NewPath("spec", "volumeClaimTemplates").Index(i), &set.Spec.VolumeClaimTemplates[i]
+		if old != nil {
+			at = at.Child("Spec")
+		}
+		warnings = append(warnings, volumes.WarnClaimSpec(at, &claim.Spec)...)
+		if old == nil {
+			warnings = append(warnings, volumes.WarnSources(at.Child("spec"), &claim.Spec)...)
+		}
+	}
+	if ptr.Deref(set.Spec.RevisionHistoryLimit, 0) < 0 {
 		warnings = append(warnings, "spec.revisionHistoryLimit: a negative value retains all historical revisions; "+
 			"a value >= 0 is recommended")
 	}
@@ -147,9 +149,4 @@ func defaultClaimTemplate(claim *corev1.PersistentVolumeClaim) {
 		claim.Status.Phase = corev1.ClaimPending
 	}
 	volumes.DefaultClaimSpec(&claim.Spec)
-}
-
-// warnClaimTemplate finds what a claim is warned of as well.
-func warnClaimTemplate(path *field.Path, claim *corev1.PersistentVolumeClaim) []string {
-	return volumes.WarnClaimSpec(path.Child("spec"), &claim.Spec)
 }

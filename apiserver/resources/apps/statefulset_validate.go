@@ -5,8 +5,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
@@ -24,29 +24,44 @@ func validateStatefulSet(set, old *appsv1.StatefulSet) field.ErrorList {
 	errs = append(errs, validateStatefulSetStrategy(path.Child("updateStrategy"), &spec.UpdateStrategy)...)
 	errs = append(errs, validateRetention(path.Child("persistentVolumeClaimRetentionPolicy"),
 		spec.PersistentVolumeClaimRetentionPolicy)...)
-	for i := range spec.VolumeClaimTemplates {
-		at := path.Child("volumeClaimTemplates").Index(i)
-		errs = append(errs, validateClaimTemplate(at, &spec.VolumeClaimTemplates[i])...)
+	if old == nil { // these are for good, and were checked
+		for i, claim := range spec.VolumeClaimTemplates {
+			at := path.Child("volumeClaimTemplates").Index(i).Child("spec")
+			errs = append(errs, volumes.ValidateClaimSpec(at, &claim.Spec)...)
+		}
 	}
 	errs = append(errs, validation.NotNegative(path.Child("replicas"), ptr.Deref(spec.Replicas, 0))...)
 	errs = append(errs, validation.NotNegative(path.Child("minReadySeconds"), spec.MinReadySeconds)...)
 	if spec.Ordinals != nil {
 		errs = append(errs, validation.NotNegative(path.Child("ordinals", "start"), spec.Ordinals.Start)...)
 	}
-	if spec.ServiceName != "" {
+	if old == nil && spec.ServiceName != "" {
 		errs = append(errs, validation.DNSLabel(path.Child("serviceName"), spec.ServiceName)...)
 	}
 	errs = append(errs, validateSelectorOf("statefulset", path.Child("selector"), spec.Selector)...)
+	template := path.Child("template")
 	if s, err := metav1.LabelSelectorAsSelector(spec.Selector); err != nil {
 		errs = append(errs, field.Invalid(path.Child("selector"), spec.Selector, ""))
 	} else {
-		errs = append(errs, podspec.ValidateReplicaTemplate(path.Child("template"),
-			withClaims(&spec.Template, spec.VolumeClaimTemplates), s, "StatefulSet")...)
+		errs = append(errs, validateSetTemplate(template, spec, s)...)
 	}
+	errs = append(errs, podspec.ValidateReplaced(template, &spec.Template, "StatefulSet")...)
 	if old != nil {
 		errs = append(errs, validateStatefulSetUpdate(path, spec, &old.Spec)...)
 	}
 	return errs
+}
+
+// validateSetTemplate checks the template with the volumes that the claims become. Hostname and subdomain aren't looked at: the controller
+// sets them. Labels and annotations are checked under two paths (upstream).
+func validateSetTemplate(path *field.Path, spec *appsv1.StatefulSetSpec, s labels.Selector) field.ErrorList {
+	t := withClaims(&spec.Template, spec.VolumeClaimTemplates)
+	t.Spec.Hostname, t.Spec.Subdomain = "", ""
+	var errs field.ErrorList
+	if !s.Empty() && !s.Matches(labels.Set(t.Labels)) {
+		errs = append(errs, field.Invalid(path.Child("metadata", "labels"), t.Labels, "`selector` does not match template `labels`"))
+	}
+	return append(errs, podspec.ValidateTemplate(path, t)...)
 }
 
 func validatePodManagement(path *field.Path, policy appsv1.PodManagementPolicyType) field.ErrorList {
@@ -138,20 +153,10 @@ func withClaims(t *corev1.PodTemplateSpec, claims []corev1.PersistentVolumeClaim
 // validateStatefulSetUpdate lets change what the pods can follow one after the other; names, claims and the service are
 // for good.
 func validateStatefulSetUpdate(path *field.Path, spec, old *appsv1.StatefulSetSpec) field.ErrorList {
-	kept := *spec
-	kept.Replicas = old.Replicas
-	kept.Ordinals = old.Ordinals
-	kept.Template = old.Template
-	kept.UpdateStrategy = old.UpdateStrategy
-	kept.RevisionHistoryLimit = old.RevisionHistoryLimit
-	kept.PersistentVolumeClaimRetentionPolicy = old.PersistentVolumeClaimRetentionPolicy
-	kept.MinReadySeconds = old.MinReadySeconds
-	if apiequality.Semantic.DeepEqual(kept, *old) {
-		return nil
-	}
-	return field.ErrorList{field.Forbidden(path, "updates to statefulset spec for fields other than 'replicas', "+
-		"'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "+
-		"'minReadySeconds' are forbidden")}
+	errs := validation.Immutable(path.Child("selector"), spec.Selector, old.Selector)
+	errs = append(errs, validation.Immutable(path.Child("volumeClaimTemplates"), spec.VolumeClaimTemplates, old.VolumeClaimTemplates)...)
+	errs = append(errs, validation.Immutable(path.Child("serviceName"), spec.ServiceName, old.ServiceName)...)
+	return append(errs, validation.Immutable(path.Child("podManagementPolicy"), spec.PodManagementPolicy, old.PodManagementPolicy)...)
 }
 
 func validateStatefulSetStatus(set, old *appsv1.StatefulSet) field.ErrorList {
@@ -175,9 +180,4 @@ func validateStatefulSetStatus(set, old *appsv1.StatefulSet) field.ErrorList {
 			"cannot be greater than status.readyReplicas"))
 	}
 	return append(errs, validateCollisions(path.Child("collisionCount"), s.CollisionCount, old.Status.CollisionCount)...)
-}
-
-// validateClaimTemplate checks what is asked for. The names are checked as the names of the volumes that they become.
-func validateClaimTemplate(path *field.Path, claim *corev1.PersistentVolumeClaim) field.ErrorList {
-	return volumes.ValidateClaimSpec(path.Child("spec"), &claim.Spec)
 }

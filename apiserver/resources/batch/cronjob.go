@@ -36,7 +36,10 @@ func cronJobs() *resources.Resource {
 			resources.Status(func(c, body *batchv1.CronJob) { c.Status = body.Status },
 				func(_, _ *batchv1.CronJob) field.ErrorList { return nil }),
 		},
-		Default:  resources.Each(defaultCronJob),
+		Default: resources.Each(defaultCronJob),
+		Prepare: resources.Pair(func(c, _ *batchv1.CronJob) {
+			c.Spec.JobTemplate.Spec.Scheduling = nil // alpha upstream, where it is dropped as long as WorkloadWithJob is off
+		}),
 		Validate: resources.Check(validateCronJob),
 		Warn:     resources.Warn(warnCronJob),
 		Columns:  cronJobColumns(),
@@ -144,10 +147,13 @@ func validateJobTemplate(path *field.Path, s *batchv1.JobSpec) field.ErrorList {
 
 func warnCronJob(c, old *batchv1.CronJob) []string {
 	path := field.NewPath("spec", "jobTemplate", "spec")
-	if old == nil {
-		return append(warnPodsName(c.Name), warnJobSpec(path, &c.Spec.JobTemplate.Spec, nil)...)
+	switch {
+	case old == nil:
+		return append(podspec.WarnName(c.Name), warnJobSpec(path, &c.Spec.JobTemplate.Spec)...)
+	case c.Generation == old.Generation:
+		return nil
 	}
-	return warnJobSpec(path, &c.Spec.JobTemplate.Spec, &old.Spec.JobTemplate.Spec)
+	return warnJobSpec(path, &c.Spec.JobTemplate.Spec)
 }
 
 func cronJobColumns() []metav1.TableColumnDefinition {

@@ -1,18 +1,14 @@
 package batch
 
 import (
-	"fmt"
-	"maps"
 	"math"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
@@ -67,7 +63,7 @@ func defaultJob(j *batchv1.Job) {
 		}
 	}
 	if len(j.Labels) == 0 {
-		j.Labels = maps.Clone(spec.Template.Labels)
+		j.Labels = spec.Template.Labels // one map (upstream): the labels that prepareJob makes become the Job's as well
 	}
 	if spec.CompletionMode == nil {
 		spec.CompletionMode = ptr.To(batchv1.NonIndexedCompletion)
@@ -110,6 +106,7 @@ const (
 // prepareJob labels the template of a new Job with its name and UID, and selects by the UID, so that no two Jobs share
 // pods. A label that is given already stays: the check of the labels speaks of it.
 func prepareJob(j, old *batchv1.Job) {
+	j.Spec.Scheduling = nil // alpha upstream, where it is dropped as long as WorkloadWithJob is off
 	if old != nil || ptr.Deref(j.Spec.ManualSelector, false) {
 		return
 	}
@@ -121,9 +118,6 @@ func prepareJob(j, old *batchv1.Job) {
 		j.Spec.Selector = &metav1.LabelSelector{}
 	}
 	setDefaultLabel(&j.Spec.Selector.MatchLabels, batchv1.ControllerUidLabel, string(j.UID))
-	if len(j.Labels) == 0 {
-		j.Labels = maps.Clone(template.Labels)
-	}
 }
 
 // jobLabels are what sets the pods of one Job apart from all others.
@@ -149,19 +143,11 @@ func warnJob(j, old *batchv1.Job) []string {
 	case metav1.GetControllerOfNoCopy(j) != nil:
 		return nil
 	case old == nil:
-		return append(warnPodsName(j.Name), warnJobSpec(field.NewPath("spec"), &j.Spec, nil)...)
-	}
-	return warnJobSpec(field.NewPath("spec"), &j.Spec, &old.Spec)
-}
-
-// warnPodsName warns of a name that the hostnames of pods are made of.
-func warnPodsName(name string) []string {
-	wrong := utilvalidation.IsDNS1123Label(name)
-	if len(wrong) == 0 {
+		return append(podspec.WarnName(j.Name), warnJobSpec(field.NewPath("spec"), &j.Spec)...)
+	case j.Generation == old.Generation:
 		return nil
 	}
-	return []string{fmt.Sprintf("metadata.name: this is used in Pod names and hostnames, which can result in surprising "+
-		"behavior; a DNS label is recommended: %v", wrong)}
+	return warnJobSpec(field.NewPath("spec"), &j.Spec)
 }
 
 // Above these, a list of failed indexes may become too long for the status.
@@ -170,11 +156,7 @@ const (
 	manyInParallel  = 10_000
 )
 
-// warnJobSpec warns of a spec that is new, or another than before.
-func warnJobSpec(path *field.Path, spec, old *batchv1.JobSpec) []string {
-	if old != nil && apiequality.Semantic.DeepEqual(spec, old) {
-		return nil
-	}
+func warnJobSpec(path *field.Path, spec *batchv1.JobSpec) []string {
 	var warnings []string
 	if isIndexed(spec) && ptr.Deref(spec.Completions, 0) > manyCompletions &&
 		ptr.Deref(spec.Parallelism, 0) > manyInParallel {
@@ -182,11 +164,7 @@ func warnJobSpec(path *field.Path, spec, old *batchv1.JobSpec) []string {
 			"parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of "+
 			"indexes fail")
 	}
-	var before *corev1.PodTemplateSpec
-	if old != nil {
-		before = &old.Template
-	}
-	return append(warnings, podspec.WarnTemplateAt(path.Child("template"), &spec.Template, before)...)
+	return append(warnings, podspec.WarnTemplateAt(path.Child("template"), &spec.Template)...)
 }
 
 func isIndexed(spec *batchv1.JobSpec) bool {

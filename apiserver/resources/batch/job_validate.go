@@ -27,7 +27,10 @@ const (
 
 func validateJob(j, old *batchv1.Job) field.ErrorList {
 	path, spec := field.NewPath("spec"), &j.Spec
-	errs := validateGeneratedLabels(j)
+	var errs field.ErrorList
+	if old == nil {
+		errs = validateGeneratedLabels(j)
+	}
 	errs = append(errs, validateJobSpec(path, spec)...)
 	if spec.Selector == nil {
 		errs = append(errs, field.Required(path.Child("selector"), ""))
@@ -98,9 +101,6 @@ func validateJobSpec(path *field.Path, s *batchv1.JobSpec) field.ErrorList {
 	errs = append(errs, validateFailurePolicy(path.Child("podFailurePolicy", "rules"), s)...)
 	errs = append(errs, validateSuccessPolicy(path.Child("successPolicy"), s)...)
 	errs = append(errs, validateReplacement(path.Child("podReplacementPolicy"), s)...)
-	if s.Scheduling != nil { // alpha upstream, where it is refused as long as WorkloadWithJob is off
-		errs = append(errs, field.Forbidden(path.Child("scheduling"), ""))
-	}
 	errs = append(errs, podspec.ValidateTemplate(path.Child("template"), &s.Template)...)
 	return append(errs, validateJobRestart(path.Child("template", "spec", "restartPolicy"), s)...)
 }

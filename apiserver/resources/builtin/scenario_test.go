@@ -106,6 +106,8 @@ func scenarioWrite() resources.Write {
 func answer(t *testing.T, section string, row *resources.Resource, obj, old resources.Object) string {
 	switch section {
 	case "defaulted":
+		obj = obj.DeepCopyObject().(resources.Object)
+		row.Complete(obj)
 		text, err := yaml.Marshal(obj)
 		require.NoError(t, err)
 		return string(text)

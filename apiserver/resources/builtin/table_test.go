@@ -171,6 +171,7 @@ func TestDefaultIsIdempotent(t *testing.T) {
 			t.Skip("what is left is no object")
 		}
 		prepare(row, obj, nil)
+		row.Complete(obj)
 		once := asJSON(t, obj)
 		if row.Default != nil {
 			row.Default(obj)

@@ -45,8 +45,10 @@ func persistentVolumeClaims() *resources.Resource {
 			volumes.DefaultClaimSpec(&c.Spec)
 		}),
 		Prepare: resources.Pair(func(c, old *corev1.PersistentVolumeClaim) {
-			if old == nil {
-				c.Status = corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending}
+			if old != nil {
+				dropSources(&c.Spec, &old.Spec)
+			} else {
+				dropSources(&c.Spec, &corev1.PersistentVolumeClaimSpec{})
 			}
 			prepareClaimSpec(&c.Spec)
 		}),
@@ -54,6 +56,22 @@ func persistentVolumeClaims() *resources.Resource {
 		Warn:     resources.Warn(warnClaim),
 		Columns:  claimColumns(),
 		Cells:    resources.Cells(claimCells),
+	}
+}
+
+// dropSources takes away what upstream drops without a word: a reference to another namespace, as long as CrossNamespaceVolumeDataSource
+// is off, and in dataSource, which is the older field, anything else than a claim or a snapshot. What was there before stays.
+func dropSources(spec, old *corev1.PersistentVolumeClaimSpec) {
+	if ref := spec.DataSourceRef; ref != nil && ptr.Deref(ref.Namespace, "") != "" && old.DataSourceRef == nil {
+		spec.DataSourceRef = nil
+	}
+	source := spec.DataSource
+	if source == nil || spec.DataSourceRef != nil || old.DataSource != nil || old.DataSourceRef != nil {
+		return
+	}
+	claim := source.Kind == "PersistentVolumeClaim" && ptr.Deref(source.APIGroup, "") == ""
+	if !claim && (source.Kind != "VolumeSnapshot" || ptr.Deref(source.APIGroup, "") != "snapshot.storage.k8s.io") {
+		spec.DataSource = nil
 	}
 }
 
@@ -73,7 +91,9 @@ func prepareClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
 
 // warnClaim warns of fractions of a byte, and of what will not be done once claims get volumes.
 func warnClaim(c, _ *corev1.PersistentVolumeClaim) []string {
-	return append(warnClassAnnotation(c.Annotations), volumes.WarnClaimSpec(field.NewPath("spec"), &c.Spec)...)
+	path := field.NewPath("spec")
+	warnings := append(warnClassAnnotation(c.Annotations), volumes.WarnClaimSpec(path, &c.Spec)...)
+	return append(warnings, volumes.WarnSources(path, &c.Spec)...)
 }
 
 func claimColumns() []metav1.TableColumnDefinition {
@@ -112,17 +132,16 @@ func claimCells(c *corev1.PersistentVolumeClaim, now time.Time) []any {
 
 func validateClaim(c, old *corev1.PersistentVolumeClaim) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := volumes.ValidateClaimSpec(path, &c.Spec)
-	if old != nil {
-		errs = append(errs, validateClaimUpdate(path, c, old)...)
+	if old == nil {
+		return volumes.ValidateClaimSpec(path, &c.Spec)
 	}
-	return errs
+	return append(volumes.ValidateClaimUpdate(path, &c.Spec, &old.Spec), validateClaimUpdate(path, c, old)...)
 }
 
 // validateClaimUpdate keeps the spec, so that quotas cannot be got around, with upstream's exceptions: a volume is
 // named once; a class is named where none was; a bound claim may grow and change its attributes.
 func validateClaimUpdate(path *field.Path, c, old *corev1.PersistentVolumeClaim) field.ErrorList {
-	errs := immutableClass(c.Annotations, old.Annotations)
+	var errs field.ErrorList
 	is, was := c.Spec.DeepCopy(), old.Spec.DeepCopy()
 	prepareClaimSpec(was)
 	size, oldSize := is.Resources.Requests[corev1.ResourceStorage], was.Resources.Requests[corev1.ResourceStorage]
@@ -130,9 +149,14 @@ func validateClaimUpdate(path *field.Path, c, old *corev1.PersistentVolumeClaim)
 	if was.VolumeName == "" {
 		is.VolumeName = ""
 	}
-	if was.StorageClassName == nil && is.StorageClassName != nil && (!hasClass(old.Annotations) ||
-		old.Annotations[deprecatedClass] == *is.StorageClassName) {
+	named := was.StorageClassName == nil && is.StorageClassName != nil && (!hasClass(old.Annotations) ||
+		old.Annotations[deprecatedClass] == *is.StorageClassName)
+	if named {
 		is.StorageClassName = nil
+	}
+	// The annotation may go once the field says the same.
+	if !named || !hasClass(old.Annotations) || hasClass(c.Annotations) {
+		errs = immutableClass(c.Annotations, old.Annotations)
 	}
 	if c.Status.Phase == corev1.ClaimBound && is.Resources.Requests != nil {
 		is.Resources.Requests[corev1.ResourceStorage] = oldSize

@@ -29,10 +29,10 @@ func podTemplates() *resources.Resource {
 			return podspec.ValidateTemplate(field.NewPath("template"), &t.Template)
 		}),
 		Warn: resources.Warn(func(t, old *corev1.PodTemplate) []string {
-			if old == nil {
-				return podspec.WarnTemplateAt(field.NewPath("template"), &t.Template, nil)
+			if old != nil && t.Generation == old.Generation {
+				return nil
 			}
-			return podspec.WarnTemplateAt(field.NewPath("template"), &t.Template, &old.Template)
+			return podspec.WarnTemplateAt(field.NewPath("template"), &t.Template)
 		}),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),

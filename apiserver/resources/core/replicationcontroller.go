@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -21,9 +22,15 @@ import (
 
 func replicationControllers() *resources.Resource {
 	return &resources.Resource{
-		Kind:       corev1.SchemeGroupVersion.WithKind("ReplicationController"),
-		Plural:     "replicationcontrollers",
-		NameOnce:   true,
+		Kind:     corev1.SchemeGroupVersion.WithKind("ReplicationController"),
+		Plural:   "replicationcontrollers",
+		NameOnce: true,
+		Name: func(name string, prefix bool) []string {
+			if prefix { // of which the form isn't checked (upstream)
+				return nil
+			}
+			return content.IsDNS1123Subdomain(name)
+		},
 		ShortNames: []string{"rc"},
 		Categories: []string{"all"},
 		New:        func() resources.Object { return &corev1.ReplicationController{} },
@@ -36,10 +43,13 @@ func replicationControllers() *resources.Resource {
 		Default:  resources.Each(defaultRC),
 		Validate: resources.Check(validateRC),
 		Warn: resources.Warn(func(rc, old *corev1.ReplicationController) []string {
-			if old == nil {
-				return podspec.WarnTemplate(rc.Spec.Template, nil)
+			switch {
+			case old == nil:
+				return append(podspec.WarnName(rc.Name), podspec.WarnTemplate(rc.Spec.Template)...)
+			case rc.Generation == old.Generation:
+				return nil
 			}
-			return podspec.WarnTemplate(rc.Spec.Template, old.Spec.Template)
+			return podspec.WarnTemplate(old.Spec.Template) // upstream warns of the old one
 		}),
 		Fields: resources.Of(func(rc *corev1.ReplicationController) fields.Set {
 			return fields.Set{"status.replicas": strconv.Itoa(int(rc.Status.Replicas))}

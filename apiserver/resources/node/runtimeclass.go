@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources"
@@ -41,13 +42,15 @@ func runtimeClasses() *resources.Resource {
 
 func validateRuntimeClass(c, old *nodev1.RuntimeClass) field.ErrorList {
 	var errs field.ErrorList
+	form := content.IsDNS1123Label
 	if old != nil {
 		errs = validation.Immutable(field.NewPath("handler"), c.Handler, old.Handler)
+		form = utilvalidation.IsDNS1123Label // words one message in another way (upstream)
 	}
 	if c.Handler == "" {
 		errs = append(errs, field.Required(field.NewPath("handler"), ""))
 	} else {
-		errs = append(errs, validation.Invalid(field.NewPath("handler"), c.Handler, content.IsDNS1123Label(c.Handler))...)
+		errs = append(errs, validation.Invalid(field.NewPath("handler"), c.Handler, form(c.Handler))...)
 	}
 	if c.Overhead != nil {
 		// As upstream, what a pod costs besides its containers is checked like a container's limits.

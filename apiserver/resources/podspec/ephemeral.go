@@ -24,7 +24,7 @@ func ValidateEphemeralUpdate(pod, old *corev1.Pod) field.ErrorList {
 		return field.ErrorList{field.Forbidden(field.NewPath(""), "static pods do not support ephemeral containers")}
 	}
 	path := field.NewPath("spec", "ephemeralContainers")
-	errs := validateSpec(field.NewPath("spec"), &pod.Spec)
+	errs := validateSpec(field.NewPath("spec"), &pod.Spec, pod.Name)
 	now := map[string]*corev1.EphemeralContainer{}
 	for i := range pod.Spec.EphemeralContainers {
 		now[pod.Spec.EphemeralContainers[i].Name] = &pod.Spec.EphemeralContainers[i]
@@ -65,14 +65,7 @@ func validateEphemeralContainers(path *field.Path, spec *corev1.PodSpec, pod pod
 		if target := e.TargetContainerName; target != "" && !targets.Has(target) {
 			errs = append(errs, field.NotFound(at.Child("targetContainerName"), target))
 		}
-		common := reflect.ValueOf(e.EphemeralContainerCommon)
-		for j := range common.NumField() {
-			name := common.Type().Field(j).Name
-			if !ephemeralFields.Has(name) && !reflect.DeepEqual(common.Field(j).Interface(),
-				reflect.Zero(common.Type().Field(j).Type).Interface()) {
-				errs = append(errs, field.Forbidden(at.Child(strings.ToLower(name[:1])+name[1:]), refused))
-			}
-		}
+		errs = append(errs, only(at, e.EphemeralContainerCommon, ephemeralFields, refused)...)
 		for j, m := range e.VolumeMounts {
 			if m.SubPath != "" {
 				errs = append(errs, field.Forbidden(at.Child("volumeMounts").Index(j).Child("subPath"), refused))
@@ -80,6 +73,19 @@ func validateEphemeralContainers(path *field.Path, spec *corev1.PodSpec, pod pod
 			if m.SubPathExpr != "" {
 				errs = append(errs, field.Forbidden(at.Child("volumeMounts").Index(j).Child("subPathExpr"), refused))
 			}
+		}
+	}
+	return errs
+}
+
+// only refuses whatever a struct says besides the allowed fields, so that new ones are refused as well. Upstream makes the path of the
+// field's name in Go, and so "uID" of UID.
+func only(at *field.Path, of any, allowed sets.Set[string], refused string) field.ErrorList {
+	var errs field.ErrorList
+	v := reflect.ValueOf(of)
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; !allowed.Has(name) && !v.Field(i).IsZero() {
+			errs = append(errs, field.Forbidden(at.Child(strings.ToLower(name[:1])+name[1:]), refused))
 		}
 	}
 	return errs

@@ -13,7 +13,7 @@ func ValidateResize(pod, old *corev1.Pod) field.ErrorList {
 	if old.Spec.OS != nil && old.Spec.OS.Name == corev1.Windows {
 		return field.ErrorList{field.Forbidden(nil, "windows pods cannot be resized")}
 	}
-	errs := validateSpec(path, &pod.Spec)
+	errs := validateSpec(path, &pod.Spec, pod.Name)
 	was := old.Status.QOSClass
 	if was == "" {
 		was = QoSClass(&old.Spec)

@@ -20,7 +20,7 @@ import (
 func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 	path := field.NewPath("spec")
 	errs := validatePodAnnotations(field.NewPath("metadata", "annotations"), pod.Annotations, &pod.Spec)
-	errs = append(errs, validateSpec(path, &pod.Spec)...)
+	errs = append(errs, validateSpec(path, &pod.Spec, pod.Name)...)
 	errs = append(errs, validateHostNetwork(path, &pod.Spec, true)...)
 	errs = append(errs, validateTokens(path.Child("volumes"), &pod.Spec)...)
 	errs = append(errs, validateImageSpace(path.Child("containers"), pod.Spec.Containers)...)
@@ -45,7 +45,7 @@ func ValidateTemplate(path *field.Path, t *corev1.PodTemplateSpec) field.ErrorLi
 	errs := validation.Labels(path.Child("labels"), t.Labels)
 	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, path.Child("annotations"))...)
 	errs = append(errs, validatePodAnnotations(path.Child("annotations"), t.Annotations, &t.Spec)...)
-	errs = append(errs, validateSpec(path.Child("spec"), &t.Spec)...)
+	errs = append(errs, validateSpec(path.Child("spec"), &t.Spec, "")...)
 	errs = append(errs, validateHostNetwork(path.Child("spec"), &t.Spec, false)...)
 	if len(t.Spec.EphemeralContainers) > 0 {
 		errs = append(errs, field.Forbidden(path.Child("spec", "ephemeralContainers"),
@@ -54,8 +54,9 @@ func ValidateTemplate(path *field.Path, t *corev1.PodTemplateSpec) field.ErrorLi
 	return errs
 }
 
-func validateSpec(path *field.Path, spec *corev1.PodSpec) field.ErrorList {
-	volumes, errs := validateVolumes(path.Child("volumes"), spec.Volumes)
+// validateSpec checks what pods and templates have in common. name is the pod's; a template has none.
+func validateSpec(path *field.Path, spec *corev1.PodSpec, name string) field.ErrorList {
+	volumes, errs := validateVolumes(path.Child("volumes"), spec.Volumes, name)
 	errs = append(errs, validateClaims(path.Child("resourceClaims"), spec.ResourceClaims)...)
 	scope := podScope{
 		volumes: volumes, claims: claimNames(spec),

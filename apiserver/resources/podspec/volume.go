@@ -1,6 +1,7 @@
 package podspec
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -15,13 +16,13 @@ import (
 	"minik.dev/apiserver/resources/volumes"
 )
 
-// validateVolumes checks spec.volumes and returns the names that containers may mount.
-func validateVolumes(at *field.Path, volumes []corev1.Volume) (map[string]*corev1.VolumeSource, field.ErrorList) {
+// validateVolumes checks spec.volumes and returns the names that containers may mount. pod is the name of the pod.
+func validateVolumes(at *field.Path, volumes []corev1.Volume, pod string) (map[string]*corev1.VolumeSource, field.ErrorList) {
 	var errs field.ErrorList
 	known := map[string]*corev1.VolumeSource{}
 	for i := range volumes {
 		v, at := &volumes[i], at.Index(i)
-		wrong := validateVolumeSource(at, &v.VolumeSource, v.Name)
+		wrong := validateVolumeSource(at, &v.VolumeSource, v.Name, pod)
 		if v.Name == "" {
 			wrong = append(wrong, field.Required(at.Child("name"), ""))
 		} else {
@@ -47,7 +48,7 @@ var volumeOrder = []string{
 
 // validateVolumeSource asks for exactly one source, and checks those that minik's nodes can make or that need another
 // object of the cluster.
-func validateVolumeSource(at *field.Path, s *corev1.VolumeSource, name string) field.ErrorList {
+func validateVolumeSource(at *field.Path, s *corev1.VolumeSource, name, pod string) field.ErrorList {
 	types := volumes.InOrder(s, volumeOrder)
 	if len(types) == 0 {
 		return field.ErrorList{field.Required(at, "must specify a volume type")}
@@ -59,6 +60,7 @@ func validateVolumeSource(at *field.Path, s *corev1.VolumeSource, name string) f
 	if i := s.ISCSI; i != nil && i.InitiatorName != nil && len(name+":"+i.TargetPortal) > 64 {
 		errs = append(errs, field.Invalid(at.Child("name"), name, volumes.TooLongInitiator))
 	}
+	volume := at
 	at = volumes.Checked(at, types[0])
 	switch types[0] {
 	case "emptyDir":
@@ -70,10 +72,12 @@ func validateVolumeSource(at *field.Path, s *corev1.VolumeSource, name string) f
 	case "secret":
 		errs = append(errs, validation.Required(at.Child("secretName"), s.Secret.SecretName)...)
 		errs = append(errs, fileMode(at.Child("defaultMode"), s.Secret.DefaultMode)...)
+		errs = append(errs, owner(at.Child("defaultUser"), s.Secret.DefaultUser)...)
 		errs = append(errs, validateItems(at.Child("items"), s.Secret.Items)...)
 	case "configMap":
 		errs = append(errs, validation.Required(at.Child("name"), s.ConfigMap.Name)...)
 		errs = append(errs, fileMode(at.Child("defaultMode"), s.ConfigMap.DefaultMode)...)
+		errs = append(errs, owner(at.Child("defaultUser"), s.ConfigMap.DefaultUser)...)
 		errs = append(errs, validateItems(at.Child("items"), s.ConfigMap.Items)...)
 	case "persistentVolumeClaim":
 		errs = append(errs, validation.Required(at.Child("claimName"), s.PersistentVolumeClaim.ClaimName)...)
@@ -81,11 +85,14 @@ func validateVolumeSource(at *field.Path, s *corev1.VolumeSource, name string) f
 		errs = append(errs, volumes.ValidateNFS(at, s.NFS)...)
 	case "ephemeral":
 		errs = append(errs, validateEphemeral(at.Child("volumeClaimTemplate"), s.Ephemeral.VolumeClaimTemplate)...)
+		errs = append(errs, validateClaimName(volume.Child("name"), name, pod)...)
 	case "downwardAPI":
 		errs = append(errs, fileMode(at.Child("defaultMode"), s.DownwardAPI.DefaultMode)...)
+		errs = append(errs, owner(at.Child("defaultUser"), s.DownwardAPI.DefaultUser)...)
 		errs = append(errs, validateDownwardFiles(at, s.DownwardAPI.Items)...)
 	case "projected":
 		errs = append(errs, fileMode(at.Child("defaultMode"), s.Projected.DefaultMode)...)
+		errs = append(errs, owner(at.Child("defaultUser"), s.Projected.DefaultUser)...)
 		errs = append(errs, validateProjections(at, s.Projected.Sources)...)
 	case "gitRepo":
 		errs = append(errs, validation.Required(at.Child("repository"), s.GitRepo.Repository)...)
@@ -114,7 +121,21 @@ func validateEphemeral(at *field.Path, t *corev1.PersistentVolumeClaimTemplate) 
 	}
 	errs := validation.Labels(at.Child("metadata", "labels"), t.Labels)
 	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, at.Child("metadata", "annotations"))...)
+	errs = append(errs, only(at.Child("metadata"), t.ObjectMeta, sets.New("Labels", "Annotations"), "cannot be set")...)
 	return append(errs, volumes.ValidateClaimSpec(at.Child("spec"), &t.Spec)...)
+}
+
+// validateClaimName checks the name of the claim that is made for a volume of a pod: it is made of both names.
+func validateClaimName(at *field.Path, volume, pod string) field.ErrorList {
+	if volume == "" || pod == "" {
+		return nil
+	}
+	var errs field.ErrorList
+	claim := pod + "-" + volume
+	for _, why := range apivalidation.NameIsDNSSubdomain(claim, false) {
+		errs = append(errs, field.Invalid(at, volume, fmt.Sprintf("PVC name %q: %v", claim, why)))
+	}
+	return errs
 }
 
 func fileMode(at *field.Path, mode *int32) field.ErrorList {
@@ -132,6 +153,7 @@ func validateItems(at *field.Path, items []corev1.KeyToPath) field.ErrorList {
 		errs = append(errs, validation.Required(at.Child("path"), item.Path)...)
 		errs = append(errs, filePath(at.Child("path"), item.Path)...)
 		errs = append(errs, fileMode(at.Child("mode"), item.Mode)...)
+		errs = append(errs, owner(at.Child("user"), item.User)...)
 	}
 	return errs
 }
@@ -153,59 +175,7 @@ func validateDownwardFiles(at *field.Path, files []corev1.DownwardAPIVolumeFile)
 			errs = append(errs, field.Required(at, "one of fieldRef and resourceFieldRef is required"))
 		}
 		errs = append(errs, fileMode(at.Child("mode"), f.Mode)...)
-	}
-	return errs
-}
-
-// validateProjections asks each entry for exactly one source, and all of them for different paths.
-func validateProjections(at *field.Path, sources []corev1.VolumeProjection) field.ErrorList {
-	var errs field.ErrorList
-	paths := sets.New[string]()
-	place := func(p string) {
-		if p != "" && paths.Has(p) {
-			errs = append(errs, field.Invalid(at, p, "conflicting duplicate paths"))
-		}
-		paths.Insert(p)
-	}
-	for i, source := range sources {
-		from, count := at.Child("sources").Index(i), 0
-		if s := source.Secret; s != nil {
-			count++
-			errs = append(errs, validation.Required(from.Child("secret", "name"), s.Name)...)
-			errs = append(errs, validateItems(from.Child("secret", "items"), s.Items)...)
-			for _, item := range s.Items {
-				place(item.Path)
-			}
-		}
-		if s := source.ConfigMap; s != nil {
-			count++
-			errs = append(errs, validation.Required(from.Child("configMap", "name"), s.Name)...)
-			errs = append(errs, validateItems(from.Child("configMap", "items"), s.Items)...)
-			for _, item := range s.Items {
-				place(item.Path)
-			}
-		}
-		if s := source.DownwardAPI; s != nil {
-			count++
-			errs = append(errs, validateDownwardFiles(from.Child("downwardAPI"), s.Items)...)
-			for _, item := range s.Items {
-				place(item.Path)
-			}
-		}
-		if s := source.ServiceAccountToken; s != nil {
-			count++
-			seconds := from.Child("serviceAccountToken", "expirationSeconds")
-			if e := s.ExpirationSeconds; e != nil && *e < 10*60 {
-				errs = append(errs, field.Invalid(seconds, *e, "may not specify a duration less than 10 minutes"))
-			} else if e != nil && *e > 1<<32 {
-				errs = append(errs, field.Invalid(seconds, *e, "may not specify a duration larger than 2^32 seconds"))
-			}
-			errs = append(errs, validation.Required(at.Child("path"), s.Path)...)
-			errs = append(errs, filePath(at.Child("path"), s.Path)...)
-		}
-		if count > 1 {
-			errs = append(errs, field.Forbidden(from, "may not specify more than 1 volume type per source"))
-		}
+		errs = append(errs, owner(at.Child("user"), f.User)...)
 	}
 	return errs
 }

@@ -124,14 +124,14 @@ func WarnName(name string) []string {
 	return nil
 }
 
-// WarnTemplate warns when a template is new, or another than before.
-func WarnTemplate(template, old *corev1.PodTemplateSpec) []string {
-	return WarnTemplateAt(field.NewPath("spec", "template"), template, old)
+// WarnTemplate warns of the template at spec.template. Upstream asks on create, and on updates that change anything of the spec.
+func WarnTemplate(template *corev1.PodTemplateSpec) []string {
+	return WarnTemplateAt(field.NewPath("spec", "template"), template)
 }
 
 // WarnTemplateAt is WarnTemplate for a template that is not at spec.template.
-func WarnTemplateAt(path *field.Path, template, old *corev1.PodTemplateSpec) []string {
-	if template == nil || (old != nil && apiequality.Semantic.DeepEqual(template, old)) {
+func WarnTemplateAt(path *field.Path, template *corev1.PodTemplateSpec) []string {
+	if template == nil {
 		return nil
 	}
 	warnings := warnSpec(path, &template.Spec, template.Annotations)

@@ -24,6 +24,12 @@ func ValidateReplicaTemplate(path *field.Path, t *corev1.PodTemplateSpec, s labe
 			"`selector` does not match template `labels`"))
 	}
 	errs = append(errs, ValidateTemplate(path, t)...)
+	return append(errs, ValidateReplaced(path, t, owner)...)
+}
+
+// ValidateReplaced checks a template for what a pod that is always replaced cannot have.
+func ValidateReplaced(path *field.Path, t *corev1.PodTemplateSpec, owner string) field.ErrorList {
+	var errs field.ErrorList
 	if t.Spec.RestartPolicy != corev1.RestartPolicyAlways {
 		errs = append(errs, field.NotSupported(path.Child("spec", "restartPolicy"), t.Spec.RestartPolicy,
 			[]corev1.RestartPolicy{corev1.RestartPolicyAlways}))

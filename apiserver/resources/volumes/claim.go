@@ -25,21 +25,28 @@ func DefaultClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
 // ValidateClaimSpec checks the spec of a claim: of one that is written, of a StatefulSet's volumeClaimTemplates, and of
 // a pod's ephemeral volume.
 func ValidateClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) field.ErrorList {
+	return ValidateClaimUpdate(path, spec, nil)
+}
+
+// ValidateClaimUpdate checks the spec of a claim that had another one before, or nil. The group of a data source may be wrong where there
+// was one before.
+func ValidateClaimUpdate(path *field.Path, spec, old *corev1.PersistentVolumeClaimSpec) field.ErrorList {
+	anyGroup := old != nil && (old.DataSource != nil && old.DataSource.APIGroup != nil || old.DataSourceRef != nil && old.DataSourceRef.APIGroup != nil)
 	errs := ValidateAccessModes(path.Child("accessModes"), spec.AccessModes, "at least 1 access mode is required")
 	errs = append(errs, validation.LabelSelector(path.Child("selector"), spec.Selector)...)
 	at := path.Child("resources").Key(string(corev1.ResourceStorage))
 	if size, ok := spec.Resources.Requests[corev1.ResourceStorage]; !ok {
 		errs = append(errs, field.Required(at, ""))
-	} else if wrong := validation.Quantity(at, corev1.ResourceStorage, size); len(wrong) > 0 {
+	} else if wrong := validation.Positive(at, size); len(wrong) > 0 {
 		errs = append(errs, wrong...)
 	} else {
-		errs = append(errs, validation.Positive(at, size)...)
+		errs = append(errs, validation.Quantity(at, corev1.ResourceStorage, size)...)
 	}
 	if class := ptr.Deref(spec.StorageClassName, ""); class != "" {
 		errs = append(errs, validation.DNSSubdomain(path.Child("storageClassName"), class)...)
 	}
 	errs = append(errs, ValidateMode(path.Child("volumeMode"), spec.VolumeMode)...)
-	errs = append(errs, validateDataSources(path, spec)...)
+	errs = append(errs, validateDataSources(path, spec, anyGroup)...)
 	if class := ptr.Deref(spec.VolumeAttributesClassName, ""); class != "" {
 		errs = append(errs, validation.DNSSubdomain(path.Child("volumeAttributesClassName"), class)...)
 	}
@@ -82,17 +89,17 @@ func ValidateMode(at *field.Path, mode *corev1.PersistentVolumeMode) field.Error
 }
 
 // validateDataSources asks the two fields that say what a volume starts with to say the same.
-func validateDataSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) field.ErrorList {
+func validateDataSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpec, anyGroup bool) field.ErrorList {
 	var errs field.ErrorList
 	source, ref := spec.DataSource, spec.DataSourceRef
 	if source != nil {
-		errs = append(errs, validateDataSource(path.Child("dataSource"), source.APIGroup, source.Kind, source.Name)...)
+		errs = append(errs, validateDataSource(path.Child("dataSource"), source.APIGroup, source.Kind, source.Name, anyGroup)...)
 	}
 	if ref == nil {
 		return errs
 	}
 	at, namespace := path.Child("dataSourceRef"), ptr.Deref(ref.Namespace, "")
-	errs = append(errs, validateDataSource(at, ref.APIGroup, ref.Kind, ref.Name)...)
+	errs = append(errs, validateDataSource(at, ref.APIGroup, ref.Kind, ref.Name, anyGroup)...)
 	if namespace != "" {
 		errs = append(errs, validation.Invalid(at.Child("namespace"), namespace, apivalidation.ValidateNamespaceName(namespace, false))...)
 	}
@@ -101,16 +108,17 @@ func validateDataSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpe
 	case namespace != "":
 		errs = append(errs, field.Invalid(path, path.Child("dataSource").String(),
 			"may not be specified when dataSourceRef.namespace is specified"))
-	case ptr.Deref(source.APIGroup, "") != ptr.Deref(ref.APIGroup, ""), source.Kind != ref.Kind, source.Name != ref.Name:
+	case !ptr.Equal(source.APIGroup, ref.APIGroup), source.Kind != ref.Kind, source.Name != ref.Name:
 		errs = append(errs, field.Invalid(path, path.Child("dataSource").String(), "must match dataSourceRef"))
 	}
 	return errs
 }
 
-func validateDataSource(path *field.Path, group *string, kind, name string) field.ErrorList {
+func validateDataSource(path *field.Path, group *string, kind, name string, anyGroup bool) field.ErrorList {
 	errs := validation.Required(path.Child("name"), name)
 	errs = append(errs, validation.Required(path.Child("kind"), kind)...)
 	switch g := ptr.Deref(group, ""); {
+	case g != "" && anyGroup:
 	case g != "":
 		errs = append(errs, validation.DNSSubdomain(path.Child("apiGroup"), g)...)
 	case kind != "PersistentVolumeClaim":
@@ -120,7 +128,7 @@ func validateDataSource(path *field.Path, group *string, kind, name string) fiel
 	return errs
 }
 
-// WarnClaimSpec warns of fractions of a byte, and of what no controller does yet.
+// WarnClaimSpec warns of fractions of a byte.
 func WarnClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) []string {
 	var warnings []string
 	for _, list := range []struct {
@@ -132,9 +140,13 @@ func WarnClaimSpec(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) []s
 				path.Child("resources", list.name).Key(string(corev1.ResourceStorage)), size.String()))
 		}
 	}
-	if spec.DataSource != nil || spec.DataSourceRef != nil {
-		warnings = append(warnings, path.String()+".dataSource and dataSourceRef are not honoured by minik yet: "+
-			"no controller fills a volume from them")
-	}
 	return warnings
+}
+
+// WarnSources warns of what no controller does yet.
+func WarnSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpec) []string {
+	if spec.DataSource == nil && spec.DataSourceRef == nil {
+		return nil
+	}
+	return []string{path.String() + ".dataSource and dataSourceRef are not honoured by minik yet: no controller fills a volume from them"}
 }
