@@ -109,10 +109,7 @@ var strategies = map[schema.GroupKind]strategy{
 }
 
 // differing are kinds whose writes are not held to upstream yet: the run knows differences that are not mended. -all compares them, too.
-var differing = map[string]bool{
-	"RuntimeClass": true, "Node": true, "VolumeAttachment": true, "ReplicationController": true, "DaemonSet": true, "Deployment": true, "CronJob": true,
-	"ReplicaSet": true, "PersistentVolume": true, "PodTemplate": true, "StatefulSet": true, "Job": true, "Pod": true, "Service": true, "PersistentVolumeClaim": true,
-}
+var differing = map[string]bool{"Service": true, "Node": true, "VolumeAttachment": true, "PersistentVolume": true}
 
 // kind is one version of a kind that minik serves and upstream has a strategy for.
 type kind struct {

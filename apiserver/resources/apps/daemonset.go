@@ -64,6 +64,14 @@ func defaultDaemonSet(ds *appsv1.DaemonSet) {
 			rolling.MaxSurge = ptr.To(intstr.FromInt32(0))
 		}
 	}
+	if rolling := strategy.RollingUpdate; rolling != nil { // of another strategy: upstream keeps two numbers where nothing was said
+		if rolling.MaxUnavailable == nil {
+			rolling.MaxUnavailable = ptr.To(intstr.FromInt32(0))
+		}
+		if rolling.MaxSurge == nil {
+			rolling.MaxSurge = ptr.To(intstr.FromInt32(0))
+		}
+	}
 	if ds.Spec.RevisionHistoryLimit == nil {
 		ds.Spec.RevisionHistoryLimit = ptr.To(int32(10))
 	}

@@ -201,7 +201,7 @@ func immutableClass(is, was map[string]string) field.ErrorList {
 	if is[deprecatedClass] == was[deprecatedClass] {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations").Key(deprecatedClass),
+	return field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations", deprecatedClass),
 		is[deprecatedClass], "field is immutable")}
 }
 

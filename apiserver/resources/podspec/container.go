@@ -54,7 +54,9 @@ func validateInitContainers(path *field.Path, containers, regular []corev1.Conta
 		c, at := &containers[i], path.Index(i)
 		errs = append(errs, validateContainer(at, c, pod)...)
 		errs = append(errs, validateInitRestart(at, c)...)
-		errs = append(errs, names.Add(at.Child("name"), c.Name)...)
+		if c.Name != "" || names[""] { // several without a name are no duplicates of each other (upstream)
+			errs = append(errs, names.Add(at.Child("name"), c.Name)...)
+		}
 		errs = append(errs, validateHostPorts(at, c, validation.Unique{})...)
 		if IsSidecar(c) {
 			errs = append(errs, validateHooks(at, c, pod)...)

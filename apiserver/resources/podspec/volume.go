@@ -167,6 +167,7 @@ func validateDownwardFiles(at *field.Path, files []corev1.DownwardAPIVolumeFile)
 		case f.FieldRef != nil && f.ResourceFieldRef != nil:
 			errs = append(errs, field.Invalid(at, "resource",
 				"fieldRef and resourceFieldRef can not be specified simultaneously"))
+			errs = append(errs, validateFieldRef(at.Child("fieldRef"), f.FieldRef, fileFieldPaths)...)
 		case f.FieldRef != nil:
 			errs = append(errs, validateFieldRef(at.Child("fieldRef"), f.FieldRef, fileFieldPaths)...)
 		case f.ResourceFieldRef != nil:
