@@ -30,7 +30,7 @@ SEED ?= 1
 
 .PHONY: fidelity
 fidelity: ## compare minik's defaults, checks, warnings and columns with upstream's own code, for N random objects of each kind, from SEED
-	cd fidelity && $(GO) test . -n $(N) -seed $(SEED)
+	cd fidelity && $(GO) test . -timeout 2h -args -n $(N) -seed $(SEED)
 
 .PHONY: race
 race: ## run the tests of the packages where goroutines meet with the race detector

@@ -10,8 +10,8 @@
 //
 // The tests are named after what is compared. A difference fails them, unless known.txt has its line, with the reason after #.
 //
-//	go test -run 'TestValidation/^Pod$' -n 100000 -seed 7
-//	go test -run 'TestDefaults/Service' -all -show clusterIPs
+//	go test -run 'TestValidation/^Pod$' -args -n 100000 -seed 7
+//	go test -run 'TestDefaults/Service' -args -all -show clusterIPs
 //
 // Of an error its path, type and detail are compared, not yet the value that it shows. Set aside are what a server gives every new
 // object (uid, creationTimestamp, managedFields), and minik's own warnings of what it does not do yet. Not compared yet are the
