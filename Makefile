@@ -18,7 +18,7 @@ demo: build ## start a cluster and run the small shop of examples/shop on it, in
 
 .PHONY: test
 test: ## run every test
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 
 .PHONY: clients
 clients: ## run the tests with Helm 3, Helm 4 and controller-runtime, which are a module of their own
