@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/resource"
@@ -255,6 +256,9 @@ func askServices(ctx context.Context, client kubernetes.Interface, objects []*re
 			continue
 		}
 		service, err := client.CoreV1().Services(object.Namespace).Get(ctx, object.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) { // it was refused
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading where service %s answers: %w", object.Name, err)
 		}
