@@ -44,8 +44,8 @@ func metaUpdate(r *Resource, obj, old Object) field.ErrorList {
 }
 
 // Mistakes are all that is wrong with an object that is written in this version, its metadata included. The object is given as it is
-// stored; old is nil on create. A name that the kind allows, and that
-// does not fit into a path, is told of only where nothing else is wrong.
+// stored; old is nil on create. A name that the kind allows, and that does not fit into a path, is told of only where nothing else is
+// wrong.
 func (v Version) Mistakes(obj, old Object) field.ErrorList {
 	r := v.Row
 	last, validate := r.MetaLast, r.Validate

@@ -67,13 +67,10 @@ func defaultPersistentVolume(pv *corev1.PersistentVolume) {
 		spec.ISCSI.ISCSIInterface = "default"
 	}
 	if s := spec.RBD; s != nil {
-		defaults.Fill(&s.RBDPool, "rbd")
-		defaults.Fill(&s.RadosUser, "admin")
-		defaults.Fill(&s.Keyring, "/etc/ceph/keyring")
+		volumes.DefaultRBD(&s.RBDPool, &s.RadosUser, &s.Keyring)
 	}
 	if s := spec.ScaleIO; s != nil {
-		defaults.Fill(&s.StorageMode, "ThinProvisioned")
-		defaults.Fill(&s.FSType, "xfs")
+		volumes.DefaultScaleIO(&s.StorageMode, &s.FSType)
 	}
 	if spec.AzureDisk != nil {
 		volumes.DefaultAzureDisk(spec.AzureDisk)

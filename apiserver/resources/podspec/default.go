@@ -228,13 +228,10 @@ func defaultRemote(s *corev1.VolumeSource) {
 		defaults.Fill(&v.ISCSIInterface, "default")
 	}
 	if v := s.RBD; v != nil {
-		defaults.Fill(&v.RBDPool, "rbd")
-		defaults.Fill(&v.RadosUser, "admin")
-		defaults.Fill(&v.Keyring, "/etc/ceph/keyring")
+		volumes.DefaultRBD(&v.RBDPool, &v.RadosUser, &v.Keyring)
 	}
 	if v := s.ScaleIO; v != nil {
-		defaults.Fill(&v.StorageMode, "ThinProvisioned")
-		defaults.Fill(&v.FSType, "xfs")
+		volumes.DefaultScaleIO(&v.StorageMode, &v.FSType)
 	}
 	if s.AzureDisk != nil {
 		volumes.DefaultAzureDisk(s.AzureDisk)

@@ -285,6 +285,19 @@ func validateAzureDisk(at *field.Path, s *corev1.AzureDiskVolumeSource) field.Er
 	return errs
 }
 
+// DefaultRBD completes an image of Ceph, of a pod's volume or of a PersistentVolume.
+func DefaultRBD(pool, user, keyring *string) {
+	defaults.Fill(pool, "rbd")
+	defaults.Fill(user, "admin")
+	defaults.Fill(keyring, "/etc/ceph/keyring")
+}
+
+// DefaultScaleIO completes a volume of ScaleIO, likewise.
+func DefaultScaleIO(mode, fsType *string) {
+	defaults.Fill(mode, "ThinProvisioned")
+	defaults.Fill(fsType, "xfs")
+}
+
 // DefaultAzureDisk completes a disk, of a pod's volume or of a PersistentVolume.
 func DefaultAzureDisk(s *corev1.AzureDiskVolumeSource) {
 	defaults.Fill(&s.CachingMode, ptr.To(corev1.AzureDataDiskCachingReadWrite))
