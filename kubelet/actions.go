@@ -22,7 +22,7 @@ func (s *session) do(ctx context.Context, e *podState, pod *corev1.Pod, o Observ
 	case StartSandbox:
 		return s.startSandbox(ctx, e, pod)
 	case PullImage:
-		s.pull(ctx, e, pod, a.Container)
+		s.pull(ctx, e, pod, a.Container, a.Image)
 		return nil
 	case StartContainer:
 		return s.startContainer(ctx, e, pod, o, a)

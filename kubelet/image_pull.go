@@ -38,27 +38,31 @@ func (s *session) pullSecrets(ctx context.Context, pod *corev1.Pod) []*corev1.Se
 	return out
 }
 
-// pull makes the container's image ready in the background and wakes the pod when it is, or has failed.
-func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *corev1.Container) {
+// pull makes an image that the container needs ready in the background and wakes the pod when it is, or has failed.
+func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *corev1.Container, wanted images.Wanted) {
 	ctx, cancel := context.WithCancel(ctx)
+	key, of := wanted.Key(), c
+	if wanted.Volume != "" {
+		of = nil // as upstream, Events tell of the pod
+	}
 	e.mu.Lock()
-	before := e.pulls[c.Name]
-	if before.Image != c.Image {
+	before := e.pulls[key]
+	if before.Image != wanted.Image {
 		before = images.Pull{} // the spec has changed: what was tried for another image says nothing of this one
-		if give := e.cancel[c.Name]; give != nil {
+		if give := e.cancel[key]; give != nil {
 			give()
 		}
 	}
-	e.pulls[c.Name] = images.Begin(c.Image, before)
-	e.cancel[c.Name] = cancel
+	e.pulls[key] = images.Begin(wanted.Image, before)
+	e.cancel[key] = cancel
 	e.mu.Unlock()
 	s.work.Go(func() {
 		defer cancel()
 		begin := s.clock.Now()
 		asked := false
-		id, err := s.pullNow(ctx, pod, c, func() {
+		id, err := s.pullNow(ctx, pod, c, wanted, func() {
 			asked = true
-			s.event(pod, c, events.Normal("Pulling", "Pulling image %q", c.Image))
+			s.event(pod, of, events.Normal("Pulling", "Pulling image %q", wanted.Image))
 		})
 		if ctx.Err() != nil {
 			return
@@ -66,22 +70,22 @@ func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *cor
 		now := s.clock.Now()
 		result := images.Pull{ImageID: id, Try: backoff.Try{Done: err == nil}}
 		if err != nil {
-			before.Image = c.Image
+			before.Image = wanted.Image
 			result = before.Failed(err, now)
 			for _, told := range result.FailureEvents() {
-				s.event(pod, c, told)
+				s.event(pod, of, told)
 			}
 		} else if asked {
 			took := now.Sub(begin).Round(time.Millisecond)
-			s.event(pod, c, events.Normal("Pulled", "Successfully pulled image %q in %s (%s including waiting)",
-				c.Image, took, took))
+			s.event(pod, of, events.Normal("Pulled", "Successfully pulled image %q in %s (%s including waiting)",
+				wanted.Image, took, took))
 		} else {
-			s.event(pod, c, events.Normal("Pulled", "Container image %q already present on machine", c.Image))
+			s.event(pod, of, events.Normal("Pulled", "Container image %q already present on machine", wanted.Image))
 		}
-		result.Image = c.Image
+		result.Image = wanted.Image
 		e.mu.Lock()
 		if ctx.Err() == nil { // else another image is asked for since
-			e.pulls[c.Name] = result
+			e.pulls[key] = result
 		}
 		e.mu.Unlock()
 		s.queue.Add(pod.UID)
@@ -89,11 +93,11 @@ func (s *session) pull(ctx context.Context, e *podState, pod *corev1.Pod, c *cor
 }
 
 // pullNow asks the runtime for an image whose name is one.
-func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Container, pulling func()) (string, error) {
-	if _, err := images.FullName(c.Image); err != nil {
+func (s *session) pullNow(ctx context.Context, pod *corev1.Pod, c *corev1.Container, wanted images.Wanted, pulling func()) (string, error) {
+	if _, err := images.FullName(wanted.Image); err != nil {
 		return "", err
 	}
-	return s.options.Runtime.PullImage(ctx, runtime.PullRequest{Pod: pod, Container: c, Policy: images.Policy(c),
+	return s.options.Runtime.PullImage(ctx, runtime.PullRequest{Pod: pod, Container: c, Image: wanted.Image, Policy: wanted.Policy,
 		Secrets: s.pullSecrets(ctx, pod)}, pulling)
 }
 

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/kubelet/backoff"
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
@@ -24,7 +25,7 @@ const (
 	MountVolumes ActionKind = "MountVolumes"
 	// StartSandbox makes what the containers share.
 	StartSandbox ActionKind = "StartSandbox"
-	// PullImage makes the container's image ready, in the background.
+	// PullImage makes Action.Image ready, which the container needs, in the background.
 	PullImage ActionKind = "PullImage"
 	// StartContainer starts the container's attempt Action.Attempt.
 	StartContainer ActionKind = "StartContainer"
@@ -54,6 +55,7 @@ type Action struct {
 	// Container is the spec's container that the step is about, Attempt the number of the start.
 	Container *corev1.Container
 	Attempt   int32
+	Image     images.Wanted
 	// ID is the container or sandbox that is stopped or removed, Grace what it is given.
 	ID    string
 	Grace time.Duration
@@ -202,21 +204,35 @@ func step(pod *corev1.Pod, o Observed, v view, now time.Time) Action {
 	if wait := waits(o.Starts[name], now, "starting container "+name); wait != nil {
 		return *wait
 	}
-	pull := o.pull(v.spec)
-	switch {
+	for _, wanted := range images.WantedBy(pod, v.spec) {
+		if a := pullStep(o, v, wanted, reason, now); a != nil {
+			return *a
+		}
+	}
+	return Action{Kind: StartContainer, Container: v.spec, Attempt: v.attempt(), Reason: reason}
+}
+
+// pullStep is the next step for an image that the container cannot start without; nil where the image is there.
+func pullStep(o Observed, v view, wanted images.Wanted, reason string, now time.Time) *Action {
+	switch pull := o.pull(wanted); {
+	case pull.Done:
+		return nil
 	case pull.Active:
-		return Action{Kind: Wait, Reason: fmt.Sprintf("image %q is being pulled", v.spec.Image)}
-	case !pull.Done:
-		if wait := waits(pull.Try, now, fmt.Sprintf("pulling image %q", v.spec.Image)); wait != nil {
+		return &Action{Kind: Wait, Reason: fmt.Sprintf("image %q is being pulled", wanted.Image)}
+	default:
+		if wait := waits(pull.Try, now, fmt.Sprintf("pulling image %q", wanted.Image)); wait != nil {
 			if shown := pull.BacksOffAt(); shown.After(now) {
 				wait.Until = earlier(wait.Until, shown)
 			}
-			return *wait
+			return wait
 		}
-		return Action{Kind: PullImage, Container: v.spec,
-			Reason: fmt.Sprintf("%s, which needs image %q", reason, v.spec.Image)}
 	}
-	return Action{Kind: StartContainer, Container: v.spec, Attempt: v.attempt(), Reason: reason}
+	use := ""
+	if wanted.Volume != "" {
+		use = " for volume " + wanted.Volume
+	}
+	return &Action{Kind: PullImage, Container: v.spec, Image: wanted,
+		Reason: fmt.Sprintf("%s, which needs image %q%s", reason, wanted.Image, use)}
 }
 
 // mind is the next step for a container that runs: to stop it where its image has changed or a probe says so.

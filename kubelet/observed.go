@@ -26,7 +26,7 @@ type Observed struct {
 	Stale, Files bool
 	// Volumes is how far mounting has come, Sandbox how starting the sandbox failed last.
 	Volumes, Sandbox backoff.Try
-	// Pulls and Starts are the latest tries for each container's image and start.
+	// Pulls are the latest tries for each image that a container needs, by its key, Starts those for each container's start.
 	Pulls  map[string]images.Pull
 	Starts map[string]backoff.Try
 	// BackOffs are each container's restart back-off.
@@ -41,9 +41,9 @@ type Observed struct {
 	Stopping map[string]time.Time
 }
 
-// pull is the latest try for the image that the container's spec asks for.
-func (o Observed) pull(c *corev1.Container) images.Pull {
-	if p := o.Pulls[c.Name]; p.Image == c.Image {
+// pull is the latest try for an image that the pod's spec asks for by now.
+func (o Observed) pull(w images.Wanted) images.Pull {
+	if p := o.Pulls[w.Key()]; p.Image == w.Image {
 		return p
 	}
 	return images.Pull{}

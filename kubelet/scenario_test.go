@@ -139,13 +139,13 @@ func (m *model) carryOut(a Action) {
 		m.o.Runtime.Sandbox = runtime.Sandbox{ID: "box@" + m.at(), Ready: true, IPs: []string{"10.244.1.2"}}
 		m.keepVolumes()
 	case PullImage:
-		pull := m.o.pull(a.Container)
+		pull := m.o.pull(a.Image)
 		if m.missing == "" {
-			m.o.Pulls[a.Container.Name] = images.Pull{Try: backoff.Try{Done: true}, Image: a.Container.Image, ImageID: "sim://image"}
+			m.o.Pulls[a.Image.Key()] = images.Pull{Try: backoff.Try{Done: true}, Image: a.Image.Image, ImageID: "sim://image"}
 			return
 		}
 		delay := backoff.Doubled(pull.Delay, backoff.Initial, backoff.Max)
-		m.o.Pulls[a.Container.Name] = images.Pull{FailedAt: m.now, Image: a.Container.Image,
+		m.o.Pulls[a.Image.Key()] = images.Pull{FailedAt: m.now, Image: a.Image.Image,
 			Try: backoff.Try{Reason: "ErrImagePull", Message: m.missing, Delay: delay, RetryAt: m.now.Add(delay)}}
 	case StartContainer:
 		m.start(a)

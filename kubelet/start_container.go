@@ -10,6 +10,7 @@ import (
 	"minik.dev/events"
 	"minik.dev/kubelet/backoff"
 	"minik.dev/kubelet/env"
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/runtime"
 	"minik.dev/kubelet/seccomp"
 )
@@ -24,7 +25,9 @@ func (s *session) startContainer(ctx context.Context, e *podState, pod *corev1.P
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.pulls, c.Name)
+	for _, wanted := range images.WantedBy(pod, c) {
+		delete(e.pulls, wanted.Key())
+	}
 	now := s.clock.Now()
 	if err != nil {
 		s.event(pod, c, events.Warning("Failed", "Error: %v", err))
@@ -61,8 +64,15 @@ func (s *session) configureAndStart(ctx context.Context, pod *corev1.Pod, o Obse
 	if err != nil {
 		return "", err
 	}
-	config := runtime.ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageID: o.pull(c).ImageID, Env: vars,
+	config := runtime.ContainerConfig{Pod: pod, Container: c, Attempt: a.Attempt, ImageVolumes: map[string]string{}, Env: vars,
 		Command: env.ExpandAll(c.Command, vars), Args: env.ExpandAll(c.Args, vars)}
+	for _, wanted := range images.WantedBy(pod, c) {
+		if wanted.Volume == "" {
+			config.ImageID = o.pull(wanted).ImageID
+			continue
+		}
+		config.ImageVolumes[wanted.Volume] = o.pull(wanted).ImageID
+	}
 	if config.Target, err = sharesWith(pod, c.Name, o.Runtime); err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"minik.dev/events"
+	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
@@ -121,9 +122,9 @@ func containerStatus(pod *corev1.Pod, o Observed, v view, creating corev1.Contai
 		}
 	case ended != nil:
 		out.LastTerminationState.Terminated = v.termination()
-		out.State.Waiting = failing(o, v, creating, now)
+		out.State.Waiting = failing(pod, o, v, creating, now)
 	default:
-		out.State.Waiting = failing(o, v, creating, now)
+		out.State.Waiting = failing(pod, o, v, creating, now)
 	}
 	return out
 }
@@ -135,16 +136,19 @@ func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.Con
 		return &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff",
 			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, v.spec.Name, runtime.PodRef(pod))}
 	}
-	if waiting := failing(o, v, creating, now); waiting.Reason != creating.Reason {
+	if waiting := failing(pod, o, v, creating, now); waiting.Reason != creating.Reason {
 		return waiting
 	}
 	return nil
 }
 
 // failing is what a container waits for that is not there: its image, its configuration, or its turn.
-func failing(o Observed, v view, creating corev1.ContainerStateWaiting, now time.Time) *corev1.ContainerStateWaiting {
-	if waiting := o.pull(v.spec).Waiting(now); waiting != nil {
-		return waiting
+func failing(pod *corev1.Pod, o Observed, v view, creating corev1.ContainerStateWaiting,
+	now time.Time) *corev1.ContainerStateWaiting {
+	for _, wanted := range images.WantedBy(pod, v.spec) {
+		if waiting := o.pull(wanted).Waiting(now); waiting != nil {
+			return waiting
+		}
 	}
 	if try := o.Starts[v.spec.Name]; try.Reason != "" {
 		return &corev1.ContainerStateWaiting{Reason: try.Reason, Message: try.Message}

@@ -65,6 +65,9 @@ func (r *Runtime) StartContainer(ctx context.Context, config runtime.ContainerCo
 	}
 	around := surroundings{name: r.containerName(config.Pod, config.Container.Name, config.Attempt), sandbox: box.id,
 		memory: r.engine.memory, labels: r.podLabels(config.Pod), user: user}
+	if err := r.fillVolumes(ctx, config, box.id); err != nil {
+		return "", err
+	}
 	taken := &binds{binder: r.binder}
 	defer r.release(taken)
 	if around.mounts, err = r.mountsOf(ctx, config, box.id, taken); err != nil {

@@ -154,7 +154,7 @@ func TestAnEngineThatGoesAndComesBack(t *testing.T) {
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: image, Args: []string{"say", "x", "wait"}}}}}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
 	c := &pod.Spec.Containers[0]
-	imageID, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	imageID, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Image: c.Image, Policy: corev1.PullNever}, func() {})
 	require.NoError(t, err)
 	id, err := node.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: imageID, Args: c.Args})
 	require.NoError(t, err)

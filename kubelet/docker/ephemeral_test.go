@@ -20,7 +20,7 @@ func TestATargetsProcessesAreSeen(t *testing.T) {
 		pod.Spec.Containers[0].Name = name
 		pod.Spec.Containers[0].Command = []string{"sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline; echo; hostname; sleep 1000"}
 		c := &pod.Spec.Containers[0]
-		image, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+		image, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Image: c.Image, Policy: corev1.PullNever}, func() {})
 		require.NoError(t, err)
 		id, err := node.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: image,
 			Target: target, Command: c.Command})

@@ -21,7 +21,7 @@ import (
 // is the default for the tag latest, a registry that does not know the name, or that cannot be asked, is no obstacle where
 // the engine has the image. (Upstream's kubelet fails there.)
 func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pulling func()) (string, error) {
-	name, err := images.FullName(request.Container.Image)
+	name, err := images.FullName(request.Image)
 	if err != nil {
 		return "", err
 	}
@@ -31,7 +31,7 @@ func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pu
 	}
 	switch {
 	case request.Policy == corev1.PullNever && id == "":
-		return "", images.NeverPulled(request.Container.Image)
+		return "", images.NeverPulled(request.Image)
 	case id != "" && (request.Policy == corev1.PullNever || request.Policy == corev1.PullIfNotPresent):
 		return id, nil
 	case id != "" && r.madeHere(ctx, id):
@@ -43,10 +43,10 @@ func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pu
 			r.log.Warn("the engine's own image is used, as it cannot be pulled", "image", name, "error", err)
 			return id, nil
 		}
-		return "", explain(request.Container.Image, err)
+		return "", explain(request.Image, err)
 	}
 	if id, err = r.local(ctx, name); err == nil && id == "" {
-		err = fmt.Errorf("image %q was pulled, and the engine does not have it", request.Container.Image)
+		err = fmt.Errorf("image %q was pulled, and the engine does not have it", request.Image)
 	}
 	return id, err
 }

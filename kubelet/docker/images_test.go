@@ -37,7 +37,7 @@ func TestImageForAnotherMachine(t *testing.T) {
 
 	for _, policy := range []corev1.PullPolicy{corev1.PullNever, corev1.PullIfNotPresent} {
 		_, err = node.PullImage(t.Context(), runtime.PullRequest{Pod: podNamed("a", name), Policy: policy,
-			Container: &corev1.Container{Name: "a", Image: name}}, func() {})
+			Container: &corev1.Container{Name: "a", Image: name}, Image: name}, func() {})
 		var refused *runtime.PullError
 		require.ErrorAs(t, err, &refused, "policy %s", policy)
 		require.Equal(t, "ErrImagePull", refused.Reason)

@@ -23,6 +23,8 @@ type testNode struct {
 	*Runtime
 	t   testing.TB
 	end func()
+	// imageVolumes are the images that containers mount, by their volumes.
+	imageVolumes map[string]string
 }
 
 func run(t testing.TB, r *Runtime) *testNode {
@@ -56,10 +58,10 @@ func (n *testNode) start(pod *corev1.Pod, attempt int32, mounts ...runtime.Mount
 func (n *testNode) tryStart(pod *corev1.Pod, attempt int32, mounts ...runtime.Mount) (string, error) {
 	n.t.Helper()
 	c := &pod.Spec.Containers[0]
-	image, err := n.PullImage(n.t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	image, err := n.PullImage(n.t.Context(), runtime.PullRequest{Pod: pod, Container: c, Image: c.Image, Policy: corev1.PullNever}, func() {})
 	require.NoError(n.t, err)
 	return n.StartContainer(n.t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, Attempt: attempt, ImageID: image,
-		Command: c.Command, Args: c.Args, Mounts: mounts})
+		Command: c.Command, Args: c.Args, Mounts: mounts, ImageVolumes: n.imageVolumes})
 }
 
 // pod is what the node lists of a pod; nil where there is nothing.

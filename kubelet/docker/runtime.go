@@ -47,6 +47,7 @@ type Runtime struct {
 	containers map[string]*record
 	pods       map[types.UID]map[string]*record
 	volumes    map[types.UID]map[string]string // the engine's names by the spec's
+	filled     map[string]string               // the image whose files a volume has, by the engine's name of the volume
 	// down is why the engine cannot be asked, nil while events come in; turned is closed and replaced when it changes.
 	down    error
 	turned  chan struct{}
@@ -112,8 +113,8 @@ func NewRuntime(engine *Engine, options Options) *Runtime {
 		engine: engine, options: options, binder: newBinder(engine, options.Cluster, options.Node), kick: make(chan struct{}, 1),
 		log:        options.Logger.With("component", "kubelet", "runtime", "docker"),
 		containers: map[string]*record{}, pods: map[types.UID]map[string]*record{},
-		volumes: map[types.UID]map[string]string{},
-		down:    errNotListed, turned: make(chan struct{}), making: map[string]bool{},
+		volumes: map[types.UID]map[string]string{}, filled: map[string]string{},
+		down: errNotListed, turned: make(chan struct{}), making: map[string]bool{},
 		looks: map[string]int{}, gone: map[string]bool{},
 		addresses: ipam.New(options.PodCIDR), gpus: map[string]bool{},
 	}

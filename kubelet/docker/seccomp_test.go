@@ -72,7 +72,7 @@ func TestAProfileOfTheNode(t *testing.T) {
 	c.SecurityContext = &corev1.SecurityContext{SeccompProfile: &corev1.SeccompProfile{
 		Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr.To("no-mkdir.json")}}
 	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
-	imageID, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	imageID, err := node.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Image: c.Image, Policy: corev1.PullNever}, func() {})
 	require.NoError(t, err)
 	id, err := node.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: imageID,
 		Command: c.Command, Seccomp: `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [

@@ -40,7 +40,7 @@ func startPod(t *testing.T, r *Runtime, name, image string) (pod *corev1.Pod, id
 		}}
 	require.NoError(t, r.StartSandbox(t.Context(), pod, 0))
 	c := &pod.Spec.Containers[0]
-	imageID, err := r.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Policy: corev1.PullNever}, func() {})
+	imageID, err := r.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Image: c.Image, Policy: corev1.PullNever}, func() {})
 	require.NoError(t, err)
 	id, err = r.StartContainer(t.Context(), runtime.ContainerConfig{Pod: pod, Container: c, ImageID: imageID,
 		Args:   []string{"stat", "/scratch", "sleep", "1h"},

@@ -14,22 +14,22 @@ import (
 	"minik.dev/kubelet/runtime"
 )
 
-// volumesDir is where a sandbox has the pod's emptyDirs: it keeps those in memory alive from container to container, and
-// is where they are prepared.
+// volumesDir is where a sandbox has the pod's emptyDirs and the files of images: it keeps those in memory alive from container to
+// container, and is where all are prepared.
 const volumesDir = "/volumes"
 
-// makeVolumes makes the pod's emptyDirs where they are missing, and returns how the sandbox mounts them.
+// makeVolumes makes the pod's volumes that the engine keeps where they are missing, and returns how the sandbox mounts them.
 func (r *Runtime) makeVolumes(ctx context.Context, pod *corev1.Pod) ([]mount.Mount, error) {
 	var out []mount.Mount
 	for _, v := range pod.Spec.Volumes {
-		if v.EmptyDir == nil {
+		if v.EmptyDir == nil && v.Image == nil {
 			continue
 		}
 		name := "minik-" + short(r.options.Cluster) + "-" + string(pod.UID) + "-" + v.Name
 		labels := r.podLabels(pod)
 		labels[labelVolume] = v.Name
 		options := volume.CreateOptions{Name: name, Driver: "local", Labels: labels}
-		if v.EmptyDir.Medium == corev1.StorageMediumMemory {
+		if v.EmptyDir != nil && v.EmptyDir.Medium == corev1.StorageMediumMemory {
 			options.DriverOpts = map[string]string{"type": "tmpfs", "device": "tmpfs", "o": tmpfsOptions(pod, v.EmptyDir)}
 		}
 		if _, err := r.engine.client.VolumeCreate(ctx, options); err != nil {
@@ -107,6 +107,9 @@ func (r *Runtime) RemoveVolumes(ctx context.Context, uid types.UID) error {
 		return err
 	}
 	r.mu.Lock()
+	for _, name := range r.volumes[uid] {
+		delete(r.filled, name)
+	}
 	delete(r.volumes, uid)
 	r.mu.Unlock()
 	r.tell(uid)

@@ -22,7 +22,7 @@ func (w *walk) do(o kubelet.Observed, a kubelet.Action) {
 	case kubelet.StartSandbox:
 		w.startSandbox()
 	case kubelet.PullImage:
-		w.pull(a.Container)
+		w.pull(a.Container, a.Image)
 	case kubelet.StartContainer:
 		w.start(o, a)
 	case kubelet.StopContainer:
@@ -60,7 +60,8 @@ func (w *walk) failed(reason, message string) backoff.Try {
 }
 
 // pull begins a pull. An image that a container has had before is there.
-func (w *walk) pull(c *corev1.Container) {
+func (w *walk) pull(c *corev1.Container, wanted images.Wanted) {
+	key := wanted.Key()
 	if w.pulls == nil {
 		w.pulls = map[string]images.Pull{}
 	}
@@ -70,30 +71,32 @@ func (w *walk) pull(c *corev1.Container) {
 	for _, list := range [][]corev1.ContainerStatus{w.last.ContainerStatuses, w.last.InitContainerStatuses,
 		w.last.EphemeralContainerStatuses} {
 		for _, s := range list {
-			if s.Name == c.Name && s.Image == c.Image && s.ImageID != "" && c.ImagePullPolicy != corev1.PullAlways {
-				w.pulls[c.Name] = images.Pull{Try: backoff.Try{Done: true}, Image: c.Image, ImageID: s.ImageID}
+			if s.Name == key && s.Image == wanted.Image && s.ImageID != "" && wanted.Policy != corev1.PullAlways {
+				w.pulls[key] = images.Pull{Try: backoff.Try{Done: true}, Image: wanted.Image, ImageID: s.ImageID}
 				return
 			}
 		}
 	}
-	before := w.pulls[c.Name]
-	if before.Image != c.Image {
+	before := w.pulls[key]
+	if before.Image != wanted.Image {
 		before = images.Pull{}
 	}
 	s, _ := w.script(c, 0)
-	before.Active, before.Image = true, c.Image
-	w.pulls[c.Name] = before
+	before.Active, before.Image = true, wanted.Image
+	w.pulls[key] = before
 	delay := s.PullDelay
-	if c.ImagePullPolicy == corev1.PullNever {
+	if wanted.Policy == corev1.PullNever {
 		delay = 0 // nobody is asked
 	}
-	w.pulled[c.Name] = w.now.Add(delay)
+	w.pulled[key] = w.now.Add(delay)
 }
 
 func (w *walk) start(o kubelet.Observed, a kubelet.Action) {
 	c := a.Container
-	imageID := w.pulls[c.Name].ImageID
-	delete(w.pulls, c.Name)
+	imageID := w.pulls[images.Own(c).Key()].ImageID
+	for _, wanted := range images.WantedBy(w.pod, c) {
+		delete(w.pulls, wanted.Key())
+	}
 	s, err := w.script(c, a.Attempt)
 	if err != nil {
 		if w.starts == nil {

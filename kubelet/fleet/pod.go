@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -235,26 +236,45 @@ func (w *walk) next() time.Time {
 }
 
 // endPull notes how a pull has ended.
-func (w *walk) endPull(name string) {
-	delete(w.pulled, name)
-	c, pull := container(w.pod, name), w.pulls[name]
-	if c == nil || pull.Image != c.Image {
-		delete(w.pulls, name)
+func (w *walk) endPull(key string) {
+	delete(w.pulled, key)
+	c, wanted := w.wants(key)
+	pull := w.pulls[key]
+	if c == nil || pull.Image != wanted.Image {
+		delete(w.pulls, key)
 		return
 	}
-	_, err := images.FullName(c.Image)
+	_, err := images.FullName(wanted.Image)
 	if err == nil {
-		var s sim.Script
-		s, _ = w.script(c, 0) // an error is told when the container starts
-		err = s.Missing
+		s, _ := w.script(c, 0) // an error is told when the container starts
+		err = s.Missing(wanted)
 	}
 	if err == nil {
-		w.pulls[name] = images.Pull{Try: backoff.Try{Done: true}, Image: c.Image, ImageID: sim.ImageID(c.Image)}
+		w.pulls[key] = images.Pull{Try: backoff.Try{Done: true}, Image: wanted.Image, ImageID: sim.ImageID(wanted.Image)}
 		return
 	}
-	w.pulls[name] = pull.Failed(err, w.now)
-	w.event(name, "Failed", "Failed to pull image \""+c.Image+"\": "+err.Error())
-	w.event(name, "Failed", "Error: "+w.pulls[name].Reason)
+	w.pulls[key] = pull.Failed(err, w.now)
+	about := wanted.Container
+	if wanted.Volume != "" {
+		about = "" // as upstream, Events tell of the pod
+	}
+	w.event(about, "Failed", "Failed to pull image \""+wanted.Image+"\": "+err.Error())
+	w.event(about, "Failed", "Error: "+w.pulls[key].Reason)
+}
+
+// wants is the container that needs the image with this key; nil where none does any more.
+func (w *walk) wants(key string) (*corev1.Container, images.Wanted) {
+	name, _, _ := strings.Cut(key, "/")
+	c := container(w.pod, name)
+	if c == nil {
+		return nil, images.Wanted{}
+	}
+	all := images.WantedBy(w.pod, c)
+	at := slices.IndexFunc(all, func(wanted images.Wanted) bool { return wanted.Key() == key })
+	if at < 0 {
+		return nil, images.Wanted{}
+	}
+	return c, all[at]
 }
 
 func (w *walk) event(container, reason, message string) {

@@ -119,11 +119,13 @@ func NeverPulled(image string) error {
 }
 
 // Policy is the container's imagePullPolicy, or upstream's default: Always for the tag latest, else IfNotPresent.
-func Policy(c *corev1.Container) corev1.PullPolicy {
-	if c.ImagePullPolicy != "" {
-		return c.ImagePullPolicy
+func Policy(c *corev1.Container) corev1.PullPolicy { return policy(c.ImagePullPolicy, c.Image) }
+
+func policy(asked corev1.PullPolicy, image string) corev1.PullPolicy {
+	if asked != "" {
+		return asked
 	}
-	name, digest, _ := strings.Cut(c.Image, "@")
+	name, digest, _ := strings.Cut(image, "@")
 	last := name[strings.LastIndexByte(name, '/')+1:]
 	if _, tag, tagged := strings.Cut(last, ":"); digest == "" && (!tagged || tag == "latest") {
 		return corev1.PullAlways

@@ -9,10 +9,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// PullRequest asks for one container's image.
+// PullRequest asks for an image that one container needs: its own, or that of a volume that it mounts.
 type PullRequest struct {
 	Pod       *corev1.Pod
 	Container *corev1.Container
+	Image     string
 	// Policy is Always, IfNotPresent or Never, already defaulted.
 	Policy corev1.PullPolicy
 	// Secrets are those of the pod's imagePullSecrets that exist.
@@ -26,6 +27,8 @@ type ContainerConfig struct {
 	// Attempt counts the earlier starts of this container in this pod; it is the restart count.
 	Attempt int32
 	ImageID string
+	// ImageVolumes are the IDs of the images whose files the container mounts, by the names of its volumes of type image.
+	ImageVolumes map[string]string
 	// Target is the ID of the container of the pod whose processes this one sees; "" for those that the pod's spec says.
 	Target string
 	// Env is in the order of definition, a later value having replaced an earlier one of the same name.
@@ -43,8 +46,8 @@ type ContainerConfig struct {
 type Mount struct {
 	// ContainerPath is where, absolute.
 	ContainerPath string
-	// HostPath is a file or directory of this machine; where it is empty, the runtime keeps the emptyDir. Volume is what the
-	// pod's spec calls the emptyDir or hostPath, and empty for the kubelet's own files.
+	// HostPath is a file or directory of this machine; where it is empty, the runtime keeps the emptyDir or the files of the image.
+	// Volume is what the pod's spec calls the volume, and empty for the kubelet's own files.
 	HostPath, Volume string
 	// SubPath is the part of either to mount, relative and without "..", made as a directory where it is missing. Containers
 	// may put links in its place at any time: what is mounted is nothing that is not in the volume. It is empty for all of it.

@@ -108,7 +108,7 @@ func (b *bench) pod(t *testing.T, name string, containers ...string) *corev1.Pod
 
 func (b *bench) start(t *testing.T, pod *corev1.Pod, index int, attempt int32) string {
 	c := &pod.Spec.Containers[index]
-	image, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c,
+	image, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: c, Image: c.Image,
 		Policy: corev1.PullIfNotPresent}, func() {})
 	require.NoError(t, err)
 	id, err := b.Runtime.StartContainer(t.Context(),
@@ -305,7 +305,7 @@ func target(t *testing.T, b *bench) {
 	added.Spec.Containers = pod.Spec.Containers
 	added.Spec.EphemeralContainers = []corev1.EphemeralContainer{
 		{EphemeralContainerCommon: corev1.EphemeralContainerCommon(c), TargetContainerName: Runs}}
-	image, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: added, Container: &c,
+	image, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: added, Container: &c, Image: c.Image,
 		Policy: corev1.PullIfNotPresent}, func() {})
 	require.NoError(t, err)
 	id, err := b.Runtime.StartContainer(t.Context(), runtime.ContainerConfig{Pod: added, Container: &c, ImageID: image,
@@ -323,11 +323,11 @@ func images(t *testing.T, b *bench) {
 	pod := b.pod(t, "web", Runs)
 	c := pod.Spec.Containers[0]
 	pull := func(policy corev1.PullPolicy) error {
-		_, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &c, Policy: policy}, func() {})
+		_, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &c, Image: c.Image, Policy: policy}, func() {})
 		return err
 	}
 	require.NoError(t, pull(corev1.PullIfNotPresent))
-	_, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &c,
+	_, err := b.Runtime.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &c, Image: c.Image,
 		Policy: corev1.PullIfNotPresent}, func() { t.Error("a registry was asked for an image that is there") })
 	require.NoError(t, err)
 	require.NoError(t, pull(corev1.PullNever), "an image that is there needs no registry")

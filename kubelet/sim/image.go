@@ -18,7 +18,7 @@ import (
 
 // PullImage is runtime.Runtime's: an image is there once it was pulled, or where Options.Images names it.
 func (r *Runtime) PullImage(ctx context.Context, request runtime.PullRequest, pulling func()) (string, error) {
-	image := request.Container.Image
+	image := request.Image
 	b, err := behaviourOf(request.Pod, request.Container)
 	if err != nil {
 		// The same error is told when the container starts, where it belongs.

@@ -25,7 +25,7 @@ func TestImagesOfPods(t *testing.T) {
 		pod := podOf("web", corev1.Container{Name: "a", Image: image})
 		pod.Annotations = annotations
 		_, err := r.PullImage(t.Context(), runtime.PullRequest{
-			Pod: pod, Container: &pod.Spec.Containers[0], Policy: corev1.PullIfNotPresent}, func() {})
+			Pod: pod, Container: &pod.Spec.Containers[0], Image: pod.Spec.Containers[0].Image, Policy: corev1.PullIfNotPresent}, func() {})
 		require.NoError(t, err)
 	}
 	pull("nginx", nil)

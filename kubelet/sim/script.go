@@ -12,9 +12,8 @@ import (
 // Script is all that is known beforehand of one attempt at a container: doc.go's table, read for that attempt. It is
 // for those who simulate without a Runtime, as kubelet/fleet does.
 type Script struct {
-	// PullDelay is how long the image takes; Missing is why it cannot be had then, nil where it can.
+	// PullDelay is how long an image takes.
 	PullDelay time.Duration
-	Missing   error
 	// StartDelay is the time from the start to running.
 	StartDelay time.Duration
 	// Ends says that the container ends by itself, RunsFor after it began to run, with ExitCode.
@@ -25,6 +24,7 @@ type Script struct {
 	StopDelay time.Duration
 
 	behaviour behaviour
+	known     []string
 }
 
 // ReadScript reads the pod's annotations for one attempt at its container. known are patterns of images that exist
@@ -36,7 +36,8 @@ func ReadScript(pod *corev1.Pod, c *corev1.Container, attempt int32, known []str
 	if err != nil {
 		b = behaviour{}
 	}
-	s := Script{PullDelay: base + random(jitter), StartDelay: base + random(jitter), StopDelay: b.stopDelay, behaviour: b}
+	s := Script{PullDelay: base + random(jitter), StartDelay: base + random(jitter), StopDelay: b.stopDelay, behaviour: b,
+		known: known}
 	if b.pullDelay != nil {
 		s.PullDelay = *b.pullDelay
 	}
@@ -44,13 +45,19 @@ func ReadScript(pod *corev1.Pod, c *corev1.Container, attempt int32, known []str
 		s.StartDelay = *b.startDelay
 	}
 	s.RunsFor, s.ExitCode, s.Ends = b.lifetime(pod, c, attempt)
-	exists := named(known, c.Image)
-	if c.ImagePullPolicy == corev1.PullNever && !exists {
-		s.Missing = images.NeverPulled(c.Image)
-	} else if why := b.missing(c.Image, exists); why != "" {
-		s.Missing = pullFailure(why)
-	}
 	return s, err
+}
+
+// Missing is why an image that the container needs cannot be had when it was pulled; nil where it can.
+func (s Script) Missing(wanted images.Wanted) error {
+	exists := named(s.known, wanted.Image)
+	if wanted.Policy == corev1.PullNever && !exists {
+		return images.NeverPulled(wanted.Image)
+	}
+	if why := s.behaviour.missing(wanted.Image, exists); why != "" {
+		return pullFailure(why)
+	}
+	return nil
 }
 
 type pullFailure string

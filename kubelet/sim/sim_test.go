@@ -225,7 +225,7 @@ func TestImagesThatDoNotExist(t *testing.T) {
 		r := sim.New(sim.Options{Images: []string{test.allowed}})
 		pod := podOf("web", corev1.Container{Name: "a", Image: test.image})
 		_, err := r.PullImage(t.Context(), runtime.PullRequest{Pod: pod, Container: &pod.Spec.Containers[0],
-			Policy: corev1.PullAlways}, func() {})
+			Image: pod.Spec.Containers[0].Image, Policy: corev1.PullAlways}, func() {})
 		if test.says == "" {
 			require.NoError(t, err, test.image)
 		} else {

@@ -28,7 +28,7 @@ type row struct {
 }
 
 // rows are all types of volumes that a node mounts.
-var rows = []row{configMap, secret, projected, downwardAPI, emptyDir, hostPath}
+var rows = []row{configMap, secret, projected, downwardAPI, emptyDir, hostPath, image}
 
 // objects are what sources can be, by their resource.
 var objects = map[string]object{configMaps: watchedConfigMap, secrets: watchedSecret}

@@ -280,7 +280,7 @@ func TestVolumesThatCannotBeMounted(t *testing.T) {
 		`secret "none" not found`:    {Secret: &corev1.SecretVolumeSource{SecretName: "none"}},
 		"configmap references non-existent config key: none": {ConfigMap: &corev1.ConfigMapVolumeSource{
 			LocalObjectReference: named("shop"), Items: []corev1.KeyToPath{{Key: "none"}}}},
-		"this node mounts no volumes but configMap, secret, projected, downwardAPI, emptyDir and hostPath": {
+		"this node mounts no volumes but configMap, secret, projected, downwardAPI, emptyDir, hostPath and image": {
 			NFS: &corev1.NFSVolumeSource{}},
 	} {
 		pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: []corev1.Volume{{Name: "v", VolumeSource: source}}}}

@@ -55,7 +55,7 @@ var gaps = []gap{
 		})
 	}), "what is mounted below the volume can be written"},
 	{"a type of spec.volumes", func(s *corev1.PodSpec) bool { return slices.ContainsFunc(s.Volumes, unmounted) },
-		"nodes mount configMap, secret, projected, downwardAPI, emptyDir and hostPath, and the pod waits for the others"},
+		"nodes mount configMap, secret, projected, downwardAPI, emptyDir, hostPath and image, and the pod waits for the others"},
 	{"a serviceAccountToken, clusterTrustBundle or podCertificate of spec.volumes[*].projected", func(s *corev1.PodSpec) bool {
 		return slices.ContainsFunc(s.Volumes, func(v corev1.Volume) bool {
 			return v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(p corev1.VolumeProjection) bool {
@@ -84,7 +84,7 @@ var gaps = []gap{
 // unmounted tells volumes that no node can mount.
 func unmounted(v corev1.Volume) bool {
 	mounted := v.ConfigMap != nil || v.Secret != nil || v.Projected != nil || v.DownwardAPI != nil ||
-		v.EmptyDir != nil || v.HostPath != nil
+		v.EmptyDir != nil || v.HostPath != nil || v.Image != nil
 	return !mounted
 }
 
