@@ -69,8 +69,8 @@ func memoryLimit(pod *corev1.Pod, name string) string {
 }
 
 // tellWaiting tells of containers that have begun to wait for a back-off.
-func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
-	before := runtime.StatusesOf(last)
+func (s *session) tellWaiting(pod *corev1.Pod, o Observed, now corev1.PodStatus) {
+	before := runtime.StatusesOf(o.Last)
 	for _, c := range runtime.StatusesOf(now) {
 		if c.State.Waiting == nil || stateOf(before, c.Name) == stateOf([]corev1.ContainerStatus{c}, c.Name) {
 			continue
@@ -80,7 +80,11 @@ func (s *session) tellWaiting(pod *corev1.Pod, last, now corev1.PodStatus) {
 			s.event(pod, spec, events.Warning("BackOff", "Back-off restarting failed container %s in pod %s",
 				c.Name, runtime.PodRef(pod)))
 		}
-		for _, told := range images.WaitingEvents(c.State.Waiting.Reason, c.Image) {
+		if c := runtime.ContainerOf(pod, c.Name); c != nil {
+			spec = c
+		}
+		lacks, _ := o.lacks(pod, spec, s.clock.Now())
+		for _, told := range images.WaitingEvents(c.State.Waiting.Reason, lacks.Image) {
 			s.event(pod, spec, told)
 		}
 	}

@@ -46,3 +46,19 @@ func TestTheNodeReportsItsLargestImages(t *testing.T) {
 	require.Equal(t, []string{"image:57"}, got[2].Names)
 	require.Equal(t, []string{"image:9"}, got[49].Names)
 }
+
+// A container whose volume's image cannot be had waits for that one, and Events name it.
+// https://kubernetes.io/docs/concepts/storage/volumes/#image
+func TestTheImageOfAVolumeIsMissing(t *testing.T) {
+	m := newMachine(bound("reader", func(pod *corev1.Pod) {
+		pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+			Image: &corev1.ImageVolumeSource{Reference: "your-models:v1"}}}}
+		pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/data"}}
+	}))
+	m.start(t)
+	m.until(t, "reader", func(pod *corev1.Pod) bool {
+		statuses := pod.Status.ContainerStatuses
+		return len(statuses) == 1 && statuses[0].State.Waiting != nil && statuses[0].State.Waiting.Reason == "ImagePullBackOff"
+	})
+	m.sees(t, `reader BackOff: Back-off pulling image "your-models:v1"`)
+}

@@ -49,6 +49,16 @@ func (o Observed) pull(w images.Wanted) images.Pull {
 	return images.Pull{}
 }
 
+// lacks is the first image that the container cannot have, and what it reports of that; nil where no pull has failed.
+func (o Observed) lacks(pod *corev1.Pod, c *corev1.Container, now time.Time) (images.Wanted, *corev1.ContainerStateWaiting) {
+	for _, wanted := range images.WantedBy(pod, c) {
+		if waiting := o.pull(wanted).Waiting(now); waiting != nil {
+			return wanted, waiting
+		}
+	}
+	return images.Wanted{}, nil
+}
+
 // view is one container of the spec with all that is known about it.
 type view struct {
 	spec *corev1.Container

@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"minik.dev/events"
-	"minik.dev/kubelet/images"
 	"minik.dev/kubelet/resize"
 	"minik.dev/kubelet/runtime"
 )
@@ -145,10 +144,8 @@ func retrying(pod *corev1.Pod, o Observed, v view, e *ended, creating corev1.Con
 // failing is what a container waits for that is not there: its image, its configuration, or its turn.
 func failing(pod *corev1.Pod, o Observed, v view, creating corev1.ContainerStateWaiting,
 	now time.Time) *corev1.ContainerStateWaiting {
-	for _, wanted := range images.WantedBy(pod, v.spec) {
-		if waiting := o.pull(wanted).Waiting(now); waiting != nil {
-			return waiting
-		}
+	if _, waiting := o.lacks(pod, v.spec, now); waiting != nil {
+		return waiting
 	}
 	if try := o.Starts[v.spec.Name]; try.Reason != "" {
 		return &corev1.ContainerStateWaiting{Reason: try.Reason, Message: try.Message}

@@ -30,8 +30,8 @@ func reports(a Action) bool {
 }
 
 // report writes the status where it differs from what the API has. A pod that is no more is no error.
-func (s *session) report(ctx context.Context, e *podState, pod *corev1.Pod, last, status corev1.PodStatus) (bool, error) {
-	s.tellWaiting(pod, last, status)
+func (s *session) report(ctx context.Context, e *podState, pod *corev1.Pod, o Observed, status corev1.PodStatus) (bool, error) {
+	s.tellWaiting(pod, o, status)
 	if equality.Semantic.DeepEqual(pod.Status, status) {
 		return false, nil
 	}

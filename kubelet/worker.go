@@ -61,7 +61,7 @@ func (s *session) sync(ctx context.Context, uid types.UID) (err error) {
 		action := Next(pod, o, now)
 		var reportErr error
 		if (reports(action) || s.gate.Held()) && !o.Gone {
-			reported, err := s.report(ctx, e, pod, o.Last, status)
+			reported, err := s.report(ctx, e, pod, o, status)
 			wrote, reportErr = wrote || reported, err
 		}
 		s.log.Debug("next step", "pod", pod.Name, "namespace", pod.Namespace, "step", action.Kind, "reason", action.Reason)
