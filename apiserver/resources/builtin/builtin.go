@@ -22,6 +22,7 @@ import (
 	"minik.dev/apiserver/resources/node"
 	"minik.dev/apiserver/resources/policy"
 	"minik.dev/apiserver/resources/rbac"
+	"minik.dev/apiserver/resources/resource"
 	"minik.dev/apiserver/resources/scheduling"
 	"minik.dev/apiserver/resources/storage"
 )
@@ -44,6 +45,7 @@ func All() []*resources.Resource {
 		authorization.Resources(),
 		rbac.Resources(),
 		networking.Resources(),
+		resource.Resources(),
 		minik.Resources(),
 	)
 }

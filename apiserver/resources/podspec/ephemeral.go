@@ -2,8 +2,6 @@ package podspec
 
 import (
 	"fmt"
-	"reflect"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -65,7 +63,7 @@ func validateEphemeralContainers(path *field.Path, spec *corev1.PodSpec, pod pod
 		if target := e.TargetContainerName; target != "" && !targets.Has(target) {
 			errs = append(errs, field.NotFound(at.Child("targetContainerName"), target))
 		}
-		errs = append(errs, only(at, e.EphemeralContainerCommon, ephemeralFields, refused)...)
+		errs = append(errs, validation.Only(at, e.EphemeralContainerCommon, ephemeralFields, refused)...)
 		for j, m := range e.VolumeMounts {
 			if m.SubPath != "" {
 				errs = append(errs, field.Forbidden(at.Child("volumeMounts").Index(j).Child("subPath"), refused))
@@ -73,19 +71,6 @@ func validateEphemeralContainers(path *field.Path, spec *corev1.PodSpec, pod pod
 			if m.SubPathExpr != "" {
 				errs = append(errs, field.Forbidden(at.Child("volumeMounts").Index(j).Child("subPathExpr"), refused))
 			}
-		}
-	}
-	return errs
-}
-
-// only refuses whatever a struct says besides the allowed fields, so that new ones are refused as well. Upstream makes the path of the
-// field's name in Go, and so "uID" of UID.
-func only(at *field.Path, of any, allowed sets.Set[string], refused string) field.ErrorList {
-	var errs field.ErrorList
-	v := reflect.ValueOf(of)
-	for i := range v.NumField() {
-		if name := v.Type().Field(i).Name; !allowed.Has(name) && !v.Field(i).IsZero() {
-			errs = append(errs, field.Forbidden(at.Child(strings.ToLower(name[:1])+name[1:]), refused))
 		}
 	}
 	return errs

@@ -119,9 +119,7 @@ func validateEphemeral(at *field.Path, t *corev1.PersistentVolumeClaimTemplate) 
 	if t == nil {
 		return field.ErrorList{field.Required(at, "")}
 	}
-	errs := validation.Labels(at.Child("metadata", "labels"), t.Labels)
-	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, at.Child("metadata", "annotations"))...)
-	errs = append(errs, only(at.Child("metadata"), t.ObjectMeta, sets.New("Labels", "Annotations"), "cannot be set")...)
+	errs := validation.TemplateMeta(at.Child("metadata"), &t.ObjectMeta)
 	return append(errs, volumes.ValidateClaimSpec(at.Child("spec"), &t.Spec)...)
 }
 
