@@ -11,7 +11,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
-	"minik.dev/apiserver/resources/defaults"
 	"minik.dev/apiserver/resources/podspec"
 	"minik.dev/apiserver/resources/printers"
 	"minik.dev/apiserver/resources/volumes"
@@ -59,22 +58,7 @@ func defaultPersistentVolume(pv *corev1.PersistentVolume) {
 	if spec.VolumeMode == nil {
 		spec.VolumeMode = ptr.To(corev1.PersistentVolumeFilesystem)
 	}
-	defaults.RoundUp(spec.Capacity)
-	if spec.HostPath != nil && spec.HostPath.Type == nil {
-		spec.HostPath.Type = ptr.To(corev1.HostPathUnset)
-	}
-	if spec.ISCSI != nil && spec.ISCSI.ISCSIInterface == "" {
-		spec.ISCSI.ISCSIInterface = "default"
-	}
-	if s := spec.RBD; s != nil {
-		volumes.DefaultRBD(&s.RBDPool, &s.RadosUser, &s.Keyring)
-	}
-	if s := spec.ScaleIO; s != nil {
-		volumes.DefaultScaleIO(&s.StorageMode, &s.FSType)
-	}
-	if spec.AzureDisk != nil {
-		volumes.DefaultAzureDisk(spec.AzureDisk)
-	}
+	volumes.DefaultSource(spec)
 }
 
 // stampPhase notes when the phase last changed, unless its writer says so itself.

@@ -2,7 +2,7 @@ package core
 
 import (
 	"fmt"
-	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -27,20 +27,33 @@ func validatePersistentVolume(pv, old *corev1.PersistentVolume) field.ErrorList 
 		errs = append(errs, podspec.ValidateNodeSelector(at.Child("nodeAffinity", "required"), a.Required)...)
 	}
 	errs = append(errs, volumes.ValidateSource(at, spec, pv.Name)...)
-	if spec.HostPath != nil && path.Clean(spec.HostPath.Path) == "/" &&
-		spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRecycle {
-		errs = append(errs, field.Forbidden(at.Child("persistentVolumeReclaimPolicy"),
-			"may not be 'recycle' for a hostPath mount of '/'"))
-	}
 	if spec.StorageClassName != "" {
 		errs = append(errs, validation.DNSSubdomain(at.Child("storageClassName"), spec.StorageClassName)...)
 	}
 	errs = append(errs, volumes.ValidateMode(at.Child("volumeMode"), spec.VolumeMode)...)
 	errs = append(errs, validateAttributesClass(at, spec)...)
+	errs = append(errs, validateMountAnnotation(pv)...)
 	if old != nil {
 		errs = append(errs, validateVolumeUpdate(at, spec, &old.Spec)...)
 	}
 	return errs
+}
+
+// mountable are the sources whose mount options an annotation may still name. The newer ones have spec.mountOptions alone.
+var mountable = []string{
+	"gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "nfs", "rbd", "quobyte", "iscsi", "cinder", "cephfs", "azureFile", "vsphereVolume",
+	"azureDisk", "photonPersistentDisk",
+}
+
+// validateMountAnnotation refuses the annotation beside other sources. A dot takes the place of the brackets in upstream's path.
+func validateMountAnnotation(pv *corev1.PersistentVolume) field.ErrorList {
+	sources := volumes.InOrder(&pv.Spec.PersistentVolumeSource, mountable)
+	mounts := slices.ContainsFunc(sources, func(name string) bool { return slices.Contains(mountable, name) })
+	if _, ok := pv.Annotations[corev1.MountOptionAnnotation]; !ok || mounts {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(field.NewPath("metadata", "annotations", corev1.MountOptionAnnotation),
+		"may not specify mount options for this volume type")}
 }
 
 // validateCapacity takes storage alone.
@@ -98,12 +111,37 @@ func validateVolumeUpdate(at *field.Path, spec, old *corev1.PersistentVolumeSpec
 				diff.Diff(&old.PersistentVolumeSource, source))))
 	}
 	errs = append(errs, validation.Immutable(field.NewPath("volumeMode"), spec.VolumeMode, old.VolumeMode)...)
-	if old.NodeAffinity != nil {
-		errs = append(errs, validation.Immutable(field.NewPath("nodeAffinity"), spec.NodeAffinity, old.NodeAffinity)...)
+	if old.NodeAffinity != nil && !equality.Semantic.DeepEqual(spec.NodeAffinity, renewed(old.NodeAffinity, spec.NodeAffinity)) {
+		errs = append(errs, field.Invalid(field.NewPath("nodeAffinity"), spec.NodeAffinity,
+			"field is immutable, except for updating from beta label to GA"))
 	}
 	if old.VolumeAttributesClassName != nil && spec.VolumeAttributesClassName == nil {
 		errs = append(errs, field.Forbidden(at.Child("volumeAttributesClassName"),
 			"update from non-nil value to nil is forbidden"))
 	}
 	return errs
+}
+
+// renewed is the old affinity with those of its labels under their newer names that stand so in the new one.
+func renewed(old, affinity *corev1.VolumeNodeAffinity) *corev1.VolumeNodeAffinity {
+	if old.Required == nil || affinity == nil || affinity.Required == nil {
+		return old
+	}
+	old = old.DeepCopy()
+	for i, term := range old.Required.NodeSelectorTerms {
+		if i >= len(affinity.Required.NodeSelectorTerms) {
+			break
+		}
+		terms := affinity.Required.NodeSelectorTerms[i]
+		renew := func(was, is []corev1.NodeSelectorRequirement) {
+			for j := range was {
+				if newer := podspec.NewerNodeLabel(was[j].Key); j < len(is) && is[j].Key == newer {
+					was[j].Key = newer // upstream takes no key at all, too, for a label that has no newer name
+				}
+			}
+		}
+		renew(term.MatchExpressions, terms.MatchExpressions)
+		renew(term.MatchFields, terms.MatchFields)
+	}
+	return old
 }

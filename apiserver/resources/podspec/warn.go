@@ -222,17 +222,20 @@ func child(path *field.Path, name string, more ...string) *field.Path {
 
 // DeprecatedNodeLabel says of a label of nodes that it is deprecated, and what to write instead: "deprecated since v1.14; use …".
 func DeprecatedNodeLabel(key string) (message string, deprecated bool) {
-	message, deprecated = deprecatedNodeLabels[key]
-	return message, deprecated
+	newer, deprecated := newerNodeLabels[key]
+	return fmt.Sprintf("deprecated since %s; use %q instead", newer.since, newer.name), deprecated
 }
 
-// deprecatedNodeLabels are label keys that nodes carry under a newer name.
-var deprecatedNodeLabels = map[string]string{
-	"beta.kubernetes.io/arch":                  `deprecated since v1.14; use "kubernetes.io/arch" instead`,
-	"beta.kubernetes.io/os":                    `deprecated since v1.14; use "kubernetes.io/os" instead`,
-	"failure-domain.beta.kubernetes.io/region": `deprecated since v1.17; use "topology.kubernetes.io/region" instead`,
-	"failure-domain.beta.kubernetes.io/zone":   `deprecated since v1.17; use "topology.kubernetes.io/zone" instead`,
-	"beta.kubernetes.io/instance-type":         `deprecated since v1.17; use "node.kubernetes.io/instance-type" instead`,
+// NewerNodeLabel is the name under which nodes carry the label now, or empty where it has no other.
+func NewerNodeLabel(key string) string { return newerNodeLabels[key].name }
+
+// newerNodeLabels are those that took the place of beta labels, and since when.
+var newerNodeLabels = map[string]struct{ since, name string }{
+	"beta.kubernetes.io/arch":                  {"v1.14", corev1.LabelArchStable},
+	"beta.kubernetes.io/os":                    {"v1.14", corev1.LabelOSStable},
+	"failure-domain.beta.kubernetes.io/region": {"v1.17", corev1.LabelTopologyRegion},
+	"failure-domain.beta.kubernetes.io/zone":   {"v1.17", corev1.LabelTopologyZone},
+	"beta.kubernetes.io/instance-type":         {"v1.17", corev1.LabelInstanceTypeStable},
 }
 
 // warnContainer finds bytes that are no whole number, and variables that hide earlier ones of the same name.

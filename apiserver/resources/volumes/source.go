@@ -10,9 +10,31 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
+	"minik.dev/apiserver/resources/defaults"
 	"minik.dev/apiserver/resources/validation"
 )
+
+// DefaultSource completes the amount and the source of a PersistentVolume, or of one that a VolumeAttachment writes out.
+func DefaultSource(spec *corev1.PersistentVolumeSpec) {
+	defaults.RoundUp(spec.Capacity)
+	if spec.HostPath != nil && spec.HostPath.Type == nil {
+		spec.HostPath.Type = ptr.To(corev1.HostPathUnset)
+	}
+	if spec.ISCSI != nil && spec.ISCSI.ISCSIInterface == "" {
+		spec.ISCSI.ISCSIInterface = "default"
+	}
+	if s := spec.RBD; s != nil {
+		DefaultRBD(&s.RBDPool, &s.RadosUser, &s.Keyring)
+	}
+	if s := spec.ScaleIO; s != nil {
+		DefaultScaleIO(&s.StorageMode, &s.FSType)
+	}
+	if spec.AzureDisk != nil {
+		DefaultAzureDisk(spec.AzureDisk)
+	}
+}
 
 // sourceOrder is in which order upstream looks at the sources of a PersistentVolume, by their names in JSON: what comes second is refused.
 var sourceOrder = []string{
@@ -50,7 +72,8 @@ func Checked(at *field.Path, name string) *field.Path {
 	return at.Child(cmp.Or(checkedNames[name], name))
 }
 
-// ValidateSource asks a PersistentVolume of that name, or what a VolumeAttachment says of one, for exactly one source.
+// ValidateSource asks a PersistentVolume of that name, or what a VolumeAttachment says of one, for exactly one source. What is thrown away
+// with the volume must not be a whole node.
 func ValidateSource(at *field.Path, spec *corev1.PersistentVolumeSpec, volume string) field.ErrorList {
 	types := InOrder(&spec.PersistentVolumeSource, sourceOrder)
 	if len(types) == 0 {
@@ -67,9 +90,13 @@ func ValidateSource(at *field.Path, spec *corev1.PersistentVolumeSpec, volume st
 	if types[0] == "local" && spec.NodeAffinity == nil {
 		errs = append(errs, field.Required(at.Child("nodeAffinity"), "Local volume requires node affinity"))
 	}
+	root := at
 	at = Checked(at, types[0])
 	switch types[0] {
 	case "hostPath":
+		if path.Clean(spec.HostPath.Path) == "/" && spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRecycle {
+			errs = append(errs, field.Forbidden(root.Child("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'"))
+		}
 		return append(errs, ValidateHostPath(at, spec.HostPath)...)
 	case "nfs":
 		return append(errs, ValidateNFS(at, spec.NFS)...)
@@ -111,11 +138,24 @@ func validateCSI(at *field.Path, s *corev1.CSIPersistentVolumeSource) field.Erro
 		{"nodePublishSecretRef", s.NodePublishSecretRef}, {"nodeExpandSecretRef", s.NodeExpandSecretRef},
 	} {
 		if secret.ref != nil {
-			errs = append(errs, validation.Required(at.Child(secret.name, "name"), secret.ref.Name)...)
-			errs = append(errs, validation.Required(at.Child(secret.name, "namespace"), secret.ref.Namespace)...)
+			errs = append(errs, validateSecretOf(at.Child(secret.name), secret.ref)...)
 		}
 	}
 	return errs
+}
+
+// validateSecretOf checks where the driver's secret is: a volume has no namespace of its own.
+func validateSecretOf(at *field.Path, ref *corev1.SecretReference) field.ErrorList {
+	var errs field.ErrorList
+	if ref.Name == "" {
+		errs = append(errs, field.Required(at.Child("name"), ""))
+	} else {
+		errs = append(errs, validation.DNSSubdomain(at.Child("name"), ref.Name)...)
+	}
+	if ref.Namespace == "" {
+		return append(errs, field.Required(at.Child("namespace"), ""))
+	}
+	return append(errs, validation.DNSLabel(at.Child("namespace"), ref.Namespace)...)
 }
 
 // ValidateHostPath checks a path of the node.
