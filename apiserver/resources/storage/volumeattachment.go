@@ -15,7 +15,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
-	"minik.dev/apiserver/resources/defaults"
 	"minik.dev/apiserver/resources/printers"
 	"minik.dev/apiserver/resources/validation"
 	"minik.dev/apiserver/resources/volumes"
@@ -37,7 +36,7 @@ func volumeAttachments() *resources.Resource {
 		},
 		Default: resources.Each(func(a *storagev1.VolumeAttachment) {
 			if inline := a.Spec.Source.InlineVolumeSpec; inline != nil {
-				defaults.RoundUp(inline.Capacity)
+				volumes.DefaultSource(inline)
 			}
 		}),
 		Validate: resources.Check(validateVolumeAttachment),
@@ -67,12 +66,16 @@ func attacherColumn() metav1.TableColumnDefinition {
 
 func validateVolumeAttachment(a, old *storagev1.VolumeAttachment) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := validateAttacher(path.Child("attacher"), a.Spec.Attacher)
+	changed := old != nil && !equality.Semantic.DeepEqual(a.Spec, old.Spec)
+	var errs field.ErrorList
+	if changed { // upstream's generated checks stop there, and those of other drivers' names are asked
+		errs = append(errs, field.Invalid(path, a.Spec, "field is immutable"))
+		errs = append(errs, volumes.ValidateDriverName(path.Child("attacher"), a.Spec.Attacher)...)
+	} else {
+		errs = append(errs, validateAttacher(path.Child("attacher"), a.Spec.Attacher)...)
+	}
 	errs = append(errs, validateAttachmentSource(path.Child("source"), &a.Spec.Source)...)
 	errs = append(errs, validation.DNSSubdomain(path.Child("nodeName"), a.Spec.NodeName)...)
-	if old != nil && !equality.Semantic.DeepEqual(a.Spec, old.Spec) {
-		errs = append(errs, field.Invalid(path, a.Spec, "field is immutable"))
-	}
 	return errs
 }
 
@@ -88,22 +91,22 @@ func validateAttacher(path *field.Path, name string) field.ErrorList {
 	return append(errs, validation.Invalid(path, name, content.IsDNS1123SubdomainCaseless(name))...)
 }
 
-// validateAttachmentSource asks for the name of a volume, or for one that is written out.
+// validateAttachmentSource asks for the name of a volume, or for one that is written out. A name is looked at wherever it stands.
 func validateAttachmentSource(path *field.Path, s *storagev1.VolumeAttachmentSource) field.ErrorList {
 	const one = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+	var errs field.ErrorList
 	name, inline := s.PersistentVolumeName, s.InlineVolumeSpec
 	switch {
 	case name == nil && inline == nil:
 		return field.ErrorList{field.Required(path, one)}
 	case name != nil && inline != nil:
-		return field.ErrorList{field.Forbidden(path, one)}
+		errs = append(errs, field.Forbidden(path, one))
 	case inline != nil:
-		return volumes.ValidateSource(path.Child("inlineVolumeSpec"), inline, "")
+		return volumes.ValidateInline(path.Child("inlineVolumeSpec"), inline)
 	case *name == "":
-		return field.ErrorList{field.Required(path.Child("persistentVolumeName"),
-			"must specify non empty persistentVolumeName")}
+		errs = append(errs, field.Required(path.Child("persistentVolumeName"), "must specify non empty persistentVolumeName"))
 	}
-	return validation.DNSSubdomain(path.Child("persistentVolumeName"), *name)
+	return append(errs, validation.DNSSubdomain(path.Child("persistentVolumeName"), *name)...)
 }
 
 // The upper bounds of what a driver says of an attachment, in bytes.
