@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,11 @@ func NewUndo(ctx context.Context, config *rest.Config, n int64, force bool) (*Un
 		s.Now = nil
 	case err != nil:
 		return nil, fmt.Errorf("reading %s: %w", ObjectOf(revision), err)
+	}
+	if s.After != nil && s.Now != nil {
+		if s.Later, err = laterWrites(ctx, config, objects, revision, s.After); err != nil {
+			return nil, err
+		}
 	}
 	// 3. What to write.
 	u, err := planUndo(revision, s, force)
@@ -165,6 +171,55 @@ func objectAt(ctx context.Context, objects dynamic.ResourceInterface, r *api.Rev
 		u.SetKind(strings.TrimSuffix(list.GetKind(), "List"))
 	}
 	return u, nil
+}
+
+// laterWrites are the writes to the object since a revision that changed more than its status, oldest first.
+func laterWrites(ctx context.Context, config *rest.Config, objects dynamic.ResourceInterface, r *api.Revision,
+	after *unstructured.Unstructured) ([]later, error) {
+	client, err := api.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	n, err := ParseRevision(r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	var since []api.Revision
+	err = (&Reader{client: client}).revisions(ctx, selecting(journal.ObjectOf(r)), 0, func(other api.Revision) bool {
+		m, err := ParseRevision(other.ObjectMeta.Name)
+		if err != nil || m <= n {
+			return false
+		}
+		if other.Subresource != "status" {
+			since = append(since, other)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []later
+	was := intended(after)
+	for _, other := range slices.Backward(since) {
+		m, _ := ParseRevision(other.ObjectMeta.Name) // it was read above
+		state, err := objectAt(ctx, objects, &other, m)
+		if err != nil {
+			return nil, err
+		}
+		if state == nil {
+			break // it was deleted: what came then is another object
+		}
+		is := intended(state)
+		l := later{Revision: &other}
+		for _, c := range changesOf(was, is) {
+			l.Changed = append(l.Changed, c.at)
+		}
+		was = is
+		if len(l.Changed) > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
 }
 
 // plainObject names the object of a revision, without its subresource.

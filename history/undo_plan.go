@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -30,11 +31,21 @@ type Undo struct {
 	objects dynamic.ResourceInterface // of the revision's kind
 }
 
-// states are an object before a revision, after it, and now; nil where there is none.
-type states struct{ Before, After, Now *unstructured.Unstructured }
+// states are an object before a revision, after it, and now; nil where there is none. Later are the writes since that changed more
+// than its status, oldest first.
+type states struct {
+	Before, After, Now *unstructured.Unstructured
+	Later              []later
+}
 
-// planUndo says how to take back what one revision did to its object. It is refused where that cannot be done, and where
-// the object was changed again since, unless it is forced.
+// later is a write after the one that is to be undone, and the fields that it changed.
+type later struct {
+	Revision *api.Revision
+	Changed  []path
+}
+
+// planUndo says how to take back what one revision did to its object, field by field: what others have changed since in other fields
+// stays. It is refused where that cannot be done, and where the same fields were changed again since, unless it is forced.
 func planUndo(r *api.Revision, s states, force bool) (Undo, error) {
 	object := ObjectOf(r)
 	again := func(format string, args ...any) error {
@@ -62,20 +73,87 @@ func planUndo(r *api.Revision, s states, force bool) (Undo, error) {
 	case s.Now.GetDeletionTimestamp() != nil:
 		return Undo{}, again("%s is being deleted", object)
 	}
-	if s.Before != nil && equality.Semantic.DeepEqual(intended(s.Before), intended(s.Now)) {
-		return Undo{}, again("%s is already again what it was before it", object)
-	}
-	if !force && !equality.Semantic.DeepEqual(intended(s.After), intended(s.Now)) {
-		return Undo{}, again("%s was changed again since, in %s; --force takes that back too", object,
-			strings.Join(differing(intended(s.After), intended(s.Now)), ", "))
-	}
 	if s.Before == nil {
+		if since := s.byPeople(); len(since) > 0 && !force {
+			return Undo{}, again("%s was changed again since, in %s; --force deletes it all the same", object, listed(since))
+		}
 		return Undo{Verb: undoDelete, From: s.Now,
 			Reason: fmt.Sprintf("revision %s is undone: %s was not there before it", r.GetName(), object)}, nil
 	}
-	to := back(s.Now, s.Before)
+	changes, conflicts := s.open()
+	if len(changes) == 0 {
+		return Undo{}, again("%s is already again what it was before it", object)
+	}
+	if len(conflicts) > 0 && !force {
+		return Undo{}, again("%s was changed again since, in %s; --force takes that back too", object, listed(conflicts))
+	}
+	to := s.Now.DeepCopy()
+	to.Object = takenBack(to.Object, s.Before.Object, changes)
+	unstructured.RemoveNestedField(to.Object, "metadata", "managedFields")
+	var fields []string
+	for _, c := range changes {
+		if !c.noted() {
+			fields = append(fields, c.at.String())
+		}
+	}
 	return Undo{Verb: undoUpdate, From: s.Now, To: to, Reason: fmt.Sprintf("revision %s is undone: %s of %s", r.GetName(),
-		strings.Join(differing(intended(s.Now), intended(to)), ", "), object)}, nil
+		listed(fields), object)}, nil
+}
+
+// open are the changes of the revision that are still to be taken back, and those of them whose field was changed to something else
+// since, by whom. What kubectl has noted last belongs to its latest apply, and stays.
+func (s states) open() (changes []change, conflicts []string) {
+	now := intended(s.Now)
+	for _, c := range changesOf(intended(s.Before), intended(s.After)) {
+		is := fieldAt(now, c.at)
+		switch same := equality.Semantic.DeepEqual(is, c.is); {
+		case equality.Semantic.DeepEqual(is, c.was), !same && c.noted():
+			continue
+		case !same:
+			conflicts = append(conflicts, c.at.String()+s.who(c.at))
+		}
+		changes = append(changes, c)
+	}
+	return changes, conflicts
+}
+
+// byPeople are the fields that somebody has changed since who is no component of a cluster. Those write into what they manage: the
+// number of a revision, a finalizer.
+func (s states) byPeople() []string {
+	var out []string
+	for _, l := range s.Later {
+		if strings.HasPrefix(l.Revision.Actor.User, "system:") {
+			continue
+		}
+		for _, at := range l.Changed {
+			out = append(out, at.String()+by(l.Revision))
+		}
+	}
+	return out
+}
+
+// who says who changed the field last; "" where no later write is known that did.
+func (s states) who(at path) string {
+	for _, l := range slices.Backward(s.Later) {
+		for _, changed := range l.Changed {
+			if n := min(len(changed), len(at)); slices.Equal(changed[:n], at[:n]) {
+				return by(l.Revision)
+			}
+		}
+	}
+	return ""
+}
+
+func by(r *api.Revision) string { return fmt.Sprintf(" (by %s, revision %s)", ActorOf(r), r.GetName()) }
+
+// mostListed is how many fields are named.
+const mostListed = 5
+
+func listed(fields []string) string {
+	if more := len(fields) - mostListed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(fields[:mostListed], ", "), more)
+	}
+	return strings.Join(fields, ", ")
 }
 
 // reported are the fields of the metadata that the server and the controllers keep, and nobody wants.
@@ -95,39 +173,4 @@ func intended(u *unstructured.Unstructured) map[string]any {
 // anew is the object as it can be created again: its identity is a new one.
 func anew(u *unstructured.Unstructured) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: intended(u)}
-}
-
-// back is now with all that was wanted before, and with its own identity and status.
-func back(now, before *unstructured.Unstructured) *unstructured.Unstructured {
-	to := anew(before)
-	if status, ok := now.Object["status"]; ok {
-		to.Object["status"] = status
-	}
-	for _, field := range reported {
-		if value, ok, _ := unstructured.NestedFieldCopy(now.Object, "metadata", field); ok && field != "managedFields" {
-			_ = unstructured.SetNestedField(to.Object, value, "metadata", field) // metadata is a map in both
-		}
-	}
-	return to
-}
-
-// differing names the fields in which two objects differ, two levels deep: "spec.replicas".
-func differing(a, b map[string]any) []string {
-	var out []string
-	for _, key := range keysOf(a, b) {
-		inA, okA := a[key].(map[string]any)
-		inB, okB := b[key].(map[string]any)
-		if !okA || !okB {
-			if !equality.Semantic.DeepEqual(a[key], b[key]) {
-				out = append(out, key)
-			}
-			continue
-		}
-		for _, inner := range keysOf(inA, inB) {
-			if !equality.Semantic.DeepEqual(inA[inner], inB[inner]) {
-				out = append(out, key+"."+inner)
-			}
-		}
-	}
-	return out
 }

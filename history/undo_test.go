@@ -32,21 +32,30 @@ func TestPlanUndo(t *testing.T) {
 	other := "{metadata: {name: web, uid: u2, resourceVersion: '9'}, spec: {replicas: 2}}"
 	for name, c := range map[string]struct {
 		before, after, now string
+		later              []later
 		force              bool
 		verb               undoVerb
 		to, err            string
 	}{
 		"a change, of which the status has moved on": {before: two, after: five, now: fiveReady, verb: undoUpdate,
 			to: "{metadata: {name: web, uid: u1, resourceVersion: '9', generation: 2}, spec: {replicas: 2}, status: {ready: 5}}"},
-		"a change that was changed since": {before: two, after: five, now: seven,
-			err: "deployments/web was changed again since, in spec.replicas; --force takes that back too"},
+		"a change that was changed since": {before: two, after: five, now: seven, later: []later{
+			wrote("8", "kubectl edit", "jane", path{"spec", "replicas"}), wrote("9", "kubectl scale", "jane", path{"spec", "replicas"}),
+			wrote("10", "", "system:kube-controller-manager", path{"metadata", "annotations", "revision"})},
+			err: "deployments/web was changed again since, in spec.replicas (by kubectl scale, revision 9); --force takes that back too"},
 		"a change that was changed since, by force": {before: two, after: five, now: seven, force: true, verb: undoUpdate,
 			to: "{metadata: {name: web, uid: u1, resourceVersion: '9', generation: 3}, spec: {replicas: 2}, status: {ready: 5}}"},
 		"a change that is undone already": {before: two, after: five, now: twoAgain, err: "already again what it was"},
 		"a creation":                      {after: five, now: fiveReady, verb: undoDelete},
 		"a creation that is gone":         {after: five, err: "which is gone already"},
-		"a creation that was changed":     {after: five, now: seven, err: "was changed again since"},
-		"a deletion":                      {before: two, verb: undoCreate, to: "{metadata: {name: web}, spec: {replicas: 2}}"},
+		"a creation that was changed": {after: five, now: seven, later: []later{wrote("9", "kubectl scale", "jane",
+			path{"spec", "replicas"})}, err: "was changed again since, in spec.replicas (by kubectl scale, revision 9); --force deletes it"},
+		"a creation that a controller wrote into": {after: five, now: seven, later: []later{wrote("9", "",
+			"system:kube-controller-manager", path{"metadata", "annotations", "revision"})}, verb: undoDelete},
+		"a change, beside others": {before: image("a", "1"), after: image("a", "2"),
+			now: "{metadata: {name: web, uid: u1, annotations: {revision: '2'}}, spec: {replicas: 4, containers: [{name: new}, {name: a, image: '2'}]}}", verb: undoUpdate,
+			to: "{metadata: {name: web, uid: u1, annotations: {revision: '2'}}, spec: {replicas: 4, containers: [{name: new}, {name: a, image: '1'}]}}"},
+		"a deletion": {before: two, verb: undoCreate, to: "{metadata: {name: web}, spec: {replicas: 2}}"},
 		"the mark of a deletion that is over": {before: two, after: dying, verb: undoCreate,
 			to: "{metadata: {name: web}, spec: {replicas: 2}}"},
 		"the mark of a deletion that goes on":      {before: two, after: dying, now: dying, err: "is still going on"},
@@ -61,7 +70,7 @@ func TestPlanUndo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &api.Revision{ObjectMeta: metav1.ObjectMeta{Name: "7"}, Resource: "deployments", Name: "web"}
-			u, err := planUndo(r, states{parsedObject(t, c.before), parsedObject(t, c.after), parsedObject(t, c.now)}, c.force)
+			u, err := planUndo(r, states{parsedObject(t, c.before), parsedObject(t, c.after), parsedObject(t, c.now), c.later}, c.force)
 			if c.err != "" {
 				require.ErrorContains(t, err, "revision 7 cannot be undone: ")
 				require.ErrorContains(t, err, c.err)
@@ -73,6 +82,16 @@ func TestPlanUndo(t *testing.T) {
 			require.Contains(t, u.Reason, "revision 7 is undone: ")
 		})
 	}
+}
+
+func image(container, tag string) string {
+	return "{metadata: {name: web, uid: u1}, spec: {containers: [{name: " + container + ", image: '" + tag + "'}]}}"
+}
+
+// wrote is a later write of the object.
+func wrote(revision, command, user string, changed ...path) later {
+	return later{Revision: &api.Revision{ObjectMeta: metav1.ObjectMeta{Name: revision},
+		Actor: api.Actor{User: user, Command: command}}, Changed: changed}
 }
 
 func TestDiffWithoutHeads(t *testing.T) {
