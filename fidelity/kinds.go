@@ -109,7 +109,7 @@ var strategies = map[schema.GroupKind]strategy{
 }
 
 // differing are kinds whose writes are not held to upstream yet: the run knows differences that are not mended. -all compares them, too.
-var differing = map[string]bool{"Service": true, "Node": true}
+var differing = map[string]bool{"Service": true}
 
 // kind is one version of a kind that minik serves and upstream has a strategy for.
 type kind struct {

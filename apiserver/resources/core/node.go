@@ -10,14 +10,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/resources/defaults"
-	"minik.dev/apiserver/resources/podspec"
 	"minik.dev/apiserver/resources/printers"
-	"minik.dev/apiserver/resources/validation"
 )
 
 func nodes() *resources.Resource {
@@ -31,10 +27,12 @@ func nodes() *resources.Resource {
 		StatusOnCreate: true,
 		Subresources: []resources.Subresource{
 			resources.Proxied("NodeProxyOptions"),
-			resources.Status(func(n, body *corev1.Node) { n.Status = body.Status }, validateNodeStatus),
+			resources.Status(applyNodeStatus, validateNodeUpdate),
 		},
 		Default:  resources.Each(defaultNode),
+		Prepare:  resources.Pair(prepareNode),
 		Validate: resources.Check(validateNode),
+		Warn:     resources.Warn(func(n, _ *corev1.Node) []string { return warnNode(n) }),
 		Fields: resources.Of(func(n *corev1.Node) fields.Set {
 			return fields.Set{"spec.unschedulable": strconv.FormatBool(n.Spec.Unschedulable)}
 		}),
@@ -51,56 +49,34 @@ func defaultNode(n *corev1.Node) {
 	}
 	defaults.RoundUp(n.Status.Capacity)
 	defaults.RoundUp(n.Status.Allocatable)
-	switch {
-	case len(n.Spec.PodCIDRs) > 0:
-		n.Spec.PodCIDR = n.Spec.PodCIDRs[0]
-	case n.Spec.PodCIDR != "":
-		n.Spec.PodCIDRs = []string{n.Spec.PodCIDR}
+	switch one, all := n.Spec.PodCIDR, n.Spec.PodCIDRs; {
+	case one == "" && len(all) > 0:
+		n.Spec.PodCIDR = all[0]
+	case one != "" && (len(all) == 0 || one != all[0]): // older clients know only the one
+		n.Spec.PodCIDRs = []string{one}
 	}
 }
 
-func validateNode(n, old *corev1.Node) field.ErrorList {
-	// Upstream looks for the taints of the spec under this path.
-	errs := podspec.ValidateTaints(field.NewPath("metadata", "taints"), n.Spec.Taints)
-	path := field.NewPath("spec")
-	cidrs := validation.Unique{}
-	for i, cidr := range n.Spec.PodCIDRs {
-		errs = append(errs, utilvalidation.IsValidCIDR(path.Child("podCIDRs").Index(i), cidr)...)
-		errs = append(errs, cidrs.Add(path.Child("podCIDRs").Index(i), cidr)...)
-	}
+// prepareNode drops what kubelets no longer do, or do only where a feature is switched on that is not by default.
+func prepareNode(n, old *corev1.Node) {
 	if old == nil {
-		return append(errs, validateNodeStatus(n, nil)...)
+		n.Spec.ConfigSource, n.Status.Config, n.Spec.PodPreemptionPolicy = nil, nil, nil
+		return
 	}
-	if len(old.Spec.PodCIDRs) > 0 && !slices.Equal(n.Spec.PodCIDRs, old.Spec.PodCIDRs) {
-		errs = append(errs, field.Forbidden(path.Child("podCIDRs"),
-			`node updates may not change podCIDR except from "" to valid`))
+	if old.Spec.ConfigSource == nil {
+		n.Spec.ConfigSource = nil
 	}
-	if old.Spec.ProviderID != "" && n.Spec.ProviderID != old.Spec.ProviderID {
-		errs = append(errs, field.Forbidden(path.Child("providerID"),
-			`node updates may not change providerID except from "" to valid`))
+	if old.Spec.PodPreemptionPolicy == nil {
+		n.Spec.PodPreemptionPolicy = nil
 	}
-	return errs
 }
 
-func validateNodeStatus(n, _ *corev1.Node) field.ErrorList {
-	var errs field.ErrorList
-	path := field.NewPath("status")
-	for _, list := range []struct {
-		name  string
-		items corev1.ResourceList
-	}{{"capacity", n.Status.Capacity}, {"allocatable", n.Status.Allocatable}} {
-		for _, name := range validation.SortedKeys(list.items) {
-			errs = append(errs, validation.Quantity(path.Child(list.name, string(name)), name, list.items[name])...)
-		}
+// applyNodeStatus takes what a kubelet says of itself, but for a configuration that it can no longer be given.
+func applyNodeStatus(n, body *corev1.Node) {
+	had := n.Status.Config != nil
+	if n.Status = body.Status; !had {
+		n.Status.Config = nil
 	}
-	seen := map[corev1.NodeAddress]bool{}
-	for i, address := range n.Status.Addresses {
-		if seen[address] {
-			errs = append(errs, field.Duplicate(path.Child("addresses").Index(i), address))
-		}
-		seen[address] = true
-	}
-	return errs
 }
 
 func nodeColumns() []metav1.TableColumnDefinition {
