@@ -28,7 +28,7 @@ func playFloor(ctx context.Context, options Options) error {
 		return err
 	}
 	c.stages = []stage{
-		{"cluster", func(context.Context) (string, error) { return c.join("") }},
+		{"cluster", func(ctx context.Context) (string, error) { return c.join(ctx, "", true) }},
 		{"floor", func(ctx context.Context) (string, error) {
 			collectLess()
 			config, err := c.config(scheduling)

@@ -24,6 +24,7 @@ type Cluster struct {
 	pki     *pki
 	etcd    *etcd.Server
 	server  *apiserver.Server // nil where it runs in another process
+	joined  *rest.Config      // how the API server is spoken to that is not this data directory's; nil where it is
 	// host is the API server's URL, runtime what runs containers, engine nil where they are simulated; set while Run starts.
 	host    string
 	runtime runtimeChoice
@@ -142,22 +143,26 @@ func (c *Cluster) openData(ctx context.Context) (string, error) {
 	if c.dir, err = makeDataDir(c.options.DataDir, c.options.Ephemeral); err != nil {
 		return "", err
 	}
-	// Whoever asks for the status holds the lock for a moment.
-	for range lockTries {
-		if err = c.dir.acquire(); !errors.Is(err, errLocked) {
-			break
-		}
+	return c.dir.dir, c.acquire(ctx)
+}
+
+// acquire takes the data directory for this process alone.
+func (c *Cluster) acquire(ctx context.Context) error {
+	err := c.dir.acquire()
+	// Whoever asks for the status, or joins a network, holds the lock for a moment.
+	for try := 1; errors.Is(err, errLocked) && try < lockTries; try++ {
 		select {
 		case <-c.options.Clock.After(lockPause):
+			err = c.dir.acquire()
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return ctx.Err()
 		}
 	}
 	if errors.Is(err, errLocked) {
-		return "", fmt.Errorf("the data directory %s is in use by another minik%s; end that one with `minik down`, or choose "+
+		return fmt.Errorf("the data directory %s is in use by another minik%s; end that one with `minik down`, or choose "+
 			"another directory with --data-dir", c.dir.dir, c.dir.holder())
 	}
-	return c.dir.dir, err
+	return err
 }
 
 // How often, and after what pause, a lock that another process holds is tried again.

@@ -85,6 +85,16 @@ func (h dataDirectory) close() error {
 	return err
 }
 
+// release lets others have the directory, and leaves everything in it as it is.
+func (h *dataDirectory) release() error {
+	lock := h.lock
+	h.lock = nil
+	if err := lock.Close(); err != nil {
+		return fmt.Errorf("letting the data directory %s go: %w", h.dir, err)
+	}
+	return nil
+}
+
 // exclusively keeps the data directory from being used by a cluster until unlock is called.
 func (h dataDirectory) exclusively() (unlock func() error, err error) {
 	lock, err := lockFile(h.path("lock"))

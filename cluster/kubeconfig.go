@@ -59,8 +59,12 @@ func (p *pki) config(host string, who identity) (*rest.Config, error) {
 }
 
 // config is the client configuration of a component of this cluster. It leads straight to the API server where that runs in
-// this process, with the certificate that the component would show it elsewhere.
+// this process, with the certificate that the component would show it elsewhere. At another's API server the component is
+// whom its kubeconfig says.
 func (c *Cluster) config(who identity) (*rest.Config, error) {
+	if c.joined != nil {
+		return forComponent(c.joined), nil
+	}
 	if c.server == nil {
 		return c.pki.config(c.host, who)
 	}

@@ -114,7 +114,7 @@ func playFleet(ctx context.Context, options Options) error {
 		return err
 	}
 	c.stages = []stage{
-		{"cluster", func(context.Context) (string, error) { return c.join("") }},
+		{"cluster", func(ctx context.Context) (string, error) { return c.join(ctx, "", true) }},
 		{"fleet", func(context.Context) (string, error) {
 			_, err := c.startFleet()
 			return "", err

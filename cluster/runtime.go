@@ -94,7 +94,11 @@ func connectEngine(ctx context.Context) (*docker.Engine, error) {
 }
 
 // joinRuntime finds what runs a lone kubelet's containers: what the API server's process has chosen, as it made the network.
+// At another's API server each component chooses for itself (joinOther).
 func (c *Cluster) joinRuntime(ctx context.Context) (string, error) {
+	if c.joined != nil {
+		return c.runtime.String(), nil
+	}
 	switch wanted, onDocker := c.options.Runtime, c.network.Bridge != ""; {
 	case wanted == runtimeDocker && !onDocker:
 		return "", errors.New("--runtime docker: this cluster's addresses were chosen for simulated containers; start its API " +

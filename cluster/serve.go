@@ -2,15 +2,10 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
-	"k8s.io/client-go/tools/clientcmd"
 	"minik.dev/cluster/network"
 )
 
@@ -25,14 +20,16 @@ type ServeOptions struct {
 // Serve runs one component alone until ctx ends: apiserver, controllers, scheduler, kubelet, proxy or dns. Six of them make
 // the cluster that [Cluster.Run] makes in one process.
 //
-// The API server owns the data directory; the others read the cluster's authority and its addresses there.
+// The API server owns the data directory; the others read the cluster's authority and its addresses there. Where Kubeconfig leads
+// to another API server, such as kube-apiserver, a component is whom it says there, and claims addresses of its own (join.go).
 func Serve(ctx context.Context, component string, options Options, serve ServeOptions) error {
 	options.Nodes = max(options.Nodes, 1)
 	c, err := New(options)
 	if err != nil {
 		return err
 	}
-	join := stage{"cluster", func(context.Context) (string, error) { return c.join(serve.Kubeconfig) }}
+	onNetwork := component != "controllers" && component != "scheduler"
+	join := stage{"cluster", func(ctx context.Context) (string, error) { return c.join(ctx, serve.Kubeconfig, onNetwork) }}
 	switch component {
 	case "apiserver":
 		c.stages = []stage{{"data", c.openData}, {"runtime", c.openRuntime}, {"network", c.claimNetwork}, {"certificates", c.openPKI},
@@ -52,35 +49,6 @@ func Serve(ctx context.Context, component string, options Options, serve ServeOp
 		return fmt.Errorf("unknown component %q: it is apiserver, controllers, scheduler, kubelet, proxy or dns", component)
 	}
 	return c.Run(ctx)
-}
-
-// join finds the cluster that another process serves.
-func (c *Cluster) join(kubeconfig string) (string, error) {
-	dir, err := filepath.Abs(c.options.DataDir)
-	if err != nil {
-		return "", fmt.Errorf("finding the data directory %s: %w", c.options.DataDir, err)
-	}
-	c.dir = dataDirectory{dir: dir}
-	if kubeconfig == "" {
-		kubeconfig = c.dir.kubeconfig()
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return "", fmt.Errorf("reading the kubeconfig: %w; `minik serve apiserver` or `minik up` writes it", err)
-	}
-	c.host = config.Host
-	if _, err := os.Stat(c.dir.pki()); errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("the data directory %s has no certificates: run this component with the --data-dir of its API "+
-			"server", dir)
-	}
-	if c.pki, err = openPKI(c.dir.pki(), c.options.Clock.Now()); err != nil {
-		return "", err
-	}
-	if c.network, err = network.Load(c.dir.network()); err != nil {
-		return "", err
-	}
-	c.parts.onStop("network", c.network.Close)
-	return c.host, c.network.Expose(c.options.Expose, c.options.Logger)
 }
 
 // serveScheduler has the scheduler stand for election, as upstream's does: so it may be started twice.

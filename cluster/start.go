@@ -62,7 +62,7 @@ func (c *Cluster) startControllers(context.Context) (string, error) {
 		return "", err
 	}
 	manager, err := controllers.New(config, controllers.Options{
-		Logger: c.options.Logger, Clock: c.options.Clock, ClusterCA: c.pki.caPEM, LoadBalancerPool: c.network.LoadBalancerPool,
+		Logger: c.options.Logger, Clock: c.options.Clock, ClusterCA: c.authority(), LoadBalancerPool: c.loadBalancerPool(),
 	})
 	if err != nil {
 		return "", err

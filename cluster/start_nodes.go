@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -67,6 +66,10 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 	if err != nil {
 		return err
 	}
+	tlsConfig, err := c.kubeletTLS(certificate)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.dir.node(name), 0o700); err != nil {
 		return fmt.Errorf("making the directory of %s: %w", name, err)
 	}
@@ -77,7 +80,7 @@ func (c *Cluster) startNode(name string, i int, killOnExit bool) error {
 		Listen: func() (net.Listener, error) {
 			return c.listenTCP(c.network.Address(ip.String(), network.KubeletPort))
 		},
-		TLS: c.pki.serverTLS(certificate, tls.RequireAndVerifyClientCert), Port: network.KubeletPort,
+		TLS: tlsConfig, Port: network.KubeletPort,
 		Dial: c.dial, KillOnExit: killOnExit, Version: apiserver.KubernetesVersion,
 		Logger: c.options.Logger, Clock: c.options.Clock,
 	})

@@ -3,7 +3,8 @@
 //  1. A loop takes a key and calls [Gate.Enter]; only then it decides. While nobody holds the component that costs one
 //     lock.
 //  2. The gate knows the Control by a watch ([Gates], or whoever calls [Gate.Set]). Until it has seen whether there is
-//     one, it is closed: a component that was held stays held when it starts again.
+//     one, it is closed: a component that was held stays held when it starts again. An API server that does not serve
+//     Controls, as any but minik's, is asked once ([Served]), and its gates are open.
 //  3. While the component is held, what wants to decide waits in line, in the order in which it came. Control.spec.steps
 //     counts the decisions that may be made all the same. A pure function, plan, says from the Control and the line what
 //     is to be written into its status and whether the first in line may go.

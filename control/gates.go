@@ -43,9 +43,20 @@ func (g *Gates) Of(component string) *Gate {
 	return g.gates[name]
 }
 
-// Run watches the Controls until ctx ends, and returns when every goroutine it started has.
+// Run watches the Controls until ctx ends, and returns when every goroutine it started has. Where the API server serves none it opens
+// the gates for good, and returns at once.
 func (g *Gates) Run(ctx context.Context) error {
 	if g == nil {
+		return nil
+	}
+	served, ok := Served(ctx, g.client, g.clock, g.logger)
+	if !ok {
+		return nil
+	}
+	if !served {
+		for _, gate := range g.gates {
+			gate.Synced()
+		}
 		return nil
 	}
 	selector := fields.Everything()

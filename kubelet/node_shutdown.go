@@ -81,8 +81,17 @@ func (p *power) wait(ctx context.Context, stopped bool, ended ...chan error) boo
 	}
 }
 
-// watchPower keeps the switch as the node's Control has it. Without a Control the node has power.
+// watchPower keeps the switch as the node's Control has it. Without a Control the node has power, and so it has for good where the
+// API server serves none.
 func (k *Kubelet) watchPower(ctx context.Context, power *power) error {
+	switch served, ok := k.gate.Served(ctx); {
+	case !ok:
+		return nil
+	case !served:
+		power.synced()
+		k.gate.Synced()
+		return nil
+	}
 	of := func(obj any) {
 		if control, ok := obj.(*api.Control); ok {
 			power.set(control.Spec.Stopped)

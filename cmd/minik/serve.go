@@ -24,7 +24,10 @@ func newServe(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		Use:   "serve " + strings.Join(components, "|"),
 		Short: "Run one component alone, until Ctrl-C",
 		Long: "Run one component alone, until Ctrl-C: six terminals make the same cluster as 'minik up'.\n" +
-			"All components but the API server find it by --kubeconfig, which is the data dir's own by default.\n\n" +
+			"All components but the API server find it by --kubeconfig, which is the data dir's own by default. It may be that of any\n" +
+			"Kubernetes: a component is then whom the kubeconfig says, and what it keeps is apart, in joined/ of the data dir. There\n" +
+			"nobody can hold it, Services get no address of a load balancer from it, and --service-cidr must be the server's own; where\n" +
+			"the server says it, it can be left out.\n\n" +
 			"A scheduler may be started twice: one holds the Lease kube-scheduler in kube-system and decides, the other waits\n" +
 			"until it ends, or is silent for 15 s. leaderElection in --scheduler-config says otherwise.",
 		Example: `  minik serve apiserver

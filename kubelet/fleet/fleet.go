@@ -13,11 +13,9 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
@@ -61,7 +59,7 @@ type Options struct {
 type Fleet struct {
 	options  Options
 	client   kubernetes.Interface
-	controls cache.ListerWatcher
+	controls *rest.RESTClient
 	log      *slog.Logger
 	clock    clock.WithTicker
 	events   *events.Writer
@@ -110,9 +108,8 @@ func New(config *rest.Config, options Options) (*Fleet, error) {
 	}
 	f := &Fleet{
 		options: options, client: client, clock: options.Clock, log: options.Logger.With("component", component),
-		controls: cache.NewListWatchFromClient(controls, "controls", "", fields.Everything()),
-		some:     make(chan struct{}),
-		members:  map[string]*member{}, stopped: map[string]bool{}, pods: map[types.UID]*entry{},
+		controls: controls, some: make(chan struct{}),
+		members: map[string]*member{}, stopped: map[string]bool{}, pods: map[types.UID]*entry{},
 		podsOn: map[string]map[types.UID]*entry{}, spare: ipam.New(benchmark),
 	}
 	f.events = events.New(client, corev1.EventSource{Component: component}, f.clock, f.log)

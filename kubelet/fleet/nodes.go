@@ -12,10 +12,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
 	"minik.dev/api"
+	"minik.dev/control"
 	"minik.dev/journal"
 	"minik.dev/kubelet"
 	"minik.dev/kubelet/ipam"
@@ -51,7 +53,11 @@ func (f *Fleet) watchControls(ctx context.Context, group *errgroup.Group) error 
 			f.setPower(name, !gone && control.Spec.Stopped, control.ResourceVersion)
 		}
 	}
-	informer := cache.NewSharedIndexInformer(f.controls, &api.Control{}, 0, cache.Indexers{})
+	if served, ok := control.Served(ctx, f.controls, f.clock, f.log); !served || !ok {
+		return nil // every node has power
+	}
+	watch := cache.NewListWatchFromClient(f.controls, "controls", metav1.NamespaceAll, fields.Everything())
+	informer := cache.NewSharedIndexInformer(watch, &api.Control{}, 0, cache.Indexers{})
 	return start(ctx, group, informer, "controls", cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) { power(obj, false) }, UpdateFunc: func(_, obj any) { power(obj, false) },
 		DeleteFunc: func(obj any) { power(obj, true) },
