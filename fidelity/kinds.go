@@ -1,8 +1,14 @@
 package fidelity
 
 import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	resourcev1 "k8s.io/api/resource/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/kubernetes/pkg/registry/apps/controllerrevision"
 	"k8s.io/kubernetes/pkg/registry/apps/daemonset"
 	"k8s.io/kubernetes/pkg/registry/apps/deployment"
@@ -40,6 +46,11 @@ import (
 	"k8s.io/kubernetes/pkg/registry/rbac/clusterrolebinding"
 	"k8s.io/kubernetes/pkg/registry/rbac/role"
 	"k8s.io/kubernetes/pkg/registry/rbac/rolebinding"
+	"k8s.io/kubernetes/pkg/registry/resource/deviceclass"
+	"k8s.io/kubernetes/pkg/registry/resource/devicetaintrule"
+	"k8s.io/kubernetes/pkg/registry/resource/resourceclaim"
+	"k8s.io/kubernetes/pkg/registry/resource/resourceclaimtemplate"
+	"k8s.io/kubernetes/pkg/registry/resource/resourceslice"
 	"k8s.io/kubernetes/pkg/registry/scheduling/priorityclass"
 	"k8s.io/kubernetes/pkg/registry/storage/csidriver"
 	"k8s.io/kubernetes/pkg/registry/storage/csinode"
@@ -99,6 +110,11 @@ var strategies = map[schema.GroupKind]strategy{
 	{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}:  clusterrolebinding.Strategy,
 	{Group: "rbac.authorization.k8s.io", Kind: "Role"}:                role.Strategy,
 	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:         rolebinding.Strategy,
+	{Group: "resource.k8s.io", Kind: "DeviceClass"}:                   deviceclass.Strategy,
+	{Group: "resource.k8s.io", Kind: "DeviceTaintRule"}:               devicetaintrule.Strategy,
+	{Group: "resource.k8s.io", Kind: "ResourceClaim"}:                 resourceclaim.NewStrategy(adminNamespace{}, nil),
+	{Group: "resource.k8s.io", Kind: "ResourceClaimTemplate"}:         resourceclaimtemplate.NewStrategy(adminNamespace{}),
+	{Group: "resource.k8s.io", Kind: "ResourceSlice"}:                 resourceslice.Strategy,
 	{Group: "scheduling.k8s.io", Kind: "PriorityClass"}:               priorityclass.Strategy,
 	{Group: "storage.k8s.io", Kind: "CSIDriver"}:                      csidriver.Strategy,
 	{Group: "storage.k8s.io", Kind: "CSINode"}:                        csinode.Strategy,
@@ -106,6 +122,13 @@ var strategies = map[schema.GroupKind]strategy{
 	{Group: "storage.k8s.io", Kind: "StorageClass"}:                   storageclass.Strategy,
 	{Group: "storage.k8s.io", Kind: "VolumeAttachment"}:               volumeattachment.Strategy,
 	{Group: "storage.k8s.io", Kind: "VolumeAttributesClass"}:          volumeattributesclass.Strategy,
+}
+
+// adminNamespace lets requests in every namespace have the administrator's access to devices: the question is not asked of a row.
+type adminNamespace struct{ typedcorev1.NamespaceInterface }
+
+func (adminNamespace) Get(_ context.Context, name string, _ metav1.GetOptions) (*corev1.Namespace, error) {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{resourcev1.DRAAdminNamespaceLabelKey: "true"}}}, nil
 }
 
 // differing are kinds whose writes are not held to upstream yet: the run knows differences that are not mended. -all compares them, too.

@@ -41,6 +41,7 @@ type verdict struct {
 	errors   []string // "path: type: detail", in order, each once
 	warnings []string // in order, each once; none where there are errors
 	broken   string   // why nothing can be said
+	compiled bool     // something is said of an expression in CEL, which is not among the errors
 }
 
 // when every write takes place, and who asks for it.
@@ -92,7 +93,8 @@ func (k kind) minik(w write) (v verdict) {
 		k.row.PrepareForUpdate(obj, old, by)
 		k.row.CountChange(obj, old)
 	}
-	v.errors = k.tell(resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old))
+	wrong := resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old)
+	v.errors, v.compiled = k.tell(wrong), slices.ContainsFunc(wrong, compiled)
 	if len(v.errors) == 0 {
 		v.warnings = once(k.row.Warnings(obj, old))
 		v.warnings = slices.DeleteFunc(v.warnings, minikOnly)
@@ -161,7 +163,7 @@ func (k kind) upstream(w write) (v verdict) {
 	if err != nil && !apierrors.IsInvalid(err) {
 		return verdict{broken: "upstream refuses it: " + err.Error()}
 	}
-	v.errors = k.tell(judge.errs)
+	v.errors, v.compiled = k.tell(judge.errs), slices.ContainsFunc(judge.errs, compiled)
 	v.warnings = once(warnings.told)
 	out := k.new()
 	if err := legacyscheme.Scheme.Convert(obj, out, nil); err != nil {
@@ -235,6 +237,9 @@ func tree(obj resources.Object) any {
 func (k kind) tell(errs field.ErrorList) []string {
 	var out []string
 	for _, e := range errs {
+		if compiled(e) {
+			continue
+		}
 		detail, _, _ := strings.Cut(e.Detail, "\n") // behind it comes a difference of Go values, whose types are others here and there
 		path := e.Field
 		if k.Kind == "StatefulSet" { // upstream puts the claims among the volumes in the order of a Go map
@@ -243,6 +248,11 @@ func (k kind) tell(errs field.ErrorList) []string {
 		out = append(out, fmt.Sprintf("%s: %s: %s", path, string(e.Type), detail))
 	}
 	return once(out)
+}
+
+// compiled tells what is said of an expression in CEL itself: minik compiles none yet, and says no more than that one is missing.
+func compiled(e *field.Error) bool {
+	return strings.HasSuffix(e.Field, "cel.expression") && (e.Type == field.ErrorTypeInvalid || e.Type == field.ErrorTypeForbidden)
 }
 
 var setVolume = regexp.MustCompile(`^spec\.template\.spec\.volumes\[\d+\]`)

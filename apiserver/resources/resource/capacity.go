@@ -3,6 +3,7 @@ package resource
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -57,7 +58,7 @@ func validateValues(path *field.Path, values []resource.Quantity, def, capacity 
 				return nil
 			}
 			return field.ErrorList{field.Invalid(at, v.String(), fmt.Sprintf("option is larger than capacity value: %s", capacity.String()))}
-		}, func(v *resource.Quantity) string { return v.AsDec().String() })...)
+		}, func(v *resource.Quantity) string { return strconv.FormatInt(v.Value(), 10) })...)
 	if !found {
 		errs = append(errs, field.Invalid(path, def.String(), "default value is not valid according to the requestPolicy"))
 	}
@@ -76,21 +77,10 @@ func validateRange(path *field.Path, r *resourcev1.CapacityRequestPolicyRange, d
 		return field.ErrorList{field.Required(path.Child("min"), "required when validRange is defined")}
 	}
 	errs := validateEnds(path, r, def, capacity)
-	bounds := []bound{{"default", &def}, {"min", r.Min}, {"max", r.Max}, {"step", r.Step}}
-	// 1. Amounts below one are counted in thousandths, if they can be.
-	fractional := false
-	for _, b := range bounds {
-		fractional = fractional || b.value != nil && !whole(*b.value)
-	}
-	if fractional {
-		if wrong := notMilli(path, bounds); len(wrong) > 0 {
-			return append(errs, wrong...)
-		}
-	}
-	// 2. A step is one, and fits.
 	if r.Step == nil {
 		return errs
 	}
+	// 1. A step is one, and fits.
 	step := path.Child("step")
 	if r.Step.Sign() <= 0 {
 		return append(errs, field.Invalid(step, r.Step.String(), "must be greater than zero"))
@@ -101,14 +91,12 @@ func validateRange(path *field.Path, r *resourcev1.CapacityRequestPolicyRange, d
 		errs = append(errs, field.Invalid(step, r.Step.String(),
 			fmt.Sprintf("one step %s is larger than capacity value: %s", first.String(), capacity.String())))
 	}
-	// 3. Steps from the smallest amount reach the default and the largest.
-	if !fractional {
-		if wrong := notCountable(path, bounds); len(wrong) > 0 {
-			return append(errs, wrong...)
-		}
+	// 2. Steps from the smallest amount reach the default and the largest. They are counted in whole numbers: fractions round up.
+	if wrong := notCountable(path, []bound{{"default", &def}, {"min", r.Min}, {"max", r.Max}, {"step", r.Step}}); len(wrong) > 0 {
+		return append(errs, wrong...)
 	}
 	for _, value := range []*resource.Quantity{&def, r.Max} {
-		if value != nil && !reaches(*r.Min, *r.Step, *value, fractional) {
+		if value != nil && (value.Value()-r.Min.Value())%r.Step.Value() != 0 {
 			errs = append(errs, field.Invalid(step, value.String(),
 				fmt.Sprintf("value is not a multiple of a given step (%s) from (%s)", r.Step.String(), r.Min.String())))
 		}
@@ -133,23 +121,6 @@ func validateEnds(path *field.Path, r *resourcev1.CapacityRequestPolicyRange, de
 	return errs
 }
 
-// whole tells amounts without a fraction.
-func whole(q resource.Quantity) bool {
-	rounded := q.DeepCopy()
-	rounded.RoundUp(0)
-	return rounded.Cmp(q) == 0
-}
-
-func notMilli(path *field.Path, bounds []bound) field.ErrorList {
-	var errs field.ErrorList
-	for _, b := range bounds {
-		if b.value != nil && b.value.Cmp(*resource.NewMilliQuantity(b.value.MilliValue(), b.value.Format)) != 0 {
-			errs = append(errs, field.Invalid(path.Child(b.name), b.value.String(), "value cannot be represented as a milli value"))
-		}
-	}
-	return errs
-}
-
 // notCountable refuses amounts that no int64 holds.
 func notCountable(path *field.Path, bounds []bound) field.ErrorList {
 	var errs field.ErrorList
@@ -163,12 +134,4 @@ func notCountable(path *field.Path, bounds []bound) field.ErrorList {
 		}
 	}
 	return errs
-}
-
-// reaches reports whether some number of steps leads from one amount to the other.
-func reaches(from, step, to resource.Quantity, milli bool) bool {
-	if milli {
-		return (to.MilliValue()-from.MilliValue())%step.MilliValue() == 0
-	}
-	return (to.Value()-from.Value())%step.Value() == 0
 }

@@ -67,70 +67,100 @@ func validateDeviceClaim(path *field.Path, d *resourcev1.DeviceClaim) field.Erro
 		})...)
 }
 
-// validateDeviceRequest takes a request for one kind of device, or for the first of several that is to be had.
+// validateDeviceRequest takes a request for one kind of device, or for the first of several that is to be had. Of a request that says
+// both, upstream checks what its generated rules know of.
 func validateDeviceRequest(path *field.Path, r *resourcev1.DeviceRequest) field.ErrorList {
 	errs := validation.DNSLabel(path.Child("name"), r.Name)
 	const one = "exactly one of `exactly` or `firstAvailable` is required"
-	exactly, first := r.Exactly, r.FirstAvailable
+	exactly, first := r.Exactly != nil, len(r.FirstAvailable) > 0
 	switch {
-	case exactly == nil && len(first) == 0:
+	case !exactly && !first:
 		return append(errs, field.Required(path, one))
-	case exactly != nil && len(first) > 0:
-		return append(errs, field.Invalid(path, nil, one+", but multiple fields are set"))
-	case exactly != nil:
-		return append(errs, validateAsked(path.Child("exactly"), asked{exactly.DeviceClassName, exactly.Selectors, exactly.AllocationMode,
-			exactly.Count, exactly.Tolerations})...)
+	case exactly && first:
+		errs = append(errs, field.Invalid(path, nil, one+", but multiple fields are set"))
 	}
-	return append(errs, set(path.Child("firstAvailable"), first, resourcev1.FirstAvailableDeviceRequestMaxSize,
+	if exactly {
+		errs = append(errs, validateExactly(path.Child("exactly"), r.Exactly, first)...)
+	}
+	return append(errs, set(path.Child("firstAvailable"), r.FirstAvailable, resourcev1.FirstAvailableDeviceRequestMaxSize,
 		func(at *field.Path, sub *resourcev1.DeviceSubRequest) field.ErrorList {
-			errs := validation.DNSLabel(at.Child("name"), sub.Name)
-			return append(errs, validateAsked(at, asked{sub.DeviceClassName, sub.Selectors, sub.AllocationMode, sub.Count, sub.Tolerations})...)
-		}, func(sub *resourcev1.DeviceSubRequest) string { return sub.Name })...)
+			return validateSubRequest(at, sub, exactly)
+		},
+		func(sub *resourcev1.DeviceSubRequest) string { return sub.Name })...)
+}
+
+func validateExactly(path *field.Path, r *resourcev1.ExactDeviceRequest, both bool) field.ErrorList {
+	var errs field.ErrorList
+	if !both && r.DeviceClassName == "" {
+		errs = append(errs, field.Required(path.Child("deviceClassName"), ""))
+	} else if !both {
+		errs = append(errs, validation.DNSSubdomain(path.Child("deviceClassName"), r.DeviceClassName)...)
+	}
+	return append(errs, validateAsked(path, asked{r.Selectors, r.AllocationMode, r.Count, r.Tolerations}, both)...)
+}
+
+func validateSubRequest(path *field.Path, r *resourcev1.DeviceSubRequest, both bool) field.ErrorList {
+	var errs field.ErrorList
+	if !both {
+		errs = append(errs, validation.DNSLabel(path.Child("name"), r.Name)...)
+	}
+	if r.DeviceClassName == "" {
+		errs = append(errs, field.Required(path.Child("deviceClassName"), ""))
+	} else {
+		errs = append(errs, longName(path.Child("deviceClassName"), r.DeviceClassName)...)
+	}
+	return append(errs, validateAsked(path, asked{r.Selectors, r.AllocationMode, r.Count, r.Tolerations}, both)...)
 }
 
 // asked is what both forms of a request say.
 type asked struct {
-	class       string
 	selectors   []resourcev1.DeviceSelector
 	mode        resourcev1.DeviceAllocationMode
 	count       int64
 	tolerations []resourcev1.DeviceToleration
 }
 
-func validateAsked(path *field.Path, a asked) field.ErrorList {
-	errs := validation.Required(path.Child("deviceClassName"), a.class)
-	if a.class != "" {
-		errs = validation.DNSSubdomain(path.Child("deviceClassName"), a.class)
+func validateAsked(path *field.Path, a asked, both bool) field.ErrorList {
+	var errs field.ErrorList
+	if !both {
+		errs = append(errs, validateSelectors(path.Child("selectors"), a.selectors, false)...)
 	}
-	errs = append(errs, validateSelectors(path.Child("selectors"), a.selectors, false)...)
+	count := path.Child("count")
 	switch a.mode {
 	case resourcev1.DeviceAllocationModeAll:
-		if a.count != 0 {
-			errs = append(errs, field.Invalid(path.Child("count"), a.count,
-				fmt.Sprintf("must not be specified when allocationMode is '%s'", a.mode)))
+		if !both && a.count != 0 {
+			errs = append(errs, field.Invalid(count, a.count, fmt.Sprintf("must not be specified when allocationMode is '%s'", a.mode)))
 		}
 	case resourcev1.DeviceAllocationModeExactCount:
-		if a.count <= 0 {
-			errs = append(errs, field.Invalid(path.Child("count"), a.count, "must be greater than zero"))
+		if !both && a.count <= 0 {
+			errs = append(errs, field.Invalid(count, a.count, "must be greater than zero"))
 		}
 	default:
 		errs = append(errs, validation.Supported(path.Child("allocationMode"), a.mode,
 			resourcev1.DeviceAllocationModeAll, resourcev1.DeviceAllocationModeExactCount)...)
 	}
-	return append(errs, list(path.Child("tolerations"), a.tolerations, unbounded, validateDeviceToleration)...)
+	return append(errs, list(path.Child("tolerations"), a.tolerations, unbounded,
+		func(at *field.Path, t *resourcev1.DeviceToleration) field.ErrorList {
+			return validateDeviceToleration(at, t, both)
+		})...)
 }
 
 // validateConstraint takes one rule that the devices of some requests have to keep to.
 func validateConstraint(path *field.Path, c *resourcev1.DeviceConstraint, names requestNames) field.ErrorList {
 	errs := names.validateRefs(path.Child("requests"), c.Requests)
-	switch {
-	case c.MatchAttribute != nil:
-		return append(errs, fullyQualifiedName(path.Child("matchAttribute"), *c.MatchAttribute)...)
-	case c.DistinctAttribute != nil:
-		return append(errs, fullyQualifiedName(path.Child("distinctAttribute"), *c.DistinctAttribute)...)
+	for _, attribute := range []struct {
+		name  string
+		value *resourcev1.FullyQualifiedName
+	}{{"matchAttribute", c.MatchAttribute}, {"distinctAttribute", c.DistinctAttribute}} {
+		if attribute.value != nil {
+			errs = append(errs, fullyQualifiedName(path.Child(attribute.name), *attribute.value)...)
+		}
 	}
-	return append(errs, field.Required(path,
-		`exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set`)) // upstream's words
+	if c.MatchAttribute == nil && c.DistinctAttribute == nil {
+		errs = append(errs, field.Required(path,
+			`exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set`)) // upstream's words
+	}
+	return errs
 }
 
 // validateDeviceConfig takes parameters for a driver, which are an object of whatever kind; those that are stored may be longer.
@@ -139,7 +169,7 @@ func validateDeviceConfig(path *field.Path, c *resourcev1.DeviceConfiguration, s
 	if c.Opaque == nil {
 		return field.ErrorList{field.Required(path, "")}
 	}
-	errs := validateDriver(path.Child("driver"), c.Opaque.Driver)
+	errs := claimDriver(path.Child("driver"), c.Opaque.Driver)
 	return append(errs, validateRaw(path.Child("parameters"), c.Opaque.Parameters, stored, resourcev1.OpaqueParametersMaxLength)...)
 }
 
@@ -168,18 +198,21 @@ var taintEffects = []resourcev1.DeviceTaintEffect{
 	resourcev1.DeviceTaintEffectNoExecute, resourcev1.DeviceTaintEffectNoSchedule, resourcev1.DeviceTaintEffectNone,
 }
 
-func validateDeviceToleration(path *field.Path, t *resourcev1.DeviceToleration) field.ErrorList {
+// validateDeviceToleration checks a toleration; its value is not looked at where its request says too much.
+func validateDeviceToleration(path *field.Path, t *resourcev1.DeviceToleration, both bool) field.ErrorList {
 	var errs field.ErrorList
 	if t.Key != "" {
 		errs = append(errs, metav1validation.ValidateLabelName(t.Key, path.Child("key"))...)
 	}
 	switch t.Operator {
 	case resourcev1.DeviceTolerationOpExists:
-		if t.Value != "" {
+		if !both && t.Value != "" {
 			errs = append(errs, field.Invalid(path.Child("value"), t.Value, "must be empty for operator `Exists`"))
 		}
 	case resourcev1.DeviceTolerationOpEqual:
-		errs = append(errs, validation.Invalid(path.Child("value"), t.Value, utilvalidation.IsValidLabelValue(t.Value))...)
+		if !both {
+			errs = append(errs, validation.Invalid(path.Child("value"), t.Value, utilvalidation.IsValidLabelValue(t.Value))...)
+		}
 	default:
 		errs = append(errs, validation.OneOf(path.Child("operator"), t.Operator,
 			resourcev1.DeviceTolerationOpEqual, resourcev1.DeviceTolerationOpExists)...)

@@ -4,10 +4,12 @@ import (
 	"time"
 
 	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/resources/printers"
@@ -23,7 +25,13 @@ func deviceTaintRules() *resources.Resource {
 		New:           func() resources.Object { return &resourcev1.DeviceTaintRule{} },
 		NewList:       func() runtime.Object { return &resourcev1.DeviceTaintRuleList{} },
 		Conditional:   true,
-		Generation:    true,
+		Prepare: resources.Pair(func(r, old *resourcev1.DeviceTaintRule) {
+			if old == nil {
+				r.Generation = 1
+			} else if !equality.Semantic.DeepEqual(r.Spec, old.Spec) { // before it is noted when
+				r.Generation = old.Generation + 1
+			}
+		}),
 		Subresources: []resources.Subresource{
 			resources.Status(func(r, body *resourcev1.DeviceTaintRule) { r.Status = body.Status },
 				func(r, _ *resourcev1.DeviceTaintRule) field.ErrorList { return validateTaintRuleStatus(r) }, "metadata"),
@@ -33,11 +41,9 @@ func deviceTaintRules() *resources.Resource {
 		Validate: resources.Check(validateDeviceTaintRule),
 		Columns:  taintRuleColumns(),
 		Cells: resources.Cells(func(r *resourcev1.DeviceTaintRule, now time.Time) []any {
-			taint, added := &r.Spec.Taint, ""
-			if taint.TimeAdded != nil {
-				added = printers.Age(*taint.TimeAdded, now)
-			}
-			return []any{r.Name, taint.Key, taint.Value, string(taint.Effect), added, printers.Age(r.CreationTimestamp, now)}
+			taint := &r.Spec.Taint
+			added := ptr.Deref(taint.TimeAdded, metav1.NewTime(now)) // nobody has said since when, so it is since now
+			return []any{r.Name, taint.Key, taint.Value, string(taint.Effect), printers.Age(added, now), printers.Age(r.CreationTimestamp, now)}
 		}),
 	}
 }

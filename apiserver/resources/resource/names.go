@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/operation"
@@ -20,6 +21,18 @@ import (
 // validateDriver takes the name of a driver, which has the form of that of a CSI driver.
 func validateDriver(path *field.Path, name string) field.ErrorList {
 	return volumes.ValidateDriverName(path, name)
+}
+
+// claimDriver does so in the words of the generated check.
+func claimDriver(path *field.Path, name string) field.ErrorList {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "")}
+	}
+	var errs field.ErrorList
+	if utf8.RuneCountInString(name) > volumes.MaxDriverName {
+		errs = append(errs, field.TooLongCharacters(path, "", volumes.MaxDriverName))
+	}
+	return append(errs, longNameCaseless(path, name)...)
 }
 
 // validatePoolName takes DNS names between slashes.
@@ -46,6 +59,9 @@ func generated[T ~string](check func(context.Context, operation.Operation, *fiel
 
 // Checks that upstream generates.
 var (
+	shortName            = generated(validate.ShortName[string])
+	longName             = generated(validate.LongName[string])
+	longNameCaseless     = generated(validate.LongNameCaseless[string])
 	claimPoolName        = generated(validate.ResourcePoolName[string])
 	fullyQualifiedName   = generated(validate.ResourceFullyQualifiedName[resourcev1.FullyQualifiedName])
 	extendedResourceName = generated(validate.ExtendedResourceName[string])
@@ -118,7 +134,7 @@ func itself(name *string) string { return *name }
 
 // keyed checks the keys of a map and its values, unless there are more than most.
 func keyed[K ~string, T any](path *field.Path, values map[K]T, most int, key func(*field.Path, K) field.ErrorList,
-	check func(*field.Path, *T) field.ErrorList) field.ErrorList {
+	check func(at *field.Path, name K, value *T) field.ErrorList) field.ErrorList {
 	if most >= 0 && len(values) > most {
 		return field.ErrorList{field.TooMany(path, len(values), most)}
 	}
@@ -126,7 +142,7 @@ func keyed[K ~string, T any](path *field.Path, values map[K]T, most int, key fun
 	for _, name := range validation.SortedKeys(values) {
 		value := values[name]
 		errs = append(errs, key(path, name)...)
-		errs = append(errs, check(path.Key(shortened(string(name))), &value)...)
+		errs = append(errs, check(path.Key(shortened(string(name))), name, &value)...)
 	}
 	return errs
 }

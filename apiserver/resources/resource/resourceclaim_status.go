@@ -111,7 +111,7 @@ func validateAllocation(path *field.Path, a *resourcev1.AllocationResult, names 
 
 func validateResult(path *field.Path, r *resourcev1.DeviceRequestAllocationResult, names requestNames) field.ErrorList {
 	errs := names.validateRef(path.Child("request"), &r.Request)
-	errs = append(errs, validateDriver(path.Child("driver"), r.Driver)...)
+	errs = append(errs, claimDriver(path.Child("driver"), r.Driver)...)
 	if r.Pool == "" {
 		errs = append(errs, field.Required(path.Child("pool"), ""))
 	} else {
@@ -119,7 +119,10 @@ func validateResult(path *field.Path, r *resourcev1.DeviceRequestAllocationResul
 	}
 	errs = append(errs, validation.DNSLabel(path.Child("device"), r.Device)...)
 	errs = append(errs, validateBinding(path, r.BindingConditions, r.BindingFailureConditions)...)
-	errs = append(errs, list(path.Child("tolerations"), r.Tolerations, unbounded, validateDeviceToleration)...)
+	errs = append(errs, list(path.Child("tolerations"), r.Tolerations, unbounded,
+		func(at *field.Path, t *resourcev1.DeviceToleration) field.ErrorList {
+			return validateDeviceToleration(at, t, false)
+		})...)
 	if r.ShareID != nil {
 		errs = append(errs, validateUUID(path.Child("shareID"), string(*r.ShareID))...)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,13 +25,16 @@ func resourceSlices() *resources.Resource {
 		New:           func() resources.Object { return &resourcev1.ResourceSlice{} },
 		NewList:       func() runtime.Object { return &resourcev1.ResourceSliceList{} },
 		ReturnDeleted: true,
-		Generation:    true,
 		Prepare: resources.Pair(func(s, old *resourcev1.ResourceSlice) {
-			var was *resourcev1.ResourceSliceSpec
-			if old != nil {
-				was = &old.Spec
+			if old == nil {
+				s.Generation = 1
+				dropAlpha(&s.Spec, &resourcev1.ResourceSliceSpec{})
+				return
 			}
-			dropAlpha(&s.Spec, was)
+			if !equality.Semantic.DeepEqual(s.Spec, old.Spec) { // what is dropped counts as well
+				s.Generation = old.Generation + 1
+			}
+			dropAlpha(&s.Spec, &old.Spec)
 		}),
 		Stamp: resources.Stamp(func(s, _ *resourcev1.ResourceSlice, w resources.Write) {
 			for i := range s.Spec.Devices {

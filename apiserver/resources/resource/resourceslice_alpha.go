@@ -6,12 +6,8 @@ import (
 	resourcev1 "k8s.io/api/resource/v1"
 )
 
-// dropAlpha takes away what is alpha upstream and off, from a new slice, and from one that did not have it before.
-func dropAlpha(spec, old *resourcev1.ResourceSliceSpec) {
-	var was resourcev1.ResourceSliceSpec
-	if old != nil {
-		was = *old
-	}
+// dropAlpha takes away what is alpha upstream and off, from a slice that did not have it before.
+func dropAlpha(spec, was *resourcev1.ResourceSliceSpec) {
 	if was.PartitionTypeAttribute == nil {
 		spec.PartitionTypeAttribute = nil
 	}

@@ -121,11 +121,15 @@ func validateDevice(path *field.Path, d, old *resourcev1.Device, ownNodes bool) 
 		errs = append(errs, field.Invalid(path, n, fmt.Sprintf("the total number of attribute values must not exceed %d",
 			resourcev1.ResourceSliceMaxAttributeValuesPerDevice)))
 	}
-	errs = append(errs, keyed(path.Child("attributes"), d.Attributes, unbounded, validateQualifiedName, validateAttribute)...)
+	attributes := path.Child("attributes")
+	errs = append(errs, keyed(attributes, d.Attributes, unbounded, validateQualifiedName,
+		func(at *field.Path, name resourcev1.QualifiedName, a *resourcev1.DeviceAttribute) field.ErrorList {
+			return validateAttribute(at, attributes.Key(string(name)), a)
+		})...)
 	if old == nil || !equality.Semantic.DeepEqual(old.Capacity, d.Capacity) {
 		shared := ptr.Deref(d.AllowMultipleAllocations, false)
 		errs = append(errs, keyed(path.Child("capacity"), d.Capacity, unbounded, validateQualifiedName,
-			func(at *field.Path, c *resourcev1.DeviceCapacity) field.ErrorList {
+			func(at *field.Path, _ resourcev1.QualifiedName, c *resourcev1.DeviceCapacity) field.ErrorList {
 				return validateCapacity(at, c, shared)
 			})...)
 	}
@@ -177,13 +181,13 @@ func validateDeviceReach(path *field.Path, d *resourcev1.Device, own bool) field
 func validateCounters(path *field.Path, name, set string, counters map[string]resourcev1.Counter, most int) field.ErrorList {
 	errs := validation.Required(path.Child(name), set)
 	if set != "" {
-		errs = validation.DNSLabel(path.Child(name), set)
+		errs = shortName(path.Child(name), set)
 	}
 	if len(counters) == 0 {
 		return append(errs, field.Required(path.Child("counters"), ""))
 	}
-	return append(errs, keyed(path.Child("counters"), counters, most, validation.DNSLabel,
-		func(*field.Path, *resourcev1.Counter) field.ErrorList { return nil })...)
+	return append(errs, keyed(path.Child("counters"), counters, most, shortName,
+		func(*field.Path, string, *resourcev1.Counter) field.ErrorList { return nil })...)
 }
 
 // version is that of semver.org, 2.0.0.
@@ -192,7 +196,8 @@ var version = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
 	`(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$`)
 
 // validateAttribute takes one value, of one of four types. Lists of them are alpha upstream, and dropped before.
-func validateAttribute(path *field.Path, a *resourcev1.DeviceAttribute) field.ErrorList {
+// The whole path is that with the whole name, where path has it shortened.
+func validateAttribute(path, whole *field.Path, a *resourcev1.DeviceAttribute) field.ErrorList {
 	var errs field.ErrorList
 	text := func(at *field.Path, value string) {
 		if len(value) > resourcev1.DeviceAttributeMaxValueLength {
@@ -218,15 +223,23 @@ func validateAttribute(path *field.Path, a *resourcev1.DeviceAttribute) field.Er
 		}
 		text(path.Child("version"), *a.VersionValue)
 	}
+	wrong := oneValue(whole, said)
+	if len(wrong) > 0 && whole.String() != path.String() { // upstream takes it for another mistake
+		errs = append(errs, field.Invalid(path, "", "exactly one value must be specified"))
+	}
+	return append(errs, wrong...)
+}
+
+// oneValue refuses no value at all, and several, in the words of upstream's generated check.
+func oneValue(path *field.Path, said []string) field.ErrorList {
 	const types = "`int`, `bool`, `string`, `version`, `ints`, `bools`, `strings`, `versions`"
 	switch len(said) {
 	case 0:
-		errs = append(errs, field.Invalid(path, "", "must specify one of: "+types))
+		return field.ErrorList{field.Invalid(path, "", "must specify one of: "+types)}
 	case 1:
-	default:
-		errs = append(errs, field.Invalid(path, "{"+strings.Join(said, ", ")+"}", "must specify exactly one of: "+types))
+		return nil
 	}
-	return errs
+	return field.ErrorList{field.Invalid(path, "{"+strings.Join(said, ", ")+"}", "must specify exactly one of: "+types)}
 }
 
 // validateBinding takes conditions that a device has to have before its pod starts, and those that say that it never will.
