@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"minik.dev/api"
 	"minik.dev/journal"
+	"minik.dev/terminal"
 )
 
 // Line is one revision and what it changed.
@@ -99,8 +101,53 @@ func changeOf(before, after map[string]any, known bool) string {
 	return journal.Line(changes, mostChanges)
 }
 
-// Text is the table of `minik history`. The objects are named where there may be several.
-func Text(lines []Line, named bool, now time.Time) string {
+// Text is the table of `minik history`. The objects are named where there may be several. Where the table is wider than the
+// terminal, what was changed and why are below each revision, each in one line; a width of 0 is no bound.
+func Text(lines []Line, named bool, now time.Time, width int) string {
+	table := textTable(lines, named, now)
+	if width > 0 && slices.ContainsFunc(strings.Split(table, "\n"), func(line string) bool { return terminal.Len(line) > width }) {
+		return stacked(lines, named, now, width)
+	}
+	return table
+}
+
+// stacked has three lines for each revision.
+func stacked(lines []Line, named bool, now time.Time, width int) string {
+	var heads strings.Builder
+	table := tabwriter.NewWriter(&heads, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(table, "REVISION\tTIME\tACTOR\tOBJECT\n") // writes to memory do not fail
+	for _, l := range lines {
+		object := ""
+		if named {
+			object = PathOf(&l.Revision)
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", l.Revision.ObjectMeta.Name, clockTime(l.Revision.Time.Time, now), ActorOf(&l.Revision), object)
+	}
+	_ = table.Flush() // as above
+	var text strings.Builder
+	for i, head := range strings.Split(strings.TrimSuffix(heads.String(), "\n"), "\n") {
+		if i == 0 {
+			if !named {
+				head = strings.TrimSuffix(head, "OBJECT")
+			}
+			text.WriteString(terminal.Cut(head, width) + "\n")
+			continue
+		}
+		text.WriteString(terminal.Cut(strings.TrimRight(head, " "), width) + "\n")
+		l := lines[i-1]
+		for _, below := range []string{dashed(l.Change), l.Revision.Reason} {
+			if below != "" {
+				text.WriteString(stackIndent + terminal.Cut(below, width-len(stackIndent)) + "\n")
+			}
+		}
+	}
+	return trimLines(text.String())
+}
+
+// stackIndent is before what belongs to a revision, below it.
+const stackIndent = "    "
+
+func textTable(lines []Line, named bool, now time.Time) string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	object := func(s string) string {

@@ -19,10 +19,10 @@ func TestText(t *testing.T) {
 	require.Equal(t, `REVISION  TIME                     ACTOR    OBJECT                     CHANGE   REASON
 12        2026-03-02 13:00:00.000  kubelet  default/pods/web-1/status  a x → y  phase Running, was Pending
 11        12:00:01.000             kubectl  default/pods/web-1         created
-`, Text(lines, true, now))
+`, Text(lines, true, now, 0))
 	require.Equal(t, `REVISION  TIME          ACTOR    CHANGE   REASON
 11        12:00:01.000  kubectl  created
-`, Text(lines[1:], false, now))
+`, Text(lines[1:], false, now, 0))
 	m := map[string]any{}
 	for _, c := range []struct {
 		before, after map[string]any

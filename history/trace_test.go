@@ -44,7 +44,7 @@ func traced(t *testing.T, form string, revisions []api.Revision, word string) st
 	roots := journal.Trace(revisions, object)
 	switch form {
 	case "tree":
-		return TraceText(roots, 3, time.UTC)
+		return TraceText(roots, TraceStyle{Most: 3, Zone: time.UTC})
 	case "json":
 		return indented(t, TraceJSON(roots, object))
 	case "otlp":
@@ -111,15 +111,15 @@ func TestATraceOfThousands(t *testing.T) {
 				"web-a", "status", running, "more are ready"))
 		}
 	}
-	got := TraceText(journal.Trace(revisions, journal.Object{Resource: "deployments", Namespace: "default", Name: "web"}), 5, time.UTC)
+	got := TraceText(journal.Trace(revisions, journal.Object{Resource: "deployments", Namespace: "default", Name: "web"}), TraceStyle{Most: 5, Zone: time.UTC})
 	require.Equal(t, `2026-03-01 12:00:00.000 UTC  from outside
 REVISION     AFTER         TOOK        STEP
 1            +0ms                      kubectl creates default/deployments/web
 2            +1ms          1ms         └ deployment-controller creates default/replicasets/web-a: wants 3000
-3010…6009    +100ms…199ms  99ms…198ms    └ replicaset-controller creates 3,000 default/pods/web-a-*: reason 0, and the like
-6010…9009    +200ms…299ms  100ms           └ default-scheduler creates 3,000 default/pods/web-a-*/binding: reason 0, and the like
-9010…12009   +300ms…399ms  100ms             ├ kubelet updates 3,000 default/pods/web-a-*/status: reason 0, and the like
-12010…15009  +400ms…499ms  200ms             └ kubelet updates 3,000 default/pods/web-a-*/status: reason 0, and the like
+3010…6009    +100ms…199ms  99ms…198ms    └ replicaset-controller creates 3,000 pods alike, default/pods/web-a-*: reason 0, and the like
+6010…9009    +200ms…299ms  100ms           └ default-scheduler creates 3,000 pods alike, default/pods/web-a-*/binding: reason 0, and the like
+9010…12009   +300ms…399ms  100ms             ├ kubelet updates 3,000 pods alike, default/pods/web-a-*/status: reason 0, and the like
+12010…15009  +400ms…499ms  200ms             └ kubelet updates 3,000 pods alike, default/pods/web-a-*/status: reason 0, and the like
 20000        +1s           600ms               ├ replicaset-controller updates default/replicasets/web-a/status: more are ready
 21000        +1s           567ms               ├ replicaset-controller updates default/replicasets/web-a/status: more are ready
 22000        +1s           534ms               └ replicaset-controller updates default/replicasets/web-a/status: more are ready

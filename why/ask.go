@@ -34,8 +34,9 @@ type Question struct {
 
 // Answer is what whoever decides makes of an object. As JSON it has all that is known.
 type Answer interface {
-	// Text is the answer for people, or everything that there is to say.
-	Text(all bool) string
+	// Text is the answer for people, or everything that there is to say. Tables are no wider than width, in columns, where they can
+	// be laid out so; 0 is no bound.
+	Text(all bool, width int) string
 }
 
 // Ask answers by asking the functions that decide.

@@ -22,7 +22,7 @@ type controllersAnswer struct {
 func (a *controllersAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(a.opinions) }
 
 // Text says what is wanted, what is, and what each controller would do about the difference.
-func (a *controllersAnswer) Text(bool) string {
+func (a *controllersAnswer) Text(bool, int) string {
 	out := &strings.Builder{} // writes to memory do not fail
 	_, _ = fmt.Fprintf(out, "wanted    %s\nobserved  %s\n", wantedLine(a.object), observedLine(a.object))
 	for _, o := range a.opinions {

@@ -9,13 +9,14 @@ import (
 	"text/tabwriter"
 
 	"minik.dev/scheduler/framework"
+	"minik.dev/terminal"
 )
 
 // shownNodes is how many of the nodes that fit are shown unless all are.
 const shownNodes = 5
 
 // Text is the scheduler's table.
-func (a *podAnswer) Text(all bool) string {
+func (a *podAnswer) Text(all bool, width int) string {
 	out := &strings.Builder{} // writes to memory do not fail
 	_, _ = fmt.Fprintln(out, a.About)
 	for _, note := range a.Notes {
@@ -28,7 +29,7 @@ func (a *podAnswer) Text(all bool) string {
 	}
 	if len(a.Fit) > 0 {
 		_, _ = fmt.Fprintln(out)
-		printScores(out, a.Fit, all)
+		printScores(out, a.Fit, all, width)
 	}
 	if len(a.Rejected) > 0 {
 		_, _ = fmt.Fprintln(out)
@@ -56,28 +57,63 @@ func (a *podAnswer) Text(all bool) string {
 	return out.String()
 }
 
-// printScores shows a line a node and a column a plugin: its score of 0 to 100, times its weight. The sum is the total.
-func printScores(out io.Writer, nodes []framework.NodeExplanation, all bool) {
-	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	header := []string{"NODE", "TOTAL"}
-	for _, s := range nodes[0].Scores {
-		header = append(header, fmt.Sprintf("%s ×%d", s.Plugin, s.Weight))
+// printScores shows a line a node and a column a plugin: its score of 0 to 100, times its weight. The sum is the total. Where that is
+// wider than the terminal, it shows a line a plugin and a column a node.
+func printScores(out io.Writer, nodes []framework.NodeExplanation, all bool, width int) {
+	shown := nodes
+	if !all {
+		shown = nodes[:min(len(nodes), shownNodes)]
 	}
-	_, _ = fmt.Fprintln(table, strings.Join(header, "\t"))
-	for i, n := range nodes {
-		if i == shownNodes && !all {
-			break
-		}
+	head := []string{"NODE", "TOTAL"}
+	for _, s := range nodes[0].Scores {
+		head = append(head, fmt.Sprintf("%s ×%d", s.Plugin, s.Weight))
+	}
+	rows := [][]string{head}
+	for _, n := range shown {
 		row := []string{n.Node, fmt.Sprint(n.Total)}
 		for _, s := range n.Scores {
 			row = append(row, fmt.Sprint(s.Score))
 		}
+		rows = append(rows, row)
+	}
+	text := tableText(rows)
+	if !fits(text, width) {
+		text = tableText(turned(rows))
+		for len(rows) > 2 && !all && !fits(text, width) {
+			rows = rows[:len(rows)-1]
+			text = tableText(turned(rows))
+		}
+	}
+	_, _ = io.WriteString(out, text)
+	if left := len(nodes) - len(rows) + 1; left > 0 {
+		_, _ = fmt.Fprintf(out, "and %d more that fit; --all shows them\n", left)
+	}
+}
+
+func tableText(rows [][]string) string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
+	for _, row := range rows {
 		_, _ = fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	_ = table.Flush() // to memory
-	if left := len(nodes) - shownNodes; left > 0 && !all {
-		_, _ = fmt.Fprintf(out, "and %d more that fit; --all shows them\n", left)
+	return text.String()
+}
+
+// fits says that no line of a text is wider than the terminal.
+func fits(text string, width int) bool {
+	return width <= 0 || !slices.ContainsFunc(strings.Split(text, "\n"), func(line string) bool { return terminal.Len(line) > width })
+}
+
+// turned is the table with its lines as columns.
+func turned(rows [][]string) [][]string {
+	out := make([][]string, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			out[i] = append(out[i], cell)
+		}
 	}
+	return out
 }
 
 // printRejected counts the nodes by what counts against them, or shows each with everything that does.

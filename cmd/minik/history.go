@@ -11,6 +11,7 @@ import (
 
 	"minik.dev/history"
 	"minik.dev/journal"
+	"minik.dev/terminal"
 )
 
 // historyLimit is how many revisions are listed where --limit does not say otherwise.
@@ -44,7 +45,7 @@ func newHistory(streams genericiooptions.IOStreams, home *home, flags *genericcl
 			if err != nil {
 				return err
 			}
-			_, err = io.WriteString(streams.Out, history.Text(lines, object == nil, time.Now()))
+			_, err = io.WriteString(streams.Out, history.Text(lines, object == nil, time.Now(), terminal.Width(streams.Out)))
 			return err
 		},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +18,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/component-base/logs"
 	kubectl "k8s.io/kubectl/pkg/cmd"
+	"k8s.io/kubectl/pkg/cmd/get"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+	"k8s.io/kubectl/pkg/util/completion"
+
+	"minik.dev/terminal"
 )
 
 // newKubectl is kubectl's root command with all of its commands, bound to the cluster of the data directory. Plugins and
@@ -188,4 +194,35 @@ func kubeconfigPath(cmd *cobra.Command, home *home) string {
 		return flag.Value.String()
 	}
 	return home.kubeconfig()
+}
+
+// fitRevisions makes `minik get revisions` know how wide the terminal is: reasons are sentences, and longer than any other cell. It
+// is kubectl's own command that runs, with a writer that may cut lines.
+func fitRevisions(root *cobra.Command, flags *genericclioptions.ConfigFlags, streams genericiooptions.IOStreams) {
+	old, _, err := root.Find([]string{"get"})
+	if err != nil {
+		return
+	}
+	out := &switched{streams.Out}
+	factory := cmdutil.NewFactory(flags)
+	fitted := get.NewCmdGet(root.Name(), factory, genericiooptions.IOStreams{In: streams.In, Out: out, ErrOut: streams.ErrOut})
+	fitted.ValidArgsFunction = completion.ResourceTypeAndNameCompletionFunc(factory)
+	fitted.PreRun = func(cmd *cobra.Command, args []string) {
+		output, err := cmd.Flags().GetString("output")
+		if err == nil && output == "" && len(args) > 0 && isRevisions(args[0]) {
+			out.Writer = terminal.Columns(streams.Out)
+		}
+	}
+	root.RemoveCommand(old)
+	root.AddCommand(fitted)
+}
+
+// switched is a writer that turns into another one.
+type switched struct{ io.Writer }
+
+// isRevisions says that the argument names revisions, or one of them.
+func isRevisions(arg string) bool {
+	kind, _, _ := strings.Cut(arg, "/")
+	kind, _, _ = strings.Cut(kind, ".")
+	return kind == "revisions" || kind == "revision"
 }

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 	}
 	commands := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "eventually": eventually, "replies": replies, "setenv": setenv, "empty": empty, "same": same,
-		"otlp": otlpFile, "compact": compact, "tells": tells,
+		"otlp": otlpFile, "compact": compact, "tells": tells, "columns": columns,
 	}
 	maps.Copy(commands, docker)
 	testscript.Run(t, testscript.Params{

@@ -81,6 +81,7 @@ func newRoot(streams genericiooptions.IOStreams) (*cobra.Command, *home, *past) 
 	setKubectlVersion()
 	root, flags := newKubectl(streams, home, past)
 	root.Use = "minik"
+	fitRevisions(root, flags, streams)
 	root.SilenceErrors = true // run prints them
 	root.Version = version()
 	root.SetVersionTemplate("minik {{.Version}}\n")

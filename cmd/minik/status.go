@@ -19,6 +19,7 @@ import (
 	"minik.dev/api"
 	"minik.dev/cluster"
 	"minik.dev/rollout"
+	"minik.dev/terminal"
 )
 
 // statusPatience bounds the questions to the API server.
@@ -30,18 +31,19 @@ func newStatus(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 		Short: "Say whether the cluster runs, where, how its nodes and pods are, what is kept and what is held",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := terminal.Wrapped(streams.Out)
 			if !cmd.Flags().Changed("kubeconfig") {
 				state, err := cluster.Status(home.dataDir)
 				if err != nil {
 					return err
 				}
 				if state.PID == 0 {
-					printLeftovers(cmd.Context(), streams.Out, home)
+					printLeftovers(cmd.Context(), out, home)
 					return notRunning(home)
 				}
-				printProcess(streams.Out, state, home)
+				printProcess(out, state, home)
 			}
-			return printCluster(cmd, streams.Out, home)
+			return printCluster(cmd, out, home)
 		},
 	}
 }

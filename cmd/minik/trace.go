@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"time"
 
@@ -12,14 +11,18 @@ import (
 
 	"minik.dev/history"
 	"minik.dev/journal"
+	"minik.dev/terminal"
 )
 
-// alikeAtMost is how many writes that are alike are shown one by one.
-const alikeAtMost = 5
+// alikeAtMost is how many writes that are alike are shown one by one, and alikeOnTerminal where a person looks on.
+const (
+	alikeAtMost     = 5
+	alikeOnTerminal = 1
+)
 
 func newTrace(streams genericiooptions.IOStreams, home *home, flags *genericclioptions.ConfigFlags) *cobra.Command {
 	var output string
-	var all bool
+	var full bool
 	cmd := &cobra.Command{
 		Use:   "trace KIND/NAME",
 		Short: "Show what led to an object, and what followed from it, step by step",
@@ -51,28 +54,32 @@ func newTrace(streams genericiooptions.IOStreams, home *home, flags *genericclio
 			if err != nil {
 				return err
 			}
-			most := alikeAtMost
-			if all {
-				most = len(revisions)
+			style := history.TraceStyle{Most: alikeAtMost, Width: terminal.Width(streams.Out), Namespace: object.Namespace,
+				Whole: full, Zone: time.Local}
+			switch {
+			case full:
+				style.Most = len(revisions)
+			case style.Width > 0:
+				style.Most = alikeOnTerminal
 			}
-			return write(streams.Out, journal.Trace(revisions, *object), *object, most)
+			return write(streams.Out, journal.Trace(revisions, *object), *object, style)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "tree", "How the steps are written: tree, json or otlp")
-	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("Show every step, also where more than %d are alike", alikeAtMost))
+	cmd.Flags().BoolVar(&full, "full", false, "Show every step, also where several are alike, and every reason as a whole")
 	return cmd
 }
 
 // traceOutputs are the forms of a trace.
-var traceOutputs = map[string]func(io.Writer, []*journal.Step, journal.Object, int) error{
-	"tree": func(out io.Writer, roots []*journal.Step, _ journal.Object, most int) error {
-		_, err := io.WriteString(out, history.TraceText(roots, most, time.Local))
+var traceOutputs = map[string]func(io.Writer, []*journal.Step, journal.Object, history.TraceStyle) error{
+	"tree": func(out io.Writer, roots []*journal.Step, _ journal.Object, style history.TraceStyle) error {
+		_, err := io.WriteString(out, history.TraceText(roots, style))
 		return err
 	},
-	"json": func(out io.Writer, roots []*journal.Step, object journal.Object, _ int) error {
+	"json": func(out io.Writer, roots []*journal.Step, object journal.Object, _ history.TraceStyle) error {
 		return writeJSON(out, history.TraceJSON(roots, object))
 	},
-	"otlp": func(out io.Writer, roots []*journal.Step, _ journal.Object, _ int) error {
+	"otlp": func(out io.Writer, roots []*journal.Step, _ journal.Object, _ history.TraceStyle) error {
 		return writeJSON(out, history.TraceOTLP(roots))
 	},
 }

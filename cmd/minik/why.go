@@ -17,6 +17,7 @@ import (
 
 	"minik.dev/history"
 	"minik.dev/journal"
+	"minik.dev/terminal"
 	"minik.dev/why"
 )
 
@@ -143,7 +144,9 @@ func readFile(path string, in io.Reader) ([]byte, error) {
 
 // show prints an answer for programs, or for people.
 func (w *whyFlags) show(out io.Writer, answer why.Answer) error {
-	text := answer.Text(w.all)
+	width := terminal.Width(out)
+	text := answer.Text(w.all, width)
+	out = terminal.Wrapped(out)
 	if w.output != "" {
 		asJSON, err := json.MarshalIndent(answer, "", "  ")
 		if err != nil {
