@@ -23,6 +23,7 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
+	"minik.dev/apiserver/flowcontrol"
 	"minik.dev/apiserver/resources/scheduling"
 	"minik.dev/journal"
 )
@@ -53,7 +54,8 @@ func Bootstrap(ctx context.Context, config *rest.Config, system System) error {
 // repairEvery is how often somebody's deletion of what every cluster has is mended, as upstream.
 const repairEvery = 10 * time.Second
 
-// KeepBootstrapped makes again what Bootstrap made and somebody deleted, until ctx ends.
+// KeepBootstrapped makes again what Bootstrap made and somebody deleted, until ctx ends. The configuration of flow control it makes at
+// once, and keeps as well: a cluster that starts does not wait for it.
 func KeepBootstrapped(ctx context.Context, config *rest.Config, system System, clock clock.WithTicker,
 	logger *slog.Logger) error {
 	client, err := kubernetes.NewForConfig(journal.Config(config, "kube-apiserver"))
@@ -63,20 +65,27 @@ func KeepBootstrapped(ctx context.Context, config *rest.Config, system System, c
 	ticker := clock.NewTicker(repairEvery)
 	defer ticker.Stop()
 	ctx = journal.WithCause(ctx, journal.Cause{Timer: true})
+	tell := func(err error) {
+		if err != nil && ctx.Err() == nil {
+			logger.Error("what every cluster has can't be repaired", "component", "apiserver", "err", err)
+		}
+	}
 	for {
+		tell(flowcontrol.Ensure(journal.WithReason(ctx, alwaysThere), client.FlowcontrolV1(), metav1.NewTime(clock.Now())))
 		select {
 		case <-ticker.C():
 		case <-ctx.Done():
 			return nil
 		}
-		if err := bootstrap(ctx, client, system); err != nil && ctx.Err() == nil {
-			logger.Error("what every cluster has can't be repaired", "component", "apiserver", "err", err)
-		}
+		tell(bootstrap(ctx, client, system))
 	}
 }
 
+// alwaysThere is why these objects are made.
+const alwaysThere = "every cluster has it"
+
 func bootstrap(ctx context.Context, client kubernetes.Interface, system System) error {
-	ctx = journal.WithReason(ctx, "every cluster has it")
+	ctx = journal.WithReason(ctx, alwaysThere)
 	for _, name := range systemNamespaces {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		_, err := client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -54,6 +55,26 @@ func TestEveryClusterHasItsSystemObjects(t *testing.T) {
 		clock.Step(repairEvery)
 		service, err := services.Get(ctx, "kubernetes", metav1.GetOptions{})
 		return err == nil && service.Spec.ClusterIP == "10.96.0.1"
+	}, time.Minute, 5*time.Millisecond)
+	levels, schemas := ts.client.FlowcontrolV1().PriorityLevelConfigurations(), ts.client.FlowcontrolV1().FlowSchemas()
+	dangling := func(schema string) string {
+		s, err := schemas.Get(ctx, schema, metav1.GetOptions{})
+		if err != nil || len(s.Status.Conditions) != 1 {
+			return ""
+		}
+		return string(s.Status.Conditions[0].Status)
+	}
+	require.Eventually(t, func() bool { return dangling("catch-all") == "False" }, time.Minute, 5*time.Millisecond,
+		"flow control is configured without a tick")
+	require.NoError(t, levels.Delete(ctx, "workload-low", metav1.DeleteOptions{}))
+	mine := &flowcontrolv1.FlowSchema{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}
+	mine.Spec.PriorityLevelConfiguration.Name = "gone"
+	_, err = schemas.Create(ctx, mine, metav1.CreateOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		clock.Step(repairEvery)
+		_, err := levels.Get(ctx, "workload-low", metav1.GetOptions{})
+		return err == nil && dangling("mine") == "True"
 	}, time.Minute, 5*time.Millisecond)
 	stop()
 	require.NoError(t, <-done)

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,6 +26,9 @@ func (s *Server) tableOf(r *request, m media, entries []*store.Entry) (*metav1.T
 		return nil, err
 	}
 	now := s.Clock.Now()
+	if r.row.Order != nil {
+		entries = slices.SortedStableFunc(slices.Values(entries), func(a, b *store.Entry) int { return r.row.Order(a.Object, b.Object) })
+	}
 	for _, e := range entries {
 		row := metav1.TableRow{Cells: cells(r.row, e.Object, r.now(now, e.Object))}
 		switch include {

@@ -141,6 +141,9 @@ type Resource struct {
 	Columns []metav1.TableColumnDefinition
 	Cells   func(obj Object, now time.Time) []any
 
+	// Order sorts the table of a list, as upstream does for FlowSchemas; nil leaves it in the order of the list.
+	Order func(a, b Object) int
+
 	// Quiet kinds are written so often, and say so little, that they leave no journal entry: Leases and Events.
 	Quiet bool
 }

@@ -17,6 +17,7 @@ import (
 	"minik.dev/apiserver/resources/coordination"
 	"minik.dev/apiserver/resources/core"
 	"minik.dev/apiserver/resources/discovery"
+	"minik.dev/apiserver/resources/flowcontrol"
 	"minik.dev/apiserver/resources/minik"
 	"minik.dev/apiserver/resources/networking"
 	"minik.dev/apiserver/resources/node"
@@ -45,6 +46,7 @@ func All() []*resources.Resource {
 		authorization.Resources(),
 		rbac.Resources(),
 		networking.Resources(),
+		flowcontrol.Resources(),
 		resource.Resources(),
 		minik.Resources(),
 	)

@@ -53,7 +53,7 @@ func validatePoolName(path *field.Path, name string) field.ErrorList {
 // generated makes one of the checks that upstream generates of one of apimachinery's.
 func generated[T ~string](check func(context.Context, operation.Operation, *field.Path, *T, *T) field.ErrorList) func(*field.Path, T) field.ErrorList {
 	return func(path *field.Path, value T) field.ErrorList {
-		return check(context.TODO(), operation.Operation{}, path, &value, nil) // it looks at the value alone
+		return check(context.TODO(), operation.Operation{}, path, &value, nil) //nolint:forbidigo // it looks at the value alone
 	}
 }
 
