@@ -18,6 +18,8 @@ import (
 	"k8s.io/kubernetes/pkg/registry/batch/cronjob"
 	"k8s.io/kubernetes/pkg/registry/batch/job"
 	"k8s.io/kubernetes/pkg/registry/certificates/certificates"
+	"k8s.io/kubernetes/pkg/registry/certificates/clustertrustbundle"
+	"k8s.io/kubernetes/pkg/registry/certificates/podcertificaterequest"
 	"k8s.io/kubernetes/pkg/registry/coordination/lease"
 	"k8s.io/kubernetes/pkg/registry/core/configmap"
 	"k8s.io/kubernetes/pkg/registry/core/endpoint"
@@ -60,6 +62,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/storage/storageclass"
 	"k8s.io/kubernetes/pkg/registry/storage/volumeattachment"
 	"k8s.io/kubernetes/pkg/registry/storage/volumeattributesclass"
+	"k8s.io/kubernetes/pkg/registry/storagemigration/storagemigration"
 
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/resources/builtin"
@@ -98,6 +101,8 @@ var strategies = map[schema.GroupKind]strategy{
 	{Group: "batch", Kind: "CronJob"}:                                           cronjob.Strategy,
 	{Group: "batch", Kind: "Job"}:                                               job.Strategy,
 	{Group: "certificates.k8s.io", Kind: "CertificateSigningRequest"}:           certificates.Strategy,
+	{Group: "certificates.k8s.io", Kind: "ClusterTrustBundle"}:                  clustertrustbundle.Strategy,
+	{Group: "certificates.k8s.io", Kind: "PodCertificateRequest"}:               podcertificaterequest.NewStrategy(),
 	{Group: "coordination.k8s.io", Kind: "Lease"}:                               lease.Strategy,
 	{Group: "discovery.k8s.io", Kind: "EndpointSlice"}:                          endpointslice.Strategy,
 	{Group: "events.k8s.io", Kind: "Event"}:                                     event.Strategy,
@@ -126,6 +131,7 @@ var strategies = map[schema.GroupKind]strategy{
 	{Group: "storage.k8s.io", Kind: "StorageClass"}:                             storageclass.Strategy,
 	{Group: "storage.k8s.io", Kind: "VolumeAttachment"}:                         volumeattachment.Strategy,
 	{Group: "storage.k8s.io", Kind: "VolumeAttributesClass"}:                    volumeattributesclass.Strategy,
+	{Group: "storagemigration.k8s.io", Kind: "StorageVersionMigration"}:         storagemigration.Strategy,
 }
 
 // adminNamespace lets requests in every namespace have the administrator's access to devices: the question is not asked of a row.

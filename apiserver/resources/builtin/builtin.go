@@ -26,6 +26,7 @@ import (
 	"minik.dev/apiserver/resources/resource"
 	"minik.dev/apiserver/resources/scheduling"
 	"minik.dev/apiserver/resources/storage"
+	"minik.dev/apiserver/resources/storagemigration"
 )
 
 // All makes the table: a fresh copy, for the caller to keep. Discovery lists groups and resources in its order.
@@ -48,6 +49,7 @@ func All() []*resources.Resource {
 		networking.Resources(),
 		flowcontrol.Resources(),
 		resource.Resources(),
+		storagemigration.Resources(),
 		minik.Resources(),
 	)
 }

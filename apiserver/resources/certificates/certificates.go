@@ -1,5 +1,6 @@
-// Package certificates has the row of certificates.k8s.io/v1: CertificateSigningRequests, which are asked, approved and signed by three
-// parties that may each write another part of them.
+// Package certificates has the rows of certificates.k8s.io/v1: CertificateSigningRequests, which are asked, approved and signed by three
+// parties that may each write another part of them; ClusterTrustBundles, the authorities that a signer's certificates come from; and
+// PodCertificateRequests, by which nodes ask for the certificates of pods.
 package certificates
 
 import "minik.dev/apiserver/resources"
@@ -8,5 +9,7 @@ import "minik.dev/apiserver/resources"
 func Resources() []*resources.Resource {
 	return []*resources.Resource{
 		certificateSigningRequests(),
+		clusterTrustBundles(),
+		podCertificateRequests(),
 	}
 }
