@@ -227,7 +227,7 @@ func TestAddressesThatAreTaken(t *testing.T) {
 	for message, wrong := range map[string]*corev1.Service{
 		`spec.clusterIPs: Invalid value: ["10.96.0.50"]: failed to allocate IP 10.96.0.50: provided IP is already allocated`: nodePortService("b", "10.96.0.50"),
 		`spec.ports[1].nodePort: Invalid value: 30050: provided port is already allocated`:                                   nodePortService("b", "", 30051, 30050),
-		`the provided IP (10.97.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/16`:                      nodePortService("b", "10.97.0.1"),
+		`failed to allocate IP 10.97.0.1: the provided network does not match the current range`:                             nodePortService("b", "10.97.0.1"),
 	} {
 		_, err = services.Create(t.Context(), wrong, metav1.CreateOptions{})
 		require.True(t, apierrors.IsInvalid(err), "%v", err)

@@ -79,7 +79,7 @@ func (f *found) compare(k kind, w write, upstream, minik verdict) {
 		f.add(difference{k.String(), s, where, up, mi}, example{op + " of " + w.of + ": " + text, w})
 	}
 	if upstream.broken != "" || minik.broken != "" {
-		if upstream.broken == "" || minik.broken != "" {
+		if minik.broken != upstream.broken && (upstream.broken == "" || minik.broken != "") {
 			add(broken, "", general(upstream.broken), general(minik.broken), upstream.broken+" / "+minik.broken)
 		}
 		return

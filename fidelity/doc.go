@@ -6,6 +6,7 @@
 //  3. writes.go asks both sides for a verdict: the object as it would be stored, its mistakes, its warnings. minik's side is the
 //     methods of package resources by which its API server does it, without admission; upstream's is its scheme's defaults and
 //     rest.BeforeCreate and rest.BeforeUpdate with the kind's strategy (kinds.go), at the feature gates that v1.37 has by default.
+//     Services are given their addresses and ports before (serviceaddresses.go): by upstream's storage, and by minik's admission.
 //  4. differences.go compares the verdicts and counts the differences, with all taken out that varies from object to object.
 //
 // The tests are named after what is compared. A difference fails them, unless known.txt has its line, with the reason after #.

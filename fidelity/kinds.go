@@ -142,7 +142,7 @@ func (adminNamespace) Get(_ context.Context, name string, _ metav1.GetOptions) (
 }
 
 // differing are kinds whose writes are not held to upstream yet: the run knows differences that are not mended. -all compares them, too.
-var differing = map[string]bool{"Service": true}
+var differing = map[string]bool{}
 
 // kind is one version of a kind that minik serves and upstream has a strategy for.
 type kind struct {

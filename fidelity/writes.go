@@ -93,6 +93,11 @@ func (k kind) minik(w write) (v verdict) {
 		k.row.PrepareForUpdate(obj, old, by)
 		k.row.CountChange(obj, old)
 	}
+	if k.Kind == "Service" {
+		if err := allocate(k.row, obj, old); err != nil {
+			return k.refused(err)
+		}
+	}
 	wrong := resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old)
 	v.errors, v.compiled = k.tell(wrong), slices.ContainsFunc(wrong, compiled)
 	if len(v.errors) == 0 {
@@ -151,13 +156,24 @@ func (k kind) upstream(w write) (v verdict) {
 	}
 	ctx = genericapirequest.WithRequestInfo(ctx, info)
 	judge := &listening{strategy: k.strategy}
-	if w.old == nil {
-		err = rest.BeforeCreate(judge, ctx, obj)
-	} else {
-		var old runtime.Object
+	var old runtime.Object
+	if w.old != nil {
 		if old, err = k.internal(w.old); err != nil {
 			return verdict{broken: "upstream can't read the old one: " + err.Error()}
 		}
+	}
+	if k.Kind == "Service" {
+		services, err := serviceStorage()
+		if err != nil {
+			return verdict{broken: "upstream has no storage: " + err.Error()}
+		}
+		if err := services.begin(ctx, obj, old); err != nil {
+			return k.refused(err)
+		}
+	}
+	if old == nil {
+		err = rest.BeforeCreate(judge, ctx, obj)
+	} else {
 		err = rest.BeforeUpdate(judge, ctx, obj, old)
 	}
 	if err != nil && !apierrors.IsInvalid(err) {
@@ -172,6 +188,14 @@ func (k kind) upstream(w write) (v verdict) {
 	legacyscheme.Scheme.Default(out) // as it is read again
 	v.object = tree(out)
 	return v
+}
+
+// refused is the verdict of a refusal that comes before validation.
+func (k kind) refused(err error) verdict {
+	if errs, ok := causes(err); ok {
+		return verdict{errors: k.tell(errs)}
+	}
+	return verdict{broken: "it is refused: " + err.Error()}
 }
 
 // internal is the object as upstream's strategies see it: with its defaults, in the internal version.

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
@@ -39,7 +42,8 @@ func services() *resources.Resource {
 		Prepare:  resources.Pair(prepareService),
 		Validate: resources.Check(validateService),
 		Warn:     resources.Warn(func(s, _ *corev1.Service) []string { return warnService(s) }),
-		Name:     apivalidation.NameIsDNS1035Label,
+		Name:     apivalidation.NameIsDNSLabel,
+		NameOnce: true,
 		Fields: resources.Of(func(s *corev1.Service) fields.Set {
 			return fields.Set{"spec.clusterIP": s.Spec.ClusterIP, "spec.type": string(s.Spec.Type)}
 		}),
@@ -91,118 +95,6 @@ func defaultService(s *corev1.Service) {
 		if ingress := &s.Status.LoadBalancer.Ingress[i]; ingress.IP != "" && ingress.IPMode == nil {
 			ingress.IPMode = ptr.To(corev1.LoadBalancerIPModeVIP)
 		}
-	}
-}
-
-// reachedFromOutside tells services that have an address or a port outside the cluster.
-func reachedFromOutside(spec *corev1.ServiceSpec) bool {
-	return spec.Type == corev1.ServiceTypeLoadBalancer || spec.Type == corev1.ServiceTypeNodePort ||
-		(spec.Type == corev1.ServiceTypeClusterIP && len(spec.ExternalIPs) > 0)
-}
-
-// needsHealthCheck tells services whose load balancer asks each node whether it has a backend.
-func needsHealthCheck(spec *corev1.ServiceSpec) bool {
-	return spec.Type == corev1.ServiceTypeLoadBalancer &&
-		spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
-}
-
-// prepareService makes clusterIP and clusterIPs agree, keeps what was given out before where the client left it away
-// (as a manifest that is applied again does), and drops what a service of its new type does not have.
-func prepareService(s, old *corev1.Service) {
-	if old == nil {
-		if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {
-			s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
-		}
-		return
-	}
-	agreeClusterIPs(&s.Spec, &old.Spec)
-	keepGiven(&s.Spec, &old.Spec)
-	dropOfOtherType(&s.Spec, &old.Spec)
-}
-
-// agreeClusterIPs follows a client that changed one of the two fields and knows nothing of the other.
-func agreeClusterIPs(spec, old *corev1.ServiceSpec) {
-	sameIP, sameIPs := spec.ClusterIP == old.ClusterIP, slices.Equal(spec.ClusterIPs, old.ClusterIPs)
-	switch {
-	case spec.ClusterIP == "" && old.ClusterIP != "" && sameIPs:
-		spec.ClusterIPs = nil
-	case spec.ClusterIP != "" && !sameIP && (sameIPs || len(spec.ClusterIPs) == 0):
-		spec.ClusterIPs = []string{spec.ClusterIP}
-	case spec.ClusterIP != "" && len(spec.ClusterIPs) == 0:
-		spec.ClusterIPs = old.ClusterIPs
-	}
-}
-
-func keepGiven(spec, old *corev1.ServiceSpec) {
-	hasIP := func(s *corev1.ServiceSpec) bool { return s.Type != corev1.ServiceTypeExternalName }
-	if hasIP(spec) && hasIP(old) && spec.ClusterIP == "" && len(spec.ClusterIPs) == 0 {
-		spec.ClusterIP, spec.ClusterIPs = old.ClusterIP, old.ClusterIPs
-	}
-	if hasIP(spec) && hasIP(old) {
-		if spec.IPFamilyPolicy == nil {
-			spec.IPFamilyPolicy = old.IPFamilyPolicy
-		}
-		if len(spec.IPFamilies) == 0 {
-			spec.IPFamilies = old.IPFamilies
-		}
-	}
-	hasPorts := func(s *corev1.ServiceSpec) bool {
-		return s.Type == corev1.ServiceTypeNodePort || s.Type == corev1.ServiceTypeLoadBalancer
-	}
-	if hasPorts(spec) && hasPorts(old) {
-		for i := range spec.Ports {
-			for _, o := range old.Ports {
-				if p := &spec.Ports[i]; p.NodePort == 0 && p.Protocol == o.Protocol && p.Port == o.Port && !uses(spec, o) {
-					p.NodePort = o.NodePort
-				}
-			}
-		}
-	}
-	if needsHealthCheck(spec) && needsHealthCheck(old) && spec.HealthCheckNodePort == 0 {
-		spec.HealthCheckNodePort = old.HealthCheckNodePort
-	}
-}
-
-// uses reports whether a port of the service has asked for the node port of o.
-func uses(spec *corev1.ServiceSpec, o corev1.ServicePort) bool {
-	return slices.ContainsFunc(spec.Ports, func(p corev1.ServicePort) bool {
-		return p.NodePort != 0 && p.NodePort == o.NodePort && p.Protocol == o.Protocol
-	})
-}
-
-// dropOfOtherType drops what the old type had and the new one has not, where the client sent it back unchanged.
-func dropOfOtherType(spec, old *corev1.ServiceSpec) {
-	if spec.Type == corev1.ServiceTypeExternalName && old.Type != corev1.ServiceTypeExternalName {
-		if slices.Equal(spec.ClusterIPs, old.ClusterIPs) {
-			spec.ClusterIP, spec.ClusterIPs = "", nil
-		}
-		if slices.Equal(spec.IPFamilies, old.IPFamilies) {
-			spec.IPFamilies = nil
-		}
-		if ptr.Equal(spec.IPFamilyPolicy, old.IPFamilyPolicy) {
-			spec.IPFamilyPolicy = nil
-		}
-	}
-	if spec.Type != corev1.ServiceTypeNodePort && spec.Type != corev1.ServiceTypeLoadBalancer {
-		for i := range spec.Ports {
-			if uses(old, spec.Ports[i]) {
-				spec.Ports[i].NodePort = 0
-			}
-		}
-	}
-	if spec.Type != corev1.ServiceTypeLoadBalancer && old.Type == corev1.ServiceTypeLoadBalancer {
-		if ptr.Equal(spec.AllocateLoadBalancerNodePorts, old.AllocateLoadBalancerNodePorts) {
-			spec.AllocateLoadBalancerNodePorts = nil
-		}
-		if ptr.Equal(spec.LoadBalancerClass, old.LoadBalancerClass) {
-			spec.LoadBalancerClass = nil
-		}
-	}
-	if !needsHealthCheck(spec) && needsHealthCheck(old) && spec.HealthCheckNodePort == old.HealthCheckNodePort {
-		spec.HealthCheckNodePort = 0
-	}
-	if !reachedFromOutside(spec) && reachedFromOutside(old) && spec.ExternalTrafficPolicy == old.ExternalTrafficPolicy {
-		spec.ExternalTrafficPolicy = ""
 	}
 }
 
@@ -267,4 +159,103 @@ func externalIP(s *corev1.Service) string {
 		return printers.None
 	}
 	return strings.Join(s.Spec.ExternalIPs, ",")
+}
+
+// serviceClaims are the addresses and node ports that no other service may have.
+func serviceClaims(s *corev1.Service) []string {
+	var claims []string
+	for _, ip := range s.Spec.ClusterIPs {
+		if ip != corev1.ClusterIPNone && ip != "" {
+			claims = append(claims, "clusterip/"+ip)
+		}
+	}
+	for _, p := range s.Spec.Ports {
+		if p.NodePort != 0 {
+			claims = append(claims, fmt.Sprintf("nodeport/%s/%d", p.Protocol, p.NodePort))
+		}
+	}
+	if s.Spec.HealthCheckNodePort != 0 {
+		claims = append(claims, fmt.Sprintf("nodeport/TCP/%d", s.Spec.HealthCheckNodePort))
+	}
+	return claims
+}
+
+// takenFromService words the refusal of an address or a port that the service asks for and another one has.
+func takenFromService(obj resources.Object, claim string) *field.Error {
+	kind, value, _ := strings.Cut(claim, "/")
+	if kind == "clusterip" {
+		return field.Invalid(field.NewPath("spec", "clusterIPs"), []string{value},
+			fmt.Sprintf("failed to allocate IP %s: provided IP is already allocated", value))
+	}
+	return field.Invalid(nodePortPath(obj.(*corev1.Service), value), intstr.Parse(path.Base(value)).IntVal, "provided port is already allocated")
+}
+
+// nodePortPath is where the service names the node port, which is given as TCP/30000.
+func nodePortPath(s *corev1.Service, claim string) *field.Path {
+	spec := field.NewPath("spec")
+	for i, p := range s.Spec.Ports {
+		if claim == fmt.Sprintf("%s/%d", p.Protocol, p.NodePort) {
+			return spec.Child("ports").Index(i).Child("nodePort")
+		}
+	}
+	return spec.Child("healthCheckNodePort")
+}
+
+// warnService says what is legal for a service, and ignored, deprecated or written in a way that not everybody reads alike
+// (upstream's pkg/api/service/warnings.go). Whether this cluster listens on external addresses is admission's to say.
+func warnService(s *corev1.Service) []string {
+	path, spec := field.NewPath("spec"), &s.Spec
+	var out []string
+	if _, ok := s.Annotations[corev1.DeprecatedAnnotationTopologyAwareHints]; ok {
+		out = append(out, fmt.Sprintf("annotation %s is deprecated, please use %s instead",
+			corev1.DeprecatedAnnotationTopologyAwareHints, corev1.AnnotationTopologyMode))
+	}
+	if !headless(spec) {
+		for i, ip := range spec.ClusterIPs {
+			out = append(out, utilvalidation.GetWarningsForIP(path.Child("clusterIPs").Index(i), ip)...)
+		}
+	} else if spec.Type == corev1.ServiceTypeClusterIP {
+		out = append(out, warnHeadless(spec)...)
+	}
+	for i, ip := range spec.ExternalIPs {
+		out = append(out, utilvalidation.GetWarningsForIP(path.Child("externalIPs").Index(i), ip)...)
+	}
+	if HasExternalIPs(s) {
+		out = append(out, "spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+	}
+	if spec.LoadBalancerIP != "" {
+		out = append(out, utilvalidation.GetWarningsForIP(path.Child("loadBalancerIP"), spec.LoadBalancerIP)...)
+	}
+	for i, cidr := range spec.LoadBalancerSourceRanges {
+		out = append(out, utilvalidation.GetWarningsForCIDR(path.Child("loadBalancerSourceRanges").Index(i), cidr)...)
+	}
+	if spec.Type == corev1.ServiceTypeExternalName && len(spec.ExternalIPs) > 0 {
+		out = append(out, fmt.Sprintf("spec.externalIPs is ignored when spec.type is %q", spec.Type))
+	}
+	if spec.Type != corev1.ServiceTypeExternalName && spec.ExternalName != "" {
+		out = append(out, fmt.Sprintf("spec.externalName is ignored when spec.type is not %q", corev1.ServiceTypeExternalName))
+	}
+	if d := spec.TrafficDistribution; d != nil && *d == corev1.ServiceTrafficDistributionPreferClose {
+		out = append(out, fmt.Sprintf("spec.trafficDistribution: %q is deprecated; use %q",
+			*d, corev1.ServiceTrafficDistributionPreferSameZone))
+	}
+	return out
+}
+
+func warnHeadless(spec *corev1.ServiceSpec) (out []string) {
+	if spec.LoadBalancerIP != "" {
+		out = append(out, "spec.loadBalancerIP is ignored for headless services")
+	}
+	if len(spec.ExternalIPs) > 0 {
+		out = append(out, "spec.externalIPs is ignored for headless services")
+	}
+	if spec.SessionAffinity != corev1.ServiceAffinityNone {
+		out = append(out, "spec.SessionAffinity is ignored for headless services")
+	}
+	return out
+}
+
+// HasExternalIPs tells services whose externalIPs mean something: those that have cluster addresses.
+func HasExternalIPs(s *corev1.Service) bool {
+	return len(s.Spec.ExternalIPs) > 0 && !headless(&s.Spec) && s.Spec.Type != corev1.ServiceTypeExternalName
 }

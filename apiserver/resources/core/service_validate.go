@@ -7,21 +7,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	netutils "k8s.io/utils/net"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources/validation"
 )
 
-// The node ports that may be given out, both ends included: upstream's default range.
-const (
-	MinNodePort = 30000
-	MaxNodePort = 32767
-)
-
-// validateService checks a service (pkg/apis/core/validation/validation.go, and pkg/registry/core/service/storage for
-// what depends on the cluster: minik's service addresses are IPv4 only).
+// validateService checks a service by itself (pkg/apis/core/validation/validation.go in upstream). What depends on the cluster, families
+// and ranges, is checked where addresses and ports are given out, in package admission.
 func validateService(s, old *corev1.Service) field.ErrorList {
 	path, spec := field.NewPath("spec"), &s.Spec
-	errs := validateServiceType(path, spec)
+	errs := validateTopologyAnnotations(s.Annotations)
+	errs = append(errs, validateServiceType(path, spec)...)
 	names := validation.Unique{}
 	for i := range spec.Ports {
 		errs = append(errs, validateServicePort(path.Child("ports").Index(i), &spec.Ports[i], len(spec.Ports) > 1, names)...)
@@ -31,18 +28,22 @@ func validateService(s, old *corev1.Service) field.ErrorList {
 	}
 	errs = append(errs, validation.Labels(path.Child("selector"), spec.Selector)...)
 	errs = append(errs, validateSessionAffinity(path, spec)...)
-	errs = append(errs, validateClusterIPs(path, spec)...)
+	errs = append(errs, ValidateClusterIPs(s, old)...)
+	var before []string
+	if old != nil {
+		before = old.Spec.ExternalIPs
+	}
 	for i, ip := range spec.ExternalIPs {
 		at := path.Child("externalIPs").Index(i)
-		if wrong := utilvalidation.IsValidIP(at, ip); len(wrong) > 0 {
+		if wrong := utilvalidation.IsValidIPForLegacyField(at, ip, true, before); len(wrong) > 0 {
 			errs = append(errs, wrong...)
 		} else {
 			errs = append(errs, validation.NonSpecialIP(at, ip)...)
 		}
 	}
-	errs = append(errs, validateNodePorts(path, spec, old)...)
+	errs = append(errs, validateNodePorts(path, spec)...)
 	errs = append(errs, validateTrafficPolicies(path, spec)...)
-	errs = append(errs, validateLoadBalancerFields(path, spec)...)
+	errs = append(errs, validateLoadBalancerFields(path, s, old)...)
 	if old != nil {
 		errs = append(errs, validateServiceUpdate(path, spec, &old.Spec)...)
 	}
@@ -120,66 +121,14 @@ func validateSessionAffinity(path *field.Path, spec *corev1.ServiceSpec) field.E
 	return errs
 }
 
-// validateClusterIPs checks the address: none, "None" for a headless service, or one IPv4 address.
-func validateClusterIPs(path *field.Path, spec *corev1.ServiceSpec) field.ErrorList {
-	if spec.Type == corev1.ServiceTypeExternalName {
-		return nil
-	}
-	var errs field.ErrorList
-	at, ips := path.Child("clusterIPs"), spec.ClusterIPs
-	switch {
-	case spec.ClusterIP == "" && len(ips) > 0:
-		errs = append(errs, field.Forbidden(at, "must be empty when `clusterIP` is not specified"))
-	case spec.ClusterIP != "" && len(ips) == 0:
-		errs = append(errs, field.Required(at, ""))
-	case len(ips) > 0 && ips[0] != spec.ClusterIP:
-		errs = append(errs, field.Invalid(at, ips, "first value must match `clusterIP`"))
-	}
-	if len(ips) > 2 {
-		errs = append(errs, field.Invalid(at, ips, "may only hold up to 2 values"))
-	}
-	for i, ip := range ips {
-		switch {
-		case ip == corev1.ClusterIPNone && len(ips) > 1:
-			errs = append(errs, field.Invalid(at, ips, "`None` must be the first and only value"))
-		case ip == corev1.ClusterIPNone:
-		default:
-			errs = append(errs, utilvalidation.IsValidIP(at.Index(i), ip)...)
-		}
-	}
-	for i, family := range spec.IPFamilies {
-		at := path.Child("ipFamilies").Index(i)
-		if wrong := validation.OneOf(at, family, corev1.IPv4Protocol, corev1.IPv6Protocol); len(wrong) > 0 {
-			errs = append(errs, wrong...)
-		} else if family == corev1.IPv6Protocol {
-			errs = append(errs, field.Invalid(at, family, "not configured on this cluster"))
-		}
-	}
-	if policy := spec.IPFamilyPolicy; policy != nil {
-		at := path.Child("ipFamilyPolicy")
-		errs = append(errs, validation.OneOf(at, *policy, corev1.IPFamilyPolicyPreferDualStack, corev1.IPFamilyPolicyRequireDualStack,
-			corev1.IPFamilyPolicySingleStack)...)
-		if *policy == corev1.IPFamilyPolicyRequireDualStack {
-			errs = append(errs, field.Invalid(at, *policy, "this cluster is not configured for dual-stack services"))
-		}
-	}
-	return errs
-}
-
-// validateNodePorts checks the ports: no two alike, and node ports from their range. A node port that the service had
-// before is not held to the range again.
-func validateNodePorts(path *field.Path, spec *corev1.ServiceSpec, old *corev1.Service) field.ErrorList {
+// validateNodePorts checks that no two ports are alike, nor two node ports.
+func validateNodePorts(path *field.Path, spec *corev1.ServiceSpec) field.ErrorList {
 	type key struct {
 		protocol corev1.Protocol
 		port     int32
 	}
 	var errs field.ErrorList
-	ports, nodePorts, had := map[key]bool{}, map[key]bool{}, map[int32]bool{}
-	if old != nil {
-		for _, p := range old.Spec.Ports {
-			had[p.NodePort] = true
-		}
-	}
+	ports, nodePorts := map[key]bool{}, map[key]bool{}
 	for i, p := range spec.Ports {
 		at := path.Child("ports").Index(i)
 		if k := (key{p.Protocol, p.Port}); ports[k] {
@@ -199,10 +148,6 @@ func validateNodePorts(path *field.Path, spec *corev1.ServiceSpec, old *corev1.S
 		} else {
 			nodePorts[k] = true
 		}
-		if !had[p.NodePort] && (p.NodePort < MinNodePort || p.NodePort > MaxNodePort) {
-			errs = append(errs, field.Invalid(at, p.NodePort, fmt.Sprintf("provided port is not in the valid range. "+
-				"The range of valid ports is %d-%d", MinNodePort, MaxNodePort)))
-		}
 	}
 	return errs
 }
@@ -219,9 +164,9 @@ func validateTrafficPolicies(path *field.Path, spec *corev1.ServiceSpec) field.E
 	}
 	health := path.Child("healthCheckNodePort")
 	switch port := spec.HealthCheckNodePort; {
-	case needsHealthCheck(spec) && port == 0:
+	case NeedsHealthCheck(spec) && port == 0:
 		errs = append(errs, field.Required(health, ""))
-	case needsHealthCheck(spec):
+	case NeedsHealthCheck(spec):
 		errs = append(errs, validation.PortNumber(health, port)...)
 	case port != 0:
 		errs = append(errs, field.Invalid(health, port,
@@ -229,76 +174,133 @@ func validateTrafficPolicies(path *field.Path, spec *corev1.ServiceSpec) field.E
 	}
 	internal := path.Child("internalTrafficPolicy")
 	if spec.InternalTrafficPolicy != nil {
-		errs = append(errs, validation.OneOf(internal, *spec.InternalTrafficPolicy,
+		errs = append(errs, validation.Supported(internal, *spec.InternalTrafficPolicy,
 			corev1.ServiceInternalTrafficPolicyCluster, corev1.ServiceInternalTrafficPolicyLocal)...)
 	} else if spec.Type != corev1.ServiceTypeExternalName {
 		errs = append(errs, field.Required(internal, ""))
 	}
 	if d := spec.TrafficDistribution; d != nil {
-		errs = append(errs, validation.OneOf(path.Child("trafficDistribution"), *d, corev1.ServiceTrafficDistributionPreferClose,
-			corev1.ServiceTrafficDistributionPreferSameNode, corev1.ServiceTrafficDistributionPreferSameZone)...)
+		errs = append(errs, validation.Supported(path.Child("trafficDistribution"), *d, corev1.ServiceTrafficDistributionPreferClose,
+			corev1.ServiceTrafficDistributionPreferSameZone, corev1.ServiceTrafficDistributionPreferSameNode)...)
 	}
 	return errs
 }
 
-func validateLoadBalancerFields(path *field.Path, spec *corev1.ServiceSpec) field.ErrorList {
-	var errs field.ErrorList
-	const only = "may only be used when `type` is 'LoadBalancer'"
+const balancersOnly = "may only be used when `type` is 'LoadBalancer'"
+
+func validateLoadBalancerFields(path *field.Path, s, old *corev1.Service) field.ErrorList {
+	spec := &s.Spec
 	balanced := spec.Type == corev1.ServiceTypeLoadBalancer
-	ranges := path.Child("LoadBalancerSourceRanges")
-	if len(spec.LoadBalancerSourceRanges) > 0 && !balanced {
-		errs = append(errs, field.Forbidden(ranges, only))
+	errs := validateSourceRanges(path.Child("LoadBalancerSourceRanges"), s, old)
+	switch allocate := spec.AllocateLoadBalancerNodePorts; {
+	case allocate != nil && !balanced:
+		errs = append(errs, field.Forbidden(path.Child("allocateLoadBalancerNodePorts"), balancersOnly))
+	case allocate == nil && balanced: // upstream leaves the spec out of this path
+		errs = append(errs, field.Required(field.NewPath("allocateLoadBalancerNodePorts"), ""))
 	}
-	for i, cidr := range spec.LoadBalancerSourceRanges {
-		errs = append(errs, utilvalidation.IsValidCIDR(ranges.Index(i), strings.TrimSpace(cidr))...)
-	}
-	if spec.AllocateLoadBalancerNodePorts != nil && !balanced {
-		errs = append(errs, field.Forbidden(path.Child("allocateLoadBalancerNodePorts"), only))
-	}
-	if spec.LoadBalancerClass != nil {
-		if !balanced {
-			errs = append(errs, field.Forbidden(path.Child("loadBalancerClass"), only))
-		}
-		errs = append(errs, validation.QualifiedName(path.Child("loadBalancerClass"), *spec.LoadBalancerClass)...)
+	if class := spec.LoadBalancerClass; class != nil && balanced {
+		errs = append(errs, validation.QualifiedName(path.Child("loadBalancerClass"), *class)...)
+	} else if class != nil {
+		errs = append(errs, field.Forbidden(path.Child("loadBalancerClass"), balancersOnly))
 	}
 	return errs
 }
 
-// validateServiceUpdate keeps what others rely on once it was given: the address above all.
-func validateServiceUpdate(path *field.Path, spec, old *corev1.ServiceSpec) field.ErrorList {
+// validateSourceRanges checks from where a load balancer may be used, in the field or, where that is empty, in the annotation of old. Blanks
+// around a range are part of the API.
+func validateSourceRanges(path *field.Path, s, old *corev1.Service) field.ErrorList {
 	var errs field.ErrorList
-	if needsHealthCheck(spec) && needsHealthCheck(old) && spec.HealthCheckNodePort != old.HealthCheckNodePort {
-		errs = append(errs, field.Forbidden(path.Child("healthCheckNodePort"), "field is immutable"))
-	}
-	if spec.Type == corev1.ServiceTypeLoadBalancer && old.Type == corev1.ServiceTypeLoadBalancer {
-		errs = append(errs, validation.Immutable(path.Child("loadBalancerClass"), spec.LoadBalancerClass, old.LoadBalancerClass)...)
-	}
-	if spec.Type == corev1.ServiceTypeExternalName || old.Type == corev1.ServiceTypeExternalName ||
-		len(old.ClusterIPs) == 0 {
+	balanced := s.Spec.Type == corev1.ServiceTypeLoadBalancer
+	if ranges := s.Spec.LoadBalancerSourceRanges; len(ranges) > 0 {
+		if !balanced {
+			errs = append(errs, field.Forbidden(path, balancersOnly))
+		}
+		var before []string
+		if old != nil {
+			for _, cidr := range old.Spec.LoadBalancerSourceRanges {
+				before = append(before, strings.TrimSpace(cidr))
+			}
+		}
+		for i, cidr := range ranges {
+			errs = append(errs, utilvalidation.IsValidCIDRForLegacyField(path.Index(i), strings.TrimSpace(cidr), true, before)...)
+		}
 		return errs
 	}
-	at := path.Child("clusterIPs").Index(0)
-	switch {
-	case len(spec.ClusterIPs) == 0:
-		errs = append(errs, field.Invalid(at, spec.ClusterIPs, "primary clusterIP can not be unset"))
-	case spec.ClusterIPs[0] != old.ClusterIPs[0]:
-		errs = append(errs, field.Invalid(at, spec.ClusterIPs, "may not change once set"))
+	text, ok := s.Annotations[corev1.AnnotationLoadBalancerSourceRangesKey]
+	if !ok {
+		return nil
+	}
+	path = field.NewPath("metadata", "annotations").Key(corev1.AnnotationLoadBalancerSourceRangesKey)
+	if !balanced {
+		errs = append(errs, field.Forbidden(path, balancersOnly))
+	}
+	unchanged := old != nil && old.Annotations[corev1.AnnotationLoadBalancerSourceRangesKey] == text
+	if text = strings.TrimSpace(text); text == "" || unchanged {
+		return errs
+	}
+	for _, cidr := range strings.Split(text, ",") {
+		errs = append(errs, utilvalidation.IsValidCIDRForLegacyField(path, strings.TrimSpace(cidr), true, nil)...)
 	}
 	return errs
 }
 
-func validateServiceStatus(s, _ *corev1.Service) field.ErrorList {
-	var errs field.ErrorList
+// validateTopologyAnnotations refuses two annotations for one thing that do not agree.
+func validateTopologyAnnotations(annotations map[string]string) field.ErrorList {
+	hints, both := annotations[corev1.DeprecatedAnnotationTopologyAwareHints]
+	mode, ok := annotations[corev1.AnnotationTopologyMode]
+	if !both || !ok || hints == mode {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations").Key(corev1.AnnotationTopologyMode), mode,
+		fmt.Sprintf("must match annotations[%s] when both are specified", corev1.DeprecatedAnnotationTopologyAwareHints))}
+}
+
+// validateServiceUpdate keeps what others rely on once it was given: the addresses above all.
+func validateServiceUpdate(path *field.Path, spec, old *corev1.ServiceSpec) field.ErrorList {
+	errs := validateClusterIPsUpdate(path, spec, old)
+	errs = append(errs, validateFamiliesUpdate(path, spec, old)...)
+	if NeedsHealthCheck(spec) && NeedsHealthCheck(old) && spec.HealthCheckNodePort != old.HealthCheckNodePort {
+		errs = append(errs, field.Forbidden(path.Child("healthCheckNodePort"), "field is immutable"))
+	}
+	if spec.Type == corev1.ServiceTypeLoadBalancer && old.Type == corev1.ServiceTypeLoadBalancer &&
+		!ptr.Equal(spec.LoadBalancerClass, old.LoadBalancerClass) {
+		errs = append(errs, field.Invalid(path.Child("loadBalancerClass"), spec.LoadBalancerClass, "may not change once set"))
+	}
+	return errs
+}
+
+// validateServiceStatus checks where a load balancer says that it is.
+func validateServiceStatus(s, old *corev1.Service) field.ErrorList {
 	path := field.NewPath("status", "loadBalancer", "ingress")
 	if len(s.Status.LoadBalancer.Ingress) > 0 && s.Spec.Type != corev1.ServiceTypeLoadBalancer {
-		errs = append(errs, field.Forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'"))
+		return field.ErrorList{field.Forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")}
 	}
-	for i, ingress := range s.Status.LoadBalancer.Ingress {
-		if ingress.IP != "" {
-			errs = append(errs, utilvalidation.IsValidIP(path.Index(i).Child("ip"), ingress.IP)...)
+	var before []string
+	if old != nil {
+		for _, ingress := range old.Status.LoadBalancer.Ingress {
+			before = append(before, ingress.IP)
 		}
-		if ingress.Hostname != "" {
-			errs = append(errs, validation.DNSSubdomain(path.Index(i).Child("hostname"), ingress.Hostname)...)
+	}
+	var errs field.ErrorList
+	for i, ingress := range s.Status.LoadBalancer.Ingress {
+		at := path.Index(i)
+		if ingress.IP != "" {
+			errs = append(errs, utilvalidation.IsValidIPForLegacyField(at.Child("ip"), ingress.IP, true, before)...)
+		}
+		switch mode := ingress.IPMode; {
+		case mode == nil && ingress.IP != "":
+			errs = append(errs, field.Required(at.Child("ipMode"), "must be specified when `ip` is set"))
+		case mode != nil && ingress.IP == "":
+			errs = append(errs, field.Forbidden(at.Child("ipMode"), "may not be specified when `ip` is not set"))
+		case mode != nil:
+			errs = append(errs, validation.Supported(at.Child("ipMode"), *mode, corev1.LoadBalancerIPModeProxy, corev1.LoadBalancerIPModeVIP)...)
+		}
+		if ingress.Hostname == "" {
+			continue
+		}
+		errs = append(errs, validation.DNSSubdomain(at.Child("hostname"), ingress.Hostname)...)
+		if netutils.ParseIPSloppy(ingress.Hostname) != nil {
+			errs = append(errs, field.Invalid(at.Child("hostname"), ingress.Hostname, "must be a DNS name, not an IP address"))
 		}
 	}
 	return errs
