@@ -145,8 +145,5 @@ func scaleStatefulSet() resources.Subresource {
 // kind is always named, as upstream does when it reads the object: a client that leaves it out changes nothing by that.
 func defaultClaimTemplate(claim *corev1.PersistentVolumeClaim) {
 	claim.TypeMeta = metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "PersistentVolumeClaim"}
-	if claim.Status.Phase == "" {
-		claim.Status.Phase = corev1.ClaimPending
-	}
-	volumes.DefaultClaimSpec(&claim.Spec)
+	volumes.DefaultClaim(claim)
 }

@@ -15,7 +15,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources"
-	"minik.dev/apiserver/resources/defaults"
 	"minik.dev/apiserver/resources/printers"
 	"minik.dev/apiserver/resources/validation"
 	"minik.dev/apiserver/resources/volumes"
@@ -36,14 +35,7 @@ func persistentVolumeClaims() *resources.Resource {
 			resources.Status(func(c, body *corev1.PersistentVolumeClaim) { c.Status = body.Status },
 				func(c, _ *corev1.PersistentVolumeClaim) field.ErrorList { return validateClaimStatus(&c.Status) }),
 		},
-		Default: resources.Each(func(c *corev1.PersistentVolumeClaim) {
-			if c.Status.Phase == "" {
-				c.Status.Phase = corev1.ClaimPending
-			}
-			defaults.RoundUp(c.Status.Capacity)
-			defaults.RoundUp(c.Status.AllocatedResources)
-			volumes.DefaultClaimSpec(&c.Spec)
-		}),
+		Default: resources.Each(volumes.DefaultClaim),
 		Prepare: resources.Pair(func(c, old *corev1.PersistentVolumeClaim) {
 			if old != nil {
 				dropSources(&c.Spec, &old.Spec)

@@ -30,7 +30,7 @@ func endpointSlices() *resources.Resource {
 		Default:    resources.Each(defaultEndpointSlice),
 		Prepare:    resources.Pair(prepareEndpointSlice),
 		Validate:   resources.Check(validateEndpointSlice),
-		Warn:       resources.Warn(func(s, _ *discoveryv1.EndpointSlice) []string { return warnEndpointSlice(s) }),
+		Warn:       resources.Warn(warnEndpointSlice),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
 			printers.Column("AddressType", "string", 0, doc["addressType"]),
@@ -69,10 +69,11 @@ func prepareEndpointSlice(s, old *discoveryv1.EndpointSlice) {
 	}
 }
 
-// warnEndpointSlice warns of addresses that not everybody reads alike, unless a controller of Kubernetes itself wrote them.
-func warnEndpointSlice(s *discoveryv1.EndpointSlice) []string {
+// warnEndpointSlice warns of addresses that not everybody reads alike, unless a controller of Kubernetes itself wrote them. The type of the
+// addresses, which does not change, is spoken of once.
+func warnEndpointSlice(s, old *discoveryv1.EndpointSlice) []string {
 	var out []string
-	if s.AddressType == discoveryv1.AddressTypeFQDN {
+	if old == nil && s.AddressType == discoveryv1.AddressTypeFQDN {
 		out = append(out, "spec.addressType: FQDN endpoints are deprecated")
 	}
 	switch s.Labels[discoveryv1.LabelManagedBy] {

@@ -3,6 +3,7 @@ package podspec
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -27,10 +28,11 @@ func validateUpdate(path *field.Path, spec, old *corev1.PodSpec) field.ErrorList
 			return field.ErrorList{field.Forbidden(path.Child(c.name), "pod updates may not add or remove containers")}
 		}
 	}
-	if errs := validateDeadlineUpdate(path.Child("activeDeadlineSeconds"), spec, old); len(errs) > 0 {
-		return errs
+	errs := validateDeadlineUpdate(path.Child("activeDeadlineSeconds"), spec, old)
+	if len(errs) > 0 && spec.ActiveDeadlineSeconds != nil {
+		return errs // as upstream, which goes on where the deadline is gone
 	}
-	errs := validateTolerationUpdate(path.Child("tolerations"), spec.Tolerations, old.Tolerations)
+	errs = append(errs, validateTolerationUpdate(path.Child("tolerations"), spec.Tolerations, old.Tolerations)...)
 	errs = append(errs, validateGateUpdate(path.Child("schedulingGates"), spec.SchedulingGates, old.SchedulingGates)...)
 
 	// What may change is set back to what it was; what then still differs may not.
@@ -92,13 +94,10 @@ func validateTolerationUpdate(path *field.Path, is, was []corev1.Toleration) fie
 }
 
 func validateGateUpdate(path *field.Path, is, was []corev1.PodSchedulingGate) field.ErrorList {
-	known := map[string]bool{}
-	for _, gate := range was {
-		known[gate.Name] = true
-	}
 	var errs field.ErrorList
 	for i, gate := range is {
-		if !known[gate.Name] {
+		same := func(g corev1.PodSchedulingGate) bool { return g == gate }
+		if !slices.ContainsFunc(was, same) && !slices.ContainsFunc(is[i+1:], same) { // one that comes twice is named where it stands last
 			errs = append(errs, field.Forbidden(path.Index(i).Child("name"),
 				fmt.Sprintf("only deletion is allowed, but found new scheduling gate '%s'", gate.Name)))
 		}

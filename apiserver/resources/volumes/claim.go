@@ -13,6 +13,16 @@ import (
 	"minik.dev/apiserver/resources/validation"
 )
 
+// DefaultClaim completes a claim, also one in a StatefulSet, which is still to be made.
+func DefaultClaim(c *corev1.PersistentVolumeClaim) {
+	if c.Status.Phase == "" {
+		c.Status.Phase = corev1.ClaimPending
+	}
+	defaults.RoundUp(c.Status.Capacity)
+	defaults.RoundUp(c.Status.AllocatedResources)
+	DefaultClaimSpec(&c.Spec)
+}
+
 // DefaultClaimSpec completes the spec of a claim, also of one that is to be made of a template.
 func DefaultClaimSpec(spec *corev1.PersistentVolumeClaimSpec) {
 	if spec.VolumeMode == nil {
