@@ -17,6 +17,7 @@ type sort string
 const (
 	defaults sort = "default" // a field of the object that is stored
 	mistake  sort = "error"
+	shows    sort = "value" // that the same mistake shows of the object
 	warns    sort = "warning"
 	broken   sort = "broken" // one of the two says nothing at all
 	column   sort = "column"
@@ -88,6 +89,11 @@ func (f *found) compare(k kind, w write, upstream, minik verdict) {
 		return // upstream refuses it for a reason that minik does not look for, and says nothing of the rest
 	}
 	compareSets(upstream.errors, minik.errors, func(up, mi string) { add(mistake, pattern(pathOf(up+mi)), said(up), said(mi), up+mi) })
+	if !differs {
+		compareSets(upstream.values, minik.values, func(up, mi string) {
+			add(shows, pattern(pathOf(up+mi)), strings.Replace(said(up), "says", "shows", 1), strings.Replace(said(mi), "says", "shows", 1), up+mi)
+		})
+	}
 	if len(upstream.errors) > 0 || len(minik.errors) > 0 {
 		if differs {
 			f.differing++

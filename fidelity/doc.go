@@ -14,9 +14,9 @@
 //	go test -run 'TestValidation/^Pod$' -args -n 100000 -seed 7
 //	go test -run 'TestDefaults/Service' -args -all -show clusterIPs
 //
-// Of an error its path, type and detail are compared, not yet the value that it shows. Set aside are what a server gives every new
-// object (uid, creationTimestamp, managedFields), minik's own warnings of what it does not do yet, and
-// what upstream's compiler says of expressions in CEL, which minik does not compile yet. Not compared yet are the
+// Of an error its path, type and detail are compared, and where those agree the value that it shows, unless that is an object. Set
+// aside are what a server gives every new object (uid, creationTimestamp, managedFields), minik's own warnings of what it does not do
+// yet, and what upstream's compiler says of expressions in CEL, which minik does not compile yet. Not compared yet are the
 // kinds that kinds.go lists as differing (-all compares them as well), subresources, and kinds that have no strategy upstream: reviews,
 // Bindings and ComponentStatuses.
 //

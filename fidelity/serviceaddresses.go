@@ -178,7 +178,7 @@ func causes(err error) (field.ErrorList, bool) {
 	}
 	var errs field.ErrorList
 	for _, c := range status.ErrStatus.Details.Causes {
-		errs = append(errs, &field.Error{Type: field.ErrorType(c.Type), Field: c.Field, Detail: c.Message})
+		errs = append(errs, &field.Error{Type: field.ErrorType(c.Type), Field: c.Field, Detail: c.Message, BadValue: field.OmitValueType{}})
 	}
 	return errs, true
 }

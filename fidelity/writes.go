@@ -39,6 +39,7 @@ type write struct {
 type verdict struct {
 	object   any      // the object as it would be stored, as JSON has it
 	errors   []string // "path: type: detail", in order, each once
+	values   []string // "path: type: detail: value", likewise: what the mistakes show of the object
 	warnings []string // in order, each once; none where there are errors
 	broken   string   // why nothing can be said
 	compiled bool     // something is said of an expression in CEL, which is not among the errors
@@ -99,7 +100,8 @@ func (k kind) minik(w write) (v verdict) {
 		}
 	}
 	wrong := resources.Version{Row: k.row, Served: k.served}.Mistakes(obj, old)
-	v.errors, v.compiled = k.tell(wrong), slices.ContainsFunc(wrong, compiled)
+	v.errors, v.values = k.tell(wrong)
+	v.compiled = slices.ContainsFunc(wrong, compiled)
 	if len(v.errors) == 0 {
 		v.warnings = once(k.row.Warnings(obj, old))
 		v.warnings = slices.DeleteFunc(v.warnings, minikOnly)
@@ -179,7 +181,8 @@ func (k kind) upstream(w write) (v verdict) {
 	if err != nil && !apierrors.IsInvalid(err) {
 		return verdict{broken: "upstream refuses it: " + err.Error()}
 	}
-	v.errors, v.compiled = k.tell(judge.errs), slices.ContainsFunc(judge.errs, compiled)
+	v.errors, v.values = k.tell(judge.errs)
+	v.compiled = slices.ContainsFunc(judge.errs, compiled)
 	v.warnings = once(warnings.told)
 	out := k.new()
 	if err := legacyscheme.Scheme.Convert(obj, out, nil); err != nil {
@@ -193,7 +196,8 @@ func (k kind) upstream(w write) (v verdict) {
 // refused is the verdict of a refusal that comes before validation.
 func (k kind) refused(err error) verdict {
 	if errs, ok := causes(err); ok {
-		return verdict{errors: k.tell(errs)}
+		told, values := k.tell(errs)
+		return verdict{errors: told, values: values}
 	}
 	return verdict{broken: "it is refused: " + err.Error()}
 }
@@ -258,8 +262,8 @@ func tree(obj resources.Object) any {
 	return out
 }
 
-func (k kind) tell(errs field.ErrorList) []string {
-	var out []string
+// tell words the mistakes: what is wrong where, and the same with the values that they show.
+func (k kind) tell(errs field.ErrorList) (told, values []string) {
 	for _, e := range errs {
 		if compiled(e) {
 			continue
@@ -269,9 +273,25 @@ func (k kind) tell(errs field.ErrorList) []string {
 		if k.Kind == "StatefulSet" { // upstream puts the claims among the volumes in the order of a Go map
 			path = setVolume.ReplaceAllString(path, "spec.template.spec.volumes[any]")
 		}
-		out = append(out, fmt.Sprintf("%s: %s: %s", path, string(e.Type), detail))
+		text := fmt.Sprintf("%s: %s: %s", path, string(e.Type), detail)
+		told, values = append(told, text), append(values, text+": "+k.value(e))
 	}
-	return once(out)
+	return once(told), once(values)
+}
+
+// value is what a mistake shows of the object, if anything. Where that is an object, or a list of such, upstream writes it with the names of its Go
+// fields, and minik with those of the API: such a value is only said to be one. minik shows nothing of a Secret.
+func (k kind) value(e *field.Error) string {
+	bare := *e
+	bare.Detail = ""
+	_, value, ok := strings.Cut(bare.ErrorBody(), ": ")
+	if !ok || k.row.Secret {
+		return ""
+	}
+	if strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[{") {
+		return "an object"
+	}
+	return value
 }
 
 // compiled tells what is said of an expression in CEL itself: minik compiles none yet, and says no more than that one is missing.

@@ -131,7 +131,7 @@ func validateStrategy(path *field.Path, s *appsv1.DeploymentStrategy) field.Erro
 			return field.ErrorList{field.Required(rolling, "this should be defaulted and never be nil")}
 		}
 	default:
-		return field.ErrorList{field.NotSupported(path, s.Type, []appsv1.DeploymentStrategyType{
+		return field.ErrorList{field.NotSupported(path, s, []appsv1.DeploymentStrategyType{
 			appsv1.RecreateDeploymentStrategyType, appsv1.RollingUpdateDeploymentStrategyType})}
 	}
 	unavailable, surge := s.RollingUpdate.MaxUnavailable, s.RollingUpdate.MaxSurge

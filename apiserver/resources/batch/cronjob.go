@@ -115,20 +115,20 @@ func validateTimeZone(path *field.Path, zone *string) field.ErrorList {
 		return nil
 	}
 	if *zone == "" {
-		return field.ErrorList{field.Invalid(path, *zone, "timeZone must be nil or non-empty string")}
+		return field.ErrorList{field.Invalid(path, zone, "timeZone must be nil or non-empty string")}
 	}
 	for part := range strings.SplitSeq(*zone, "/") {
 		if part == "." || part == ".." || !zonePart.MatchString(part) {
-			return field.ErrorList{field.Invalid(path, *zone, "unknown time zone "+*zone)}
+			return field.ErrorList{field.Invalid(path, zone, "unknown time zone "+*zone)}
 		}
 	}
 	var errs field.ErrorList
 	if strings.EqualFold(*zone, "Local") {
-		errs = append(errs, field.Invalid(path, *zone,
+		errs = append(errs, field.Invalid(path, zone,
 			"timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"))
 	}
 	if _, err := time.LoadLocation(*zone); err != nil {
-		errs = append(errs, field.Invalid(path, *zone, err.Error()))
+		errs = append(errs, field.Invalid(path, zone, err.Error()))
 	}
 	return errs
 }

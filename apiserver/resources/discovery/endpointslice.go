@@ -112,7 +112,7 @@ func validateEndpointSlice(s, old *discoveryv1.EndpointSlice) field.ErrorList {
 	}
 	errs = append(errs, validateSlicePorts(field.NewPath("ports"), s.Ports)...)
 	if old != nil {
-		errs = append(errs, validation.Immutable(field.NewPath("addressType"), s.AddressType, old.AddressType)...)
+		errs = append(errs, validation.Unchanged(field.NewPath("addressType"), s.AddressType, old.AddressType)...)
 	}
 	return errs
 }

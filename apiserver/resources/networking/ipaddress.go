@@ -62,7 +62,7 @@ func validateIPAddress(a, old *networkingv1.IPAddress) field.ErrorList {
 		}
 	}
 	if old != nil {
-		errs = append(errs, validation.Immutable(path, parent, old.Spec.ParentRef)...)
+		errs = append(errs, validation.Unchanged(path, parent, old.Spec.ParentRef)...)
 	}
 	return errs
 }

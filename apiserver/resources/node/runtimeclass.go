@@ -44,7 +44,7 @@ func validateRuntimeClass(c, old *nodev1.RuntimeClass) field.ErrorList {
 	var errs field.ErrorList
 	form := content.IsDNS1123Label
 	if old != nil {
-		errs = validation.Immutable(field.NewPath("handler"), c.Handler, old.Handler)
+		errs = validation.Unchanged(field.NewPath("handler"), c.Handler, old.Handler)
 		form = utilvalidation.IsDNS1123Label // words one message in another way (upstream)
 	}
 	if c.Handler == "" {

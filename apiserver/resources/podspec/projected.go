@@ -19,9 +19,9 @@ import (
 func validateProjections(at *field.Path, sources []corev1.VolumeProjection) field.ErrorList {
 	var errs field.ErrorList
 	paths := sets.New[string]()
-	place := func(p string) {
+	place := func(p, shown string) {
 		if p != "" && paths.Has(p) {
-			errs = append(errs, field.Invalid(at, p, "conflicting duplicate paths"))
+			errs = append(errs, field.Invalid(at, shown, "conflicting duplicate paths"))
 		}
 		paths.Insert(p)
 	}
@@ -32,7 +32,7 @@ func validateProjections(at *field.Path, sources []corev1.VolumeProjection) fiel
 			errs = append(errs, validation.Required(from.Child("secret", "name"), s.Name)...)
 			errs = append(errs, validateItems(from.Child("secret", "items"), s.Items)...)
 			for _, item := range s.Items {
-				place(item.Path)
+				place(item.Path, s.Name) // upstream names the source
 			}
 		}
 		if s := source.ConfigMap; s != nil {
@@ -40,14 +40,14 @@ func validateProjections(at *field.Path, sources []corev1.VolumeProjection) fiel
 			errs = append(errs, validation.Required(from.Child("configMap", "name"), s.Name)...)
 			errs = append(errs, validateItems(from.Child("configMap", "items"), s.Items)...)
 			for _, item := range s.Items {
-				place(item.Path)
+				place(item.Path, s.Name)
 			}
 		}
 		if s := source.DownwardAPI; s != nil {
 			count++
 			errs = append(errs, validateDownwardFiles(from.Child("downwardAPI"), s.Items)...)
 			for _, item := range s.Items {
-				place(item.Path)
+				place(item.Path, item.Path)
 			}
 		}
 		if s := source.ServiceAccountToken; s != nil {
@@ -73,9 +73,9 @@ func validateProjections(at *field.Path, sources []corev1.VolumeProjection) fiel
 		if s := source.PodCertificate; s != nil {
 			count++
 			errs = append(errs, validatePodCertificate(from.Child("podCertificate"), s)...)
-			place(s.CredentialBundlePath)
-			place(s.KeyPath)
-			place(s.CertificateChainPath)
+			place(s.CredentialBundlePath, s.CredentialBundlePath)
+			place(s.KeyPath, s.KeyPath)
+			place(s.CertificateChainPath, s.CertificateChainPath)
 		}
 		if count > 1 {
 			errs = append(errs, field.Forbidden(from, "may not specify more than 1 volume type per source"))

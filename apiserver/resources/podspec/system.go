@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources/validation"
@@ -98,19 +99,20 @@ func validateWindowsOptions(path *field.Path, o *corev1.WindowsSecurityContextOp
 	}
 	var errs field.ErrorList
 	if o.GMSACredentialSpecName != nil {
-		errs = append(errs, validation.DNSSubdomain(path.Child("gmsaCredentialSpecName"), *o.GMSACredentialSpecName)...)
+		errs = append(errs, validation.Invalid(path.Child("gmsaCredentialSpecName"), o.GMSACredentialSpecName,
+			utilvalidation.IsDNS1123Subdomain(*o.GMSACredentialSpecName))...)
 	}
 	if spec := o.GMSACredentialSpec; spec != nil {
 		at := path.Child("gmsaCredentialSpec")
 		if *spec == "" {
-			errs = append(errs, field.Invalid(at, *spec, "gmsaCredentialSpec cannot be an empty string"))
+			errs = append(errs, field.Invalid(at, spec, "gmsaCredentialSpec cannot be an empty string"))
 		} else if len(*spec) > maxGMSASpec<<10 {
-			errs = append(errs, field.Invalid(at, *spec, fmt.Sprintf("gmsaCredentialSpec size must be under %d KiB", maxGMSASpec)))
+			errs = append(errs, field.Invalid(at, spec, fmt.Sprintf("gmsaCredentialSpec size must be under %d KiB", maxGMSASpec)))
 		}
 	}
 	if o.RunAsUserName != nil {
 		for _, wrong := range windowsUserMistakes(*o.RunAsUserName) {
-			errs = append(errs, field.Invalid(path.Child("runAsUserName"), *o.RunAsUserName, wrong))
+			errs = append(errs, field.Invalid(path.Child("runAsUserName"), o.RunAsUserName, wrong))
 		}
 	}
 	return errs

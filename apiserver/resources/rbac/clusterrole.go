@@ -50,7 +50,7 @@ func validateClusterRole(r, _ *rbacv1.ClusterRole) field.ErrorList {
 	for i := range selectors {
 		errs = append(errs, validation.LabelSelector(path.Index(i), &selectors[i])...)
 		if _, err := metav1.LabelSelectorAsSelector(&selectors[i]); err != nil {
-			errs = append(errs, field.Invalid(path.Index(i), selectors[i], "invalid label selector."))
+			errs = append(errs, field.Invalid(path.Index(i), nil, "invalid label selector."))
 		}
 	}
 	return errs

@@ -2,13 +2,11 @@ package storage
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -70,16 +68,10 @@ func validateStorageClass(sc, old *storagev1.StorageClass) field.ErrorList {
 	if old == nil {
 		return errs
 	}
-	if !maps.Equal(sc.Parameters, old.Parameters) {
-		errs = append(errs, field.Invalid(field.NewPath("parameters"), sc.Parameters, apivalidation.FieldImmutableErrorMsg))
-	}
-	if sc.Provisioner != old.Provisioner {
-		errs = append(errs, field.Invalid(field.NewPath("provisioner"), sc.Provisioner, apivalidation.FieldImmutableErrorMsg))
-	}
-	if !ptr.Equal(sc.ReclaimPolicy, old.ReclaimPolicy) {
-		errs = append(errs, field.Invalid(reclaim, sc.ReclaimPolicy, apivalidation.FieldImmutableErrorMsg))
-	}
-	return append(errs, validation.Immutable(binding, sc.VolumeBindingMode, old.VolumeBindingMode)...)
+	errs = append(errs, validation.Unchanged(field.NewPath("parameters"), sc.Parameters, old.Parameters)...)
+	errs = append(errs, validation.Unchanged(field.NewPath("provisioner"), sc.Provisioner, old.Provisioner)...)
+	errs = append(errs, validation.Unchanged(reclaim, sc.ReclaimPolicy, old.ReclaimPolicy)...)
+	return append(errs, validation.Unchanged(binding, sc.VolumeBindingMode, old.VolumeBindingMode)...)
 }
 
 // provisionerName takes qualified names; upstream lets them be written in capitals too.

@@ -69,7 +69,7 @@ func validateVolumeAttachment(a, old *storagev1.VolumeAttachment) field.ErrorLis
 	changed := old != nil && !equality.Semantic.DeepEqual(a.Spec, old.Spec)
 	var errs field.ErrorList
 	if changed { // upstream's generated checks stop there, and those of other drivers' names are asked
-		errs = append(errs, field.Invalid(path, a.Spec, "field is immutable"))
+		errs = append(errs, field.Invalid(path, nil, "field is immutable"))
 		errs = append(errs, volumes.ValidateDriverName(path.Child("attacher"), a.Spec.Attacher)...)
 	} else {
 		errs = append(errs, validateAttacher(path.Child("attacher"), a.Spec.Attacher)...)

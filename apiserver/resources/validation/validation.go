@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,6 +90,14 @@ func Labels(path *field.Path, labels map[string]string) field.ErrorList {
 // Immutable refuses a value that differs from the old one.
 func Immutable(path *field.Path, value, old any) field.ErrorList {
 	return apivalidation.ValidateImmutableField(value, old, path)
+}
+
+// Unchanged is Immutable as upstream's generated checks have it: they show no value.
+func Unchanged(path *field.Path, value, old any) field.ErrorList {
+	if equality.Semantic.DeepEqual(value, old) {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, nil, apivalidation.FieldImmutableErrorMsg)}
 }
 
 // SortedKeys lets checks of maps name their mistakes in one order.

@@ -116,10 +116,10 @@ func validateDataSources(path *field.Path, spec *corev1.PersistentVolumeClaimSpe
 	switch {
 	case source == nil:
 	case namespace != "":
-		errs = append(errs, field.Invalid(path, path.Child("dataSource").String(),
+		errs = append(errs, field.Invalid(path, path.Child("dataSource"),
 			"may not be specified when dataSourceRef.namespace is specified"))
 	case !ptr.Equal(source.APIGroup, ref.APIGroup), source.Kind != ref.Kind, source.Name != ref.Name:
-		errs = append(errs, field.Invalid(path, path.Child("dataSource").String(), "must match dataSourceRef"))
+		errs = append(errs, field.Invalid(path, path.Child("dataSource"), "must match dataSourceRef"))
 	}
 	return errs
 }
