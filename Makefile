@@ -32,6 +32,18 @@ SEED ?= 1
 fidelity: ## compare minik's defaults, checks, warnings and columns with upstream's own code, for N random objects of each kind, from SEED
 	cd fidelity && $(GO) test . -timeout 2h -args -n $(N) -seed $(SEED)
 
+# What runs the containers of the conformance suite, and which of its specs are run: a regular expression.
+RUNTIME ?= sim
+FOCUS ?=
+
+.PHONY: conformance
+conformance: ## run upstream's conformance suite on a cluster of RUNTIME (sim or docker), those specs that FOCUS matches; hours for all
+	cd conformance && $(GO) run . -runtime $(RUNTIME) -focus '$(FOCUS)' $(CONFORMANCE)
+
+.PHONY: servers
+servers: ## run upstream's kube-scheduler and kube-controller-manager on minik, and minik's components on kube-apiserver
+	cd conformance && $(GO) test .
+
 .PHONY: race
 race: ## run the tests of the packages where goroutines meet with the race detector
 	$(GO) test -race ./apiserver/... ./cluster/... ./controllers/... ./dns/... ./journal/... ./kubelet/... ./proxy/... ./scheduler/...
@@ -58,9 +70,10 @@ rewrite: ## rewrite the expected results of the scenario files in testdata/ (loo
 	$(GO) test $$(grep -rlE --include='*_test.go' '"minik.dev/scenario"|controllertest\.(YAML)?Scenarios' . | xargs -n1 dirname | sort -u) -rewrite
 
 .PHONY: tidy
-tidy: ## tidy go.mod, and those of clients/ and fidelity/, which follow it
+tidy: ## tidy go.mod, and those of clients/, conformance/ and fidelity/, which follow it
 	$(GO) mod tidy
 	cd clients && $(GO) mod tidy
+	cd conformance && $(GO) mod tidy
 	cd fidelity && $(GO) mod tidy
 
 .PHONY: bench
