@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"minik.dev/cluster/network"
 )
@@ -33,7 +32,7 @@ func (c *Cluster) join(ctx context.Context, kubeconfig string, onNetwork bool) (
 	if !given {
 		kubeconfig = c.dir.kubeconfig()
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	config, err := ClientConfig(kubeconfig, c.dir.dir).ClientConfig()
 	if err != nil {
 		return "", fmt.Errorf("reading the kubeconfig: %w; `minik serve apiserver` or `minik up` writes it", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // TestComponentsJoinAnotherAPIServer runs components at an API server that is not their data directory's and does not serve minik's
@@ -127,7 +128,9 @@ func withoutControls(t *testing.T, theirs string) string {
 		server.Close()
 	})
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	text, err := kubeconfig(server.URL, authority, nil, nil)
+	theirConfig := clientcmdapi.NewConfig()
+	withCluster(theirConfig, "other", server.URL, authority, nil, nil)
+	text, err := clientcmd.Write(*theirConfig)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	require.NoError(t, os.WriteFile(path, text, 0o600))

@@ -7,11 +7,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // contents are all that a cluster keeps in its data directory. Anything else there is somebody else's.
 var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache",
 	former, restoring}
+
+// HasData says that a directory has something of a cluster.
+func HasData(dataDir string) bool {
+	return slices.ContainsFunc(contents, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dataDir, name))
+		return err == nil
+	})
+}
 
 // Reset deletes a cluster's data, and what it has on its engine. It refuses while the cluster runs, and touches nothing that
 // is not the cluster's.

@@ -22,6 +22,10 @@ import (
 )
 
 func (c *Cluster) startNodes(ctx context.Context) (string, error) {
+	removed, err := c.removeSurplusNodes(ctx)
+	if err != nil {
+		return "", err
+	}
 	names := map[string]bool{}
 	for i := 1; i <= c.options.Nodes; i++ {
 		name := fmt.Sprintf("node-%d", i)
@@ -45,6 +49,9 @@ func (c *Cluster) startNodes(ctx context.Context) (string, error) {
 		return "", err
 	}
 	detail := fmt.Sprintf("%d ready, runtime %s", c.options.Nodes, c.runtime.kind)
+	if len(removed) > 0 {
+		detail += fmt.Sprintf("; %s of before removed, --nodes %d has them again", strings.Join(removed, ", "), c.options.Nodes+len(removed))
+	}
 	if n := len(simulated); n > 0 {
 		detail += fmt.Sprintf("; %d simulated for scale, %s to %s, with taint %s:NoSchedule", n, simulated[0], simulated[n-1],
 			api.Simulated)

@@ -15,13 +15,13 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/component-base/logs"
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/get"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubectl/pkg/util/completion"
 
+	"minik.dev/cluster"
 	"minik.dev/terminal"
 )
 
@@ -65,6 +65,9 @@ func newKubectl(streams genericiooptions.IOStreams, home *home, past *past) (*co
 // too, and so does every program that kubectl starts.
 func bind(cmd *cobra.Command, flags *genericclioptions.ConfigFlags, home *home, past *past) {
 	mustSetenv("KUBECONFIG", home.kubeconfig())
+	if !cmd.Flags().Changed("kubeconfig") && !cmd.Flags().Changed("context") && asksCluster(cmd) {
+		*flags.Context = cluster.OwnContext(home.dataDir)
+	}
 	if !cmd.Flags().Changed("cache-dir") {
 		*flags.CacheDir = past.cacheDir(home)
 	}
@@ -146,7 +149,7 @@ func reachable(cmd *cobra.Command, home *home) error {
 
 // running says whether something listens where the data directory's cluster should.
 func running(home *home) error {
-	config, err := clientcmd.BuildConfigFromFlags("", home.kubeconfig())
+	config, err := cluster.ClientConfig(home.kubeconfig(), home.dataDir).ClientConfig()
 	if os.IsNotExist(err) {
 		return notRunning(home)
 	}
@@ -178,12 +181,17 @@ func notRunning(home *home) error {
 // restConfig is the connection of minik's own verbs: the data directory's cluster, or that of --kubeconfig.
 func restConfig(cmd *cobra.Command, home *home) (*rest.Config, error) {
 	path := kubeconfigPath(cmd, home)
-	config, err := clientcmd.BuildConfigFromFlags("", path)
+	config, err := cluster.ClientConfig(path, home.dataDir).ClientConfig()
 	if os.IsNotExist(err) && path == home.kubeconfig() {
 		return nil, notRunning(home)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading kubeconfig %s: %w", path, err)
+	}
+	if path == home.kubeconfig() {
+		if err := running(home); err != nil {
+			return nil, err
+		}
 	}
 	return config, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 
 	"k8s.io/cli-runtime/pkg/resource"
@@ -33,12 +34,24 @@ func (n next) String() string {
 	}
 	lines = append(lines,
 		n.minik+" node stop "+n.node,
-		"kubectl --kubeconfig "+n.kubeconfig+" get nodes")
+		exportText(runtime.GOOS, n.kubeconfig),
+		"kubectl get nodes")
 	where, end := "In a second terminal", "Ctrl-C ends it"
 	if n.detach {
 		where, end = "Now type", n.minik+" down ends it"
 	}
 	return fmt.Sprintf("\nready. %s:\n  %s\n%s; %s.\n", where, strings.Join(lines, "\n  "), end, n.data)
+}
+
+// exportText makes the machine's own kubectl speak to the cluster, in the words of the system's usual shell.
+func exportText(system, kubeconfig string) string {
+	if system == "windows" {
+		return `$env:KUBECONFIG="` + kubeconfig + `"`
+	}
+	if strings.ContainsAny(kubeconfig, " \t'\"$`\\&;()<>|*?#~") {
+		kubeconfig = "'" + strings.ReplaceAll(kubeconfig, "'", `'\''`) + "'"
+	}
+	return "export KUBECONFIG=" + kubeconfig
 }
 
 // onlyNamespace is the namespace of all objects, or "" where they are in several.

@@ -13,7 +13,8 @@ ready. In a second terminal:
   bin/minik get pods -o wide -n shop
   curl http://10.96.255.1
   bin/minik node stop node-2
-  kubectl --kubeconfig /home/a/.minik/kubeconfig get nodes
+  export KUBECONFIG=/home/a/.minik/kubeconfig
+  kubectl get nodes
 Ctrl-C ends it; the data stays.
 `, next{minik: "bin/minik", kubeconfig: "/home/a/.minik/kubeconfig", namespace: "shop", url: "http://10.96.255.1",
 		node: "node-2", data: "the data stays"}.String())
@@ -26,4 +27,10 @@ func TestApplySummary(t *testing.T) {
 	require.Equal(t, "2 created, 1 unchanged", applySummary(
 		"deployment.apps/web created\nnamespace/shop unchanged\nservice/web created\n"))
 	require.Empty(t, applySummary(""))
+}
+
+func TestExportText(t *testing.T) {
+	require.Equal(t, "export KUBECONFIG=/home/a/.minik/kubeconfig", exportText("linux", "/home/a/.minik/kubeconfig"))
+	require.Equal(t, `export KUBECONFIG='/home/a b/it'\''s/kubeconfig'`, exportText("darwin", "/home/a b/it's/kubeconfig"))
+	require.Equal(t, `$env:KUBECONFIG="C:\a\kubeconfig"`, exportText("windows", `C:\a\kubeconfig`))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/logs"
+	"k8s.io/klog/v2"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 )
 
@@ -126,9 +128,20 @@ func own(verb *cobra.Command) {
 	verb.Annotations[ownVerb] = ""
 	verb.SilenceErrors, verb.SilenceUsage = true, true
 	verb.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%v", err) })
-	verb.PreRunE = func(cmd *cobra.Command, _ []string) error { return noKubectlFlags(cmd) }
+	verb.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		quiet(cmd)
+		return noKubectlFlags(cmd)
+	}
 	for _, sub := range verb.Commands() {
 		own(sub)
+	}
+}
+
+// quiet keeps the log lines of the client's library, as "Failed to watch", from people who have asked for none by -v: what matters to
+// them is in the verb's own error.
+func quiet(cmd *cobra.Command) {
+	if v := cmd.Flags().Lookup("v"); v == nil || v.Value.String() == "0" {
+		klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	}
 }
 

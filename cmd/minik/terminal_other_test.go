@@ -4,4 +4,6 @@ package main
 
 import "github.com/rogpeppe/go-internal/testscript"
 
-func columns(ts *testscript.TestScript, _ bool, _ []string) { ts.Fatalf("there are no pseudo-terminals here") }
+func columns(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("there are no pseudo-terminals here")
+}

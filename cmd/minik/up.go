@@ -56,7 +56,7 @@ func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&u.manifests, "filename", "f", nil, "File, directory or URL to apply once the cluster is ready")
 	flags.BoolVar(&u.ephemeral, "ephemeral", false, "Keep the data in a temporary directory, removed at the end")
-	flags.IntVar(&u.nodes, "nodes", 3, "Number of nodes, named node-1, node-2, …")
+	flags.IntVar(&u.nodes, "nodes", 3, "Number of nodes, named node-1, node-2, …; data that has nodes keeps as many where none is given")
 	flags.IntVar(&u.simNodes, "sim-nodes", 0,
 		"Number of simulated nodes besides, for scale, named sim-1, sim-2, …, with the taint minik.dev/simulated:NoSchedule")
 	flags.StringVar(&u.capacity, "sim-node-capacity", "", "Capacity of each of those; empty is that of the others")
@@ -69,6 +69,9 @@ func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 func (u *up) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("kubeconfig") {
 		return usagef(cmd, "--kubeconfig names a cluster that runs already; '%s' starts its own", cmd.CommandPath())
+	}
+	if before := cluster.NodesBefore(u.home.dataDir); before > 0 && !u.ephemeral && !cmd.Flags().Changed("nodes") {
+		u.nodes = before
 	}
 	if u.nodes < 1 {
 		return usagef(cmd, "--nodes %d: a cluster has at least one node", u.nodes)

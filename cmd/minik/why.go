@@ -12,9 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
+	"minik.dev/cluster"
 	"minik.dev/history"
 	"minik.dev/journal"
 	"minik.dev/terminal"
@@ -61,7 +61,7 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			}
 			config = journal.Config(config, "minik")
 			config.QPS = -1
-			namespace, err := namespaceOf(cmd, kubeconfigPath(cmd, home))
+			namespace, err := namespaceOf(cmd, home, kubeconfigPath(cmd, home))
 			if err != nil {
 				return err
 			}
@@ -100,12 +100,11 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 }
 
 // namespaceOf is that of --namespace, or of the kubeconfig.
-func namespaceOf(cmd *cobra.Command, kubeconfig string) (string, error) {
+func namespaceOf(cmd *cobra.Command, home *home, kubeconfig string) (string, error) {
 	if flag := cmd.Flags().Lookup("namespace"); flag != nil && flag.Changed {
 		return flag.Value.String(), nil
 	}
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig}
-	namespace, _, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).Namespace()
+	namespace, _, err := cluster.ClientConfig(kubeconfig, home.dataDir).Namespace()
 	if err != nil {
 		return "", fmt.Errorf("reading kubeconfig %s: %w", kubeconfig, err)
 	}

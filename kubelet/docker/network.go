@@ -119,7 +119,18 @@ func (e *Engine) RemoveCluster(ctx context.Context, cluster string) error {
 
 // RemoveContainers kills and removes the cluster's containers, and takes away what was mounted for them.
 func (e *Engine) RemoveContainers(ctx context.Context, cluster string) error {
-	list, err := e.client.ContainerList(ctx, allOf(ofCluster(cluster)))
+	return errors.Join(e.removeContainers(ctx, ofCluster(cluster)), removeClusterBinds(cluster))
+}
+
+// RemoveNode kills and removes the containers and volumes of one node of the cluster.
+func (e *Engine) RemoveNode(ctx context.Context, cluster, node string) error {
+	args := ofCluster(cluster)
+	args.Add("label", labelNode+"="+node)
+	return errors.Join(e.removeContainers(ctx, args), e.removeVolumes(ctx, args))
+}
+
+func (e *Engine) removeContainers(ctx context.Context, which filters.Args) error {
+	list, err := e.client.ContainerList(ctx, allOf(which))
 	if err != nil {
 		return fmt.Errorf("listing the cluster's containers: %w", err)
 	}
@@ -128,7 +139,7 @@ func (e *Engine) RemoveContainers(ctx context.Context, cluster string) error {
 	for _, c := range list {
 		group.Go(func() error { return e.remove(ctx, c.ID) })
 	}
-	return errors.Join(group.Wait(), removeClusterBinds(cluster))
+	return group.Wait()
 }
 
 // remove kills and removes a container, and returns when it is gone; that it is, or that somebody else is removing it, is
