@@ -24,7 +24,7 @@ import (
 // writeVolumes makes sure that the pod's volumes are there, with what they are made of now.
 func (s *session) writeVolumes(ctx context.Context, e *podState, pod *corev1.Pod) error {
 	in := volumes.Input{Pod: pod, References: env.NewReferences(ctx, s.client, pod.Namespace),
-		Allocatable: withDefaults(s.options.Capacity)}
+		TrustBundles: volumes.NewTrustBundles(ctx, s.client), Allocatable: withDefaults(s.options.Capacity)}
 	if s.options.Dir == "" {
 		return volumes.Check(in)
 	}

@@ -2,6 +2,7 @@ package kubelet_test
 
 import (
 	"context"
+	"encoding/pem"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -220,6 +222,39 @@ func TestVolumeWaitsForItsConfigMap(t *testing.T) {
 	m.until(t, "web", ready)
 	file := filepath.Join(dir, "pods/uid-web/volumes/settings/colour")
 	reads(t, "green", file)
+}
+
+// A pod waits for the authorities that it trusts, and its file follows them.
+// https://kubernetes.io/docs/concepts/storage/projected-volumes/#clustertrustbundle
+func TestVolumeWaitsForItsTrustBundle(t *testing.T) {
+	m := newMachine(bound("web", func(pod *corev1.Pod) {
+		pod.Spec.Volumes = []corev1.Volume{{Name: "ca", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: []corev1.VolumeProjection{{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{
+				Name: ptr.To("corporate"), Path: "ca.pem"}}}}}}}
+		pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "ca", MountPath: "/ca"}}
+	}))
+	_, dir := withFiles(t, m)
+	m.start(t)
+	m.sees(t, `web FailedMount: MountVolume.SetUp failed for volume "ca" : while getting ClusterTrustBundle: `+
+		`clustertrustbundle.certificates.k8s.io "corporate" not found`)
+	anchor := func(text string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(text)}))
+	}
+	bundles := m.client.CertificatesV1().ClusterTrustBundles()
+	corporate := &certificatesv1.ClusterTrustBundle{ObjectMeta: metav1.ObjectMeta{Name: "corporate"}}
+	corporate.Spec.TrustBundle = anchor("old")
+	_, err := bundles.Create(t.Context(), corporate, metav1.CreateOptions{})
+	require.NoError(t, err)
+	m.until(t, "web", ready)
+	file := filepath.Join(dir, "pods/uid-web/volumes/ca/ca.pem")
+	reads(t, anchor("old"), file)
+	corporate.Spec.TrustBundle = anchor("new") + anchor("new")
+	require.Eventually(t, func() bool { // the client without a server loses what changes before the watch has begun
+		_, err := bundles.Update(t.Context(), corporate, metav1.UpdateOptions{})
+		require.NoError(t, err)
+		data, err := os.ReadFile(file)
+		return err == nil && string(data) == anchor("new")
+	}, patience, often)
 }
 
 // A kubelet that starts finds directories and emptyDirs of pods that are no more, and follows those of pods that are.

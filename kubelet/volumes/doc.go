@@ -1,6 +1,6 @@
 // Package volumes makes ready what a pod's volumes are made of. Each type of volume is a file and a row.
 //
-//		apiserver ──ConfigMaps, Secrets──▶ HERE ──files──▶ the pod's directory ──▶ runtime ──▶ container
+//		apiserver ──ConfigMaps, Secrets, ClusterTrustBundles──▶ HERE ──files──▶ the pod's directory ──▶ runtime ──▶ container
 //
 //	 1. volumes.go has the table: what objects a type needs, the files that it writes, what it checks and how it is mounted. A
 //	    projected volume has a table of its own, of its sources (projected.go).

@@ -36,7 +36,7 @@ type projection struct {
 }
 
 // projections are all types of sources.
-var projections = []projection{projectedConfigMap, projectedSecret, projectedDownwardAPI, serviceAccountToken}
+var projections = []projection{projectedConfigMap, projectedSecret, projectedDownwardAPI, clusterTrustBundle, serviceAccountToken}
 
 // serviceAccountToken cannot be written. Where nothing is written, none is missing.
 var serviceAccountToken = projection{

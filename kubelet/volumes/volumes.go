@@ -17,7 +17,7 @@ import (
 type row struct {
 	name string // as a pod's spec spells it
 	has  func(*corev1.VolumeSource) bool
-	// sources are the objects of the pod's namespace that the files are made of: they are watched while a pod mounts them.
+	// sources are the objects of the pod's namespace, or of the cluster, that the files are made of: they are watched while a pod mounts them.
 	sources func(*corev1.VolumeSource) []source
 	// files are what the kubelet writes for the volume; nil where it writes nothing.
 	files func(Input, *corev1.VolumeSource) ([]file, error)
@@ -31,7 +31,7 @@ type row struct {
 var rows = []row{configMap, secret, projected, downwardAPI, emptyDir, hostPath, image}
 
 // objects are what sources can be, by their resource.
-var objects = map[string]object{configMaps: watchedConfigMap, secrets: watchedSecret}
+var objects = map[string]object{configMaps: watchedConfigMap, secrets: watchedSecret, clusterTrustBundles: watchedTrustBundle}
 
 // file is one file of a volume that the kubelet writes: the path within the volume, and what is in it.
 type file struct {
@@ -45,9 +45,10 @@ const Dir = "volumes"
 
 // Input is what the files of a pod's volumes are made of.
 type Input struct {
-	Pod         *corev1.Pod
-	References  env.References
-	Allocatable corev1.ResourceList // the node's: what containers without a limit can have
+	Pod          *corev1.Pod
+	References   env.References
+	TrustBundles TrustBundles
+	Allocatable  corev1.ResourceList // the node's: what containers without a limit can have
 
 	checked bool // no file will be written
 }

@@ -14,10 +14,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// source is an object that volumes are made of.
+// source is an object that volumes are made of, or all objects of a signer with some labels.
 type source struct {
-	resource        string // configmaps or secrets
+	resource        string // configmaps, secrets or clustertrustbundles
 	namespace, name string
+	signer, labels  string // in place of the name
 }
 
 // Watcher follows the objects that mounted volumes are made of: each with one watch of its own, for as long as a pod
@@ -49,6 +50,8 @@ type object struct {
 	kind  k8sruntime.Object
 	list  func(context.Context, kubernetes.Interface, string, metav1.ListOptions) (k8sruntime.Object, error)
 	watch func(context.Context, kubernetes.Interface, string, metav1.ListOptions) (watch.Interface, error)
+	// clusterScoped objects are in no namespace.
+	clusterScoped bool
 	// immutable says that the object never changes, so that there is nothing to follow.
 	immutable func(obj any) bool
 }
@@ -60,7 +63,9 @@ func sourcesOf(pod *corev1.Pod) []source {
 		v := &pod.Spec.Volumes[i].VolumeSource
 		if row, err := rowOf(v); err == nil && row.sources != nil {
 			for _, s := range row.sources(v) {
-				s.namespace = pod.Namespace
+				if !objects[s.resource].clusterScoped {
+					s.namespace = pod.Namespace
+				}
 				out = append(out, s)
 			}
 		}
@@ -87,7 +92,7 @@ func (w *Watcher) Follow(ctx context.Context, pod *corev1.Pod) {
 	}
 }
 
-// watch tells of every change of one object.
+// watch tells of every change of the source.
 func (w *Watcher) watch(ctx context.Context, s source) {
 	of := objects[s.resource]
 	one := w.listWatch(s, of)
@@ -95,7 +100,7 @@ func (w *Watcher) watch(ctx context.Context, s source) {
 		if deleted, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = deleted.Obj
 		}
-		if object, ok := obj.(metav1.Object); ok && object.GetName() == s.name {
+		if object, ok := obj.(metav1.Object); ok && (s.signer != "" || object.GetName() == s.name) {
 			w.tell(s, object.GetResourceVersion(), of.immutable(obj))
 		}
 	}
@@ -105,10 +110,13 @@ func (w *Watcher) watch(ctx context.Context, s source) {
 	informer.RunWithContext(ctx)
 }
 
-// listWatch asks for one object.
+// listWatch asks for the source alone.
 func (w *Watcher) listWatch(s source, of object) *cache.ListWatch {
 	one := func(o metav1.ListOptions) metav1.ListOptions {
 		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", s.name).String()
+		if s.signer != "" {
+			o.FieldSelector, o.LabelSelector = fields.OneTermEqualSelector("spec.signerName", s.signer).String(), s.labels
+		}
 		return o
 	}
 	return &cache.ListWatch{

@@ -56,10 +56,10 @@ var gaps = []gap{
 	}), "what is mounted below the volume can be written"},
 	{"a type of spec.volumes", func(s *corev1.PodSpec) bool { return slices.ContainsFunc(s.Volumes, unmounted) },
 		"nodes mount configMap, secret, projected, downwardAPI, emptyDir, hostPath and image, and the pod waits for the others"},
-	{"a serviceAccountToken, clusterTrustBundle or podCertificate of spec.volumes[*].projected", func(s *corev1.PodSpec) bool {
+	{"a serviceAccountToken or podCertificate of spec.volumes[*].projected", func(s *corev1.PodSpec) bool {
 		return slices.ContainsFunc(s.Volumes, func(v corev1.Volume) bool {
 			return v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(p corev1.VolumeProjection) bool {
-				return p.ServiceAccountToken != nil || p.ClusterTrustBundle != nil || p.PodCertificate != nil
+				return p.ServiceAccountToken != nil || p.PodCertificate != nil
 			})
 		})
 	}, "nobody issues one, and the pod waits for its volume"},
