@@ -10,6 +10,7 @@
 //  4. differences.go compares the verdicts and counts the differences, with all taken out that varies from object to object.
 //
 // The tests are named after what is compared. A difference fails them, unless known.txt has its line, with the reason after #.
+// TestDiscovery compares what the two say of their kinds, and names what differs itself.
 //
 //	go test -run 'TestValidation/^Pod$' -args -n 100000 -seed 7
 //	go test -run 'TestDefaults/Service' -args -all -show clusterIPs

@@ -29,26 +29,26 @@ import (
 	"minik.dev/apiserver/resources/storagemigration"
 )
 
-// All makes the table: a fresh copy, for the caller to keep. Discovery lists groups and resources in its order.
+// All makes the table: a fresh copy, for the caller to keep. Discovery lists groups and resources in its order, which is upstream's.
 func All() []*resources.Resource {
 	return slices.Concat(
 		core.Resources(),
 		apps.Resources(),
-		batch.Resources(),
-		autoscaling.Resources(),
-		policy.Resources(),
-		discovery.Resources(),
-		coordination.Resources(),
-		scheduling.Resources(),
-		storage.Resources(),
-		node.Resources(),
-		certificates.Resources(),
 		authentication.Resources(),
 		authorization.Resources(),
-		rbac.Resources(),
+		autoscaling.Resources(),
+		batch.Resources(),
+		certificates.Resources(),
 		networking.Resources(),
-		flowcontrol.Resources(),
+		policy.Resources(),
+		rbac.Resources(),
+		storage.Resources(),
+		scheduling.Resources(),
+		coordination.Resources(),
+		node.Resources(),
+		discovery.Resources(),
 		resource.Resources(),
+		flowcontrol.Resources(),
 		storagemigration.Resources(),
 		minik.Resources(),
 	)

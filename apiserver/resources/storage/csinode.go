@@ -25,9 +25,11 @@ func csiNodes() *resources.Resource {
 		Conditional:   true,
 		ReturnDeleted: true,
 		Idle:          "no node speaks to CSI drivers, and the scheduler counts no volumes",
-		Prepare: resources.Pair(func(n, _ *storagev1.CSINode) {
-			n.Status = storagev1.CSINodeStatus{} // alpha upstream
-		}),
+		Subresources: []resources.Subresource{
+			// What there is to say of the health of storage is alpha upstream, and dropped where it is off.
+			resources.Status(func(n, _ *storagev1.CSINode) { n.Status = storagev1.CSINodeStatus{} },
+				func(_, _ *storagev1.CSINode) field.ErrorList { return nil }, "metadata"),
+		},
 		Validate: resources.Check(validateCSINode),
 		Columns: []metav1.TableColumnDefinition{
 			printers.NameColumn(0),
