@@ -7,11 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
+	resourcev1 "k8s.io/api/resource/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/admission"
 )
@@ -134,4 +136,45 @@ func TestRuntimeClassOfAPod(t *testing.T) {
 		require.True(t, apierrors.IsForbidden(err), "%v", err)
 		require.ErrorContains(t, err, c.message)
 	}
+}
+
+// Devices that others use are claimed where the namespace is marked for it
+// (https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/#admin-access).
+func TestAdminAccessToDevices(t *testing.T) {
+	ts := start(t)
+	ts.namespace(t, "shop")
+	request := resourcev1.DeviceRequest{Name: "all", Exactly: &resourcev1.ExactDeviceRequest{DeviceClassName: "gpu", AdminAccess: ptr.To(true)}}
+	claim := &resourcev1.ResourceClaim{ObjectMeta: metav1.ObjectMeta{Name: "look"}}
+	claim.Spec.Devices.Requests = []resourcev1.DeviceRequest{request}
+	template := &resourcev1.ResourceClaimTemplate{ObjectMeta: metav1.ObjectMeta{Name: "look"}}
+	template.Spec.Spec = claim.Spec
+	claims, templates := ts.client.ResourceV1().ResourceClaims("shop"), ts.client.ResourceV1().ResourceClaimTemplates("shop")
+	const refused = "spec.devices.requests[0].adminAccess: Forbidden: admin access to devices requires the " +
+		"`resource.kubernetes.io/admin-access: true` label on the containing namespace"
+	_, err := claims.Create(t.Context(), claim, metav1.CreateOptions{})
+	require.True(t, apierrors.IsInvalid(err), "%v", err)
+	require.ErrorContains(t, err, refused)
+	_, err = templates.Create(t.Context(), template, metav1.CreateOptions{})
+	require.ErrorContains(t, err, refused)
+
+	// Nor is it given to who has not asked for it.
+	claim.Spec.Devices.Requests[0].Exactly.AdminAccess = nil
+	made, err := claims.Create(t.Context(), claim, metav1.CreateOptions{})
+	require.NoError(t, err)
+	result := resourcev1.DeviceRequestAllocationResult{Request: "all", Driver: "gpu.example.com", Pool: "p", Device: "d", AdminAccess: ptr.To(true)}
+	made.Status.Allocation = &resourcev1.AllocationResult{}
+	made.Status.Allocation.Devices.Results = []resourcev1.DeviceRequestAllocationResult{result}
+	_, err = claims.UpdateStatus(t.Context(), made, metav1.UpdateOptions{})
+	require.ErrorContains(t, err, "status.allocation.devices.results[0].adminAccess: Forbidden: admin access")
+
+	namespaces := ts.client.CoreV1().Namespaces()
+	shop, err := namespaces.Get(t.Context(), "shop", metav1.GetOptions{})
+	require.NoError(t, err)
+	shop.Labels[resourcev1.DRAAdminNamespaceLabelKey] = "true"
+	_, err = namespaces.Update(t.Context(), shop, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	_, err = templates.Create(t.Context(), template, metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, err = claims.UpdateStatus(t.Context(), made, metav1.UpdateOptions{})
+	require.NoError(t, err)
 }

@@ -95,6 +95,7 @@ func NewChain(o Options) Chain {
 		{Name: "RuntimeClass", Mutate: runtimeClass{o.Reader}.mutate, Validate: runtimeClass{o.Reader}.validate},
 		{Name: "ServiceAddresses", Allocate: serviceAddresses{o}.allocate},
 		{Name: "PersistentVolumeClaimResize", Validate: claimResize{o.Reader}.validate},
+		{Name: "DeviceAdminAccess", Validate: deviceAdminAccess{o.Reader}.validate},
 		{Name: "CertificateSubjectRestriction", Validate: validateCertificateSubject},
 		{Name: "ServiceExternalIPs", Validate: externalIPs{o.ExternalIPs}.validate},
 	}

@@ -23,6 +23,7 @@
 //   - ServiceAddresses: a service gets a cluster IP and node ports. Two services never get the same ones, because the store
 //     writes them as claims in the transaction of the service; an address that was taken meanwhile is simply drawn again.
 //   - PersistentVolumeClaimResize: a bound claim grows only where its class lets volumes grow.
+//   - DeviceAdminAccess: devices that others use already are for namespaces that are marked so.
 //   - CertificateSubjectRestriction: nobody asks for a client certificate of the group system:masters.
 //   - ServiceExternalIPs: a service is warned of external addresses on which nobody listens.
 //
