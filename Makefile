@@ -41,7 +41,7 @@ conformance: ## run upstream's conformance suite on a cluster of RUNTIME (sim or
 	cd conformance && $(GO) run . -runtime $(RUNTIME) -focus '$(FOCUS)' $(CONFORMANCE)
 
 .PHONY: servers
-servers: ## run upstream's kube-scheduler and kube-controller-manager on minik, and minik's components on kube-apiserver
+servers: ## run kube-scheduler, kube-controller-manager and KWOK on minik, and minik's components on kube-apiserver
 	cd conformance && $(GO) test .
 
 .PHONY: race

@@ -12,6 +12,7 @@
 // The tests start each of upstream's servers as a process of its own, which is the test binary once more (main_test.go):
 //
 //   - kube-scheduler and kube-controller-manager work at minik's API server, without an error in their logs (upstream_servers_test.go);
+//   - KWOK is the nodes of minik (kwok_test.go);
 //   - minik's controllers, scheduler, kubelet and proxy work at kube-apiserver (minik_components_test.go).
 //
 // Upstream are k8s.io/kubernetes and package cluster; downstream is nobody. Real clusters are held to the same suite by Sonobuoy and

@@ -75,7 +75,7 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	result := tabulate(reports, focus)
-	text := result.markdown(o.runtime, began, time.Since(began))
+	text := result.markdown(about{runtime: o.runtime, when: began, took: time.Since(began), limit: o.limit})
 	fmt.Println(text)
 	if o.focus != "" {
 		return nil

@@ -15,11 +15,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	"k8s.io/component-base/cli"
 	kubeapiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	kubecontrollermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	kubescheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"sigs.k8s.io/kwok/pkg/config"
+	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
+	"sigs.k8s.io/kwok/pkg/log"
 
 	"minik.dev/apiserver/etcd"
 )
@@ -31,6 +35,7 @@ var servers = map[string]func() *cobra.Command{
 	"kube-apiserver":          kubeapiserver.NewAPIServerCommand,
 	"kube-controller-manager": kubecontrollermanager.NewControllerManagerCommand,
 	"kube-scheduler":          func() *cobra.Command { return kubescheduler.NewSchedulerCommand() },
+	"kwok":                    kwokCommand,
 	"etcd":                    etcdCommand,
 }
 
@@ -49,6 +54,24 @@ func TestMain(m *testing.M) {
 		os.Exit(cli.Run(servers[server]()))
 	}
 	os.Exit(m.Run())
+}
+
+// kwokCommand is KWOK with what its own main puts into the context: its logger and its configuration.
+func kwokCommand() *cobra.Command {
+	pflag.CommandLine = pflag.NewFlagSet("kwok", pflag.ExitOnError) // Kubernetes' own servers have put a --version there that is not kwok's
+	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, _ = log.InitFlags(ctx, flags)
+	ctx, err := config.InitFlags(ctx, flags)
+	if err != nil {
+		panic(err) // the configuration is the default
+	}
+	command := kwok.NewCommand(ctx)
+	command.PersistentFlags().AddFlagSet(flags)
+	command.SetContext(ctx)
+	command.PostRun = func(*cobra.Command, []string) { stop() }
+	return command
 }
 
 // etcdCommand serves minik's own etcd on a unix socket in the directory that is its argument, and prints the endpoint.
@@ -76,17 +99,17 @@ type server struct {
 // start starts a server of upstream's with these arguments; it ends with the test, if it does not end by itself before, which fails it.
 func start(t *testing.T, name string, args ...string) *server {
 	t.Helper()
-	log, err := os.Create(filepath.Join(t.TempDir(), name+".log"))
+	file, err := os.Create(filepath.Join(t.TempDir(), name+".log"))
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), serverEnv+"="+name)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = file, file
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	s := &server{name: name, log: log.Name()}
+	s := &server{name: name, log: file.Name()}
 	stopped := false
 	s.stop = func() {
 		if stopped {
@@ -108,7 +131,7 @@ func start(t *testing.T, name string, args ...string) *server {
 			}
 		}
 		_ = stdin.Close()
-		_ = log.Close()
+		_ = file.Close()
 	}
 	t.Cleanup(s.stop)
 	return s

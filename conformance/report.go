@@ -112,13 +112,20 @@ func (fs findings) count(sig string) (n map[outcome]int) {
 const emptily = "Containers are simulated: they run nothing, log nothing and exit with 0. So specs that only wait for a pod to succeed " +
 	"pass emptily, and those that read what a container wrote, or call what it serves, fail."
 
+// about is what a reader must know of a run besides what it found.
+type about struct {
+	runtime     string
+	when        time.Time
+	took, limit time.Duration // limit is that of each spec
+}
+
 // markdown is the section of a run: the table by SIG, what failed and what was not run.
-func (fs findings) markdown(runtime string, when time.Time, took time.Duration) string {
+func (fs findings) markdown(run about) string {
 	var b strings.Builder
 	all := fs.count("")
-	fmt.Fprintf(&b, "## %s\n\nRun on %s, in %s: of %d specs %d passed, %d failed, %d were not run.\n", runtime,
-		when.Format(time.DateOnly), took.Round(time.Minute), len(fs), all[passed], all[failed], all[notRun])
-	if runtime == "sim" {
+	fmt.Fprintf(&b, "## %s\n\nRun on %s, in %s, each spec for %s at most: of %d specs %d passed, %d failed, %d were not run.\n", run.runtime,
+		run.when.Format(time.DateOnly), minutes(run.took), minutes(run.limit), len(fs), all[passed], all[failed], all[notRun])
+	if run.runtime == "sim" {
 		b.WriteString("\n" + emptily + "\n")
 	}
 	b.WriteString("\n| SIG | passed | failed | not run |\n|---|---:|---:|---:|\n")
@@ -130,7 +137,7 @@ func (fs findings) markdown(runtime string, when time.Time, took time.Duration) 
 		if all[o] == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n### %s: %s\n\n", runtime, o)
+		fmt.Fprintf(&b, "\n### %s: %s\n\n", run.runtime, o)
 		for _, f := range fs {
 			if f.outcome == o {
 				fmt.Fprintf(&b, "- %s  \n  `%s`\n", f.spec, strings.ReplaceAll(f.why, "`", "'"))
@@ -138,6 +145,14 @@ func (fs findings) markdown(runtime string, when time.Time, took time.Duration) 
 		}
 	}
 	return b.String()
+}
+
+// minutes words a time to the minute, where it is as long as that.
+func minutes(d time.Duration) string {
+	if d < time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
 }
 
 func (fs findings) sigs() []string {

@@ -62,25 +62,26 @@ func TestFirstLine(t *testing.T) {
 
 // The page has one section for each runtime; a run replaces its own.
 func TestWithSection(t *testing.T) {
-	when := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	sim := about{"sim", time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), 90 * time.Minute, 30 * time.Second}
+	docker := about{"docker", sim.when, time.Hour, time.Minute}
 	fs := findings{
 		{"sig-apps", "rolls out", passed, ""}, {"sig-apps", "times out", failed, "`why`"}, {"sig-node", "needs zones", notRun, "one zone"},
 	}
-	page := withSection("", "sim", fs.markdown("sim", when, time.Minute))
-	require.Contains(t, page, "of 3 specs 1 passed, 1 failed, 1 were not run")
+	page := withSection("", "sim", fs.markdown(sim))
+	require.Contains(t, page, "Run on 2026-12-01, in 90 min, each spec for 30s at most: of 3 specs 1 passed, 1 failed, 1 were not run")
 	require.Contains(t, page, "| sig-apps | 1 | 1 | 0 |\n| sig-node | 0 | 0 | 1 |\n")
 	require.Contains(t, page, emptily)
 	require.Contains(t, page, "- times out  \n  `'why'`\n")
-	page = withSection(page, "docker", fs[:1].markdown("docker", when, time.Minute))
+	page = withSection(page, "docker", fs[:1].markdown(docker))
 	require.Less(t, len(heading), len(page))
 	require.Regexp(t, "(?s)^# Conformance.*\n## docker\n.*\n## sim\n", page)
-	require.Equal(t, page, withSection(page, "docker", fs[:1].markdown("docker", when, time.Minute)), "the same run leaves the same page")
+	require.Equal(t, page, withSection(page, "docker", fs[:1].markdown(docker)), "the same run leaves the same page")
 
 	path := filepath.Join(t.TempDir(), "conformance.md")
-	require.NoError(t, rewriteSection(path, "sim", fs.markdown("sim", when, time.Minute)))
+	require.NoError(t, rewriteSection(path, "sim", fs.markdown(sim)))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Equal(t, withSection("", "sim", fs.markdown("sim", when, time.Minute)), string(text))
+	require.Equal(t, withSection("", "sim", fs.markdown(sim)), string(text))
 }
 
 func TestLibraries(t *testing.T) {

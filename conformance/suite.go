@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2/types"
+
+	"minik.dev/apiserver"
 )
 
 // report is what one run of ginkgo says.
@@ -30,7 +32,8 @@ func buildPrograms(ctx context.Context, work string) (programs, error) {
 	for _, build := range [][]string{
 		{"test", "-c", "-vet=off", "-o", p.suite, "./suite"},
 		{"build", "-o", p.ginkgo, "github.com/onsi/ginkgo/v2/ginkgo"},
-		{"build", "-o", p.kubectl, "k8s.io/kubernetes/cmd/kubectl"},
+		{"build", "-ldflags=-X k8s.io/component-base/version.gitVersion=" + apiserver.KubernetesVersion, "-o", p.kubectl,
+			"k8s.io/kubernetes/cmd/kubectl"},
 	} {
 		if err := run(ctx, nil, "go", build...); err != nil {
 			return p, err
