@@ -126,7 +126,7 @@ func (r *reference) rejects(pod *corev1.Pod, node *corev1.Node) []string {
 		return []string{"node(s) were unschedulable"}
 	}
 	if taint := referenceTaint(pod, node); taint != nil {
-		return []string{fmt.Sprintf("node(s) had untolerated taint {%s: %s}", taint.Key, taint.Value)}
+		return []string{"node(s) had untolerated taint(s)"}
 	}
 	if match, _ := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node); !match {
 		return []string{"node(s) didn't match Pod's node affinity/selector"}

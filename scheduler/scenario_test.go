@@ -65,7 +65,7 @@ func (s *given) answer(t *testing.T) string {
 				if r.Unresolvable {
 					unresolvable = " (evicting pods would not help)"
 				}
-				fmt.Fprintf(&b, "    %-32s %s%s\n", r.Plugin, strings.Join(r.Reasons, ", "), unresolvable)
+				fmt.Fprintf(&b, "    %-32s %s%s\n", r.Plugin, r.Says(), unresolvable)
 			}
 			continue
 		}

@@ -124,14 +124,14 @@ func printRejected(out io.Writer, nodes []framework.NodeExplanation, all bool) {
 		_, _ = fmt.Fprintln(table, "NODE\tFILTER\tSAYS")
 		for _, n := range nodes {
 			for _, r := range n.Rejections {
-				_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", n.Node, r.Plugin, strings.Join(r.Reasons, ", "))
+				_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", n.Node, r.Plugin, r.Says())
 			}
 		}
 		return
 	}
 	counts := map[string]int{}
 	for _, n := range nodes {
-		counts[n.Rejections[0].Plugin+"\t"+strings.Join(n.Rejections[0].Reasons, ", ")]++
+		counts[n.Rejections[0].Plugin+"\t"+n.Rejections[0].Says()]++
 	}
 	_, _ = fmt.Fprintln(table, "REJECTED\tFILTER\tSAYS")
 	for _, says := range slices.Sorted(maps.Keys(counts)) {

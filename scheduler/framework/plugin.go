@@ -126,6 +126,9 @@ type Rejection struct {
 	OfPod bool `json:"ofPod,omitempty"`
 }
 
+	// Detail is minik's own word on what it is about the node, for whoever asks about that one; upstream's message, which counts
+	// nodes, is without it.
+	Detail string `json:"detail,omitempty"`
 func reject(plugin string, unresolvable bool, reasons ...string) *Rejection {
 	return &Rejection{Plugin: plugin, Reasons: reasons, Unresolvable: unresolvable}
 }
@@ -139,7 +142,16 @@ func (r *Rejection) key() string {
 	if r.Unresolvable {
 		resolvable = "-"
 	}
-	return r.Plugin + resolvable + strings.Join(r.Reasons, "\n")
+	return r.Plugin + resolvable + strings.Join(r.Reasons, "\n") + "\n" + r.Detail
+}
+
+// Says is the rejection as one line.
+func (r *Rejection) Says() string {
+	reasons := strings.Join(r.Reasons, ", ")
+	if r.Detail != "" {
+		return reasons + ": " + r.Detail
+	}
+	return reasons
 }
 
 // normalizeToMost makes the highest raw score MaxScore.

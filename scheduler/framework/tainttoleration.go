@@ -1,8 +1,6 @@
 package framework
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
@@ -48,7 +46,9 @@ func checkTaintToleration(s *shape, n *NodeInfo) *Rejection {
 	if taint == nil {
 		return nil
 	}
-	return reject(TaintToleration, true, fmt.Sprintf("node(s) had untolerated taint {%s: %s}", taint.Key, taint.Value))
+	r := reject(TaintToleration, true, "node(s) had untolerated taint(s)")
+	r.Detail = taint.ToString()
+	return r
 }
 
 func firstUntolerated(
