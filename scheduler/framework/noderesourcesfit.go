@@ -225,7 +225,7 @@ func requests(pod *corev1.Pod, placed bool) amounts {
 	if c := lone(pod, placed); c != nil {
 		a = newAmounts(c.Resources.Requests)
 	} else {
-		a = newAmounts(resourcehelpers.PodRequests(pod, resourcehelpers.PodResourcesOptions{UseStatusResources: placed}))
+		a = newAmounts(resourcehelpers.PodRequests(pod, requestsOf(placed)))
 	}
 	a.pods = 1
 	return a
@@ -243,16 +243,29 @@ func scoredRequests(pod *corev1.Pod, placed bool) amounts {
 			a.memory = defaultMemory
 		}
 	} else {
-		a = newAmounts(resourcehelpers.PodRequests(pod, resourcehelpers.PodResourcesOptions{
-			UseStatusResources: placed,
-			NonMissingContainerRequests: corev1.ResourceList{
-				corev1.ResourceCPU:    *resource.NewMilliQuantity(defaultMilliCPU, resource.DecimalSI),
-				corev1.ResourceMemory: *resource.NewQuantity(defaultMemory, resource.BinarySI),
-			},
-		}))
+		options := requestsOf(placed)
+		options.NonMissingContainerRequests = corev1.ResourceList{
+			corev1.ResourceCPU:    *resource.NewMilliQuantity(defaultMilliCPU, resource.DecimalSI),
+			corev1.ResourceMemory: *resource.NewQuantity(defaultMemory, resource.BinarySI),
+		}
+		if !placed { // upstream's score looks at the containers of the pod that comes, and no further
+			options.SkipPodLevelResources = true
+		} else if resourcehelpers.IsPodLevelRequestsSet(pod) { // what such a pod asks for as a whole needs no default
+			for name := range resourcehelpers.PodRequests(pod, requestsOf(placed)) {
+				delete(options.NonMissingContainerRequests, name)
+			}
+		}
+		a = newAmounts(resourcehelpers.PodRequests(pod, options))
 	}
 	a.pods = 1
 	return a
+}
+
+// requestsOf are the options by which upstream's scheduler reads requests.
+func requestsOf(placed bool) resourcehelpers.PodResourcesOptions {
+	return resourcehelpers.PodResourcesOptions{
+		UseStatusResources: placed, InPlacePodLevelResourcesVerticalScalingEnabled: placed,
+	}
 }
 
 // lone is the one container whose requests are all that the pod asks for, as of most pods: there is nothing to add up or

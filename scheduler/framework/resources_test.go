@@ -65,13 +65,21 @@ func TestRequestsAreUpstreams(t *testing.T) {
 					asGiven++
 				}
 			}
-			options := resourcehelpers.PodResourcesOptions{UseStatusResources: placed}
+			options := resourcehelpers.PodResourcesOptions{
+				UseStatusResources: placed, InPlacePodLevelResourcesVerticalScalingEnabled: placed,
+			}
 			want := newAmounts(resourcehelpers.PodRequests(pod, options))
 			want.pods = 1
 			require.Equal(t, want, requests(pod, placed), "placed %v: %+v", placed, pod)
 			options.NonMissingContainerRequests = corev1.ResourceList{
 				corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("200Mi"),
 			}
+			for name := range resourcehelpers.PodRequests(pod, resourcehelpers.PodResourcesOptions{UseStatusResources: true}) {
+				if placed && resourcehelpers.IsPodLevelRequestsSet(pod) {
+					delete(options.NonMissingContainerRequests, name)
+				}
+			}
+			options.SkipPodLevelResources = !placed
 			want = newAmounts(resourcehelpers.PodRequests(pod, options))
 			want.pods = 1
 			require.Equal(t, want, scoredRequests(pod, placed), "placed %v: %+v", placed, pod)

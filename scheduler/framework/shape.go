@@ -159,7 +159,7 @@ func slimContainers(containers []corev1.Container) {
 func slimStatus(status *corev1.PodStatus) {
 	kept := corev1.PodStatus{
 		Phase: status.Phase, StartTime: status.StartTime, NominatedNodeName: status.NominatedNodeName,
-		Resources: status.Resources,
+		Resources: status.Resources, AllocatedResources: status.AllocatedResources,
 	}
 	for _, c := range status.Conditions {
 		if c.Type == corev1.PodScheduled || c.Type == corev1.PodResizePending || c.Type == corev1.DisruptionTarget {
