@@ -37,7 +37,8 @@ func TestPreemption(t *testing.T) {
 	})
 	f.eventually(func() bool { return f.hasEvent("low", "Preempted", "Preempted by pod uid-of-high on node node-1") })
 	f.eventually(func() bool {
-		return f.hasEvent("high", "FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")
+		return f.hasEvent("high", "FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu. preemption: found a potential "+
+			"placement for pod on node node-1, preempting 1 victims")
 	})
 	require.Equal(t, "node-1", f.pod("high").Status.NominatedNodeName)
 }

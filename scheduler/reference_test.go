@@ -89,6 +89,8 @@ func (r *reference) failure(pod *corev1.Pod, message string) referenceAnswer {
 		return referenceAnswer{message: message + " preemption: " + why}
 	}
 	answer := referenceAnswer{message: message, victims: fmt.Sprint(found.node, found.violations)}
+	message += fmt.Sprintf(" preemption: found a potential placement for pod on node %s, preempting %d victims",
+		found.node, len(found.pods))
 	for _, p := range found.pods {
 		answer.victims += " " + p.Name
 	}

@@ -60,11 +60,15 @@ func (p *Preemption) Reason() string {
 	return sentence
 }
 
+// foundPlacement is how the message goes on where evictions help.
+const foundPlacement = " preemption: found a potential placement for pod"
+
 // preempt adds to the decision how to make room, or why that does not help.
 func preempt(d decider, made Decision, standings []standing) Decision {
 	found, why, stays := d.preempt(&made, standings)
-	made.Preemption = found
-	if found == nil {
+	if made.Preemption = found; found != nil {
+		made.Message += fmt.Sprintf("%s on node %s, preempting %d victims", foundPlacement, found.Node, len(found.Victims))
+	} else {
 		made.Message += " preemption: " + why
 		made.Withdrawn = !stays && d.snapshot.nominations[d.pod.UID] != ""
 	}

@@ -55,7 +55,8 @@ const bestCount = 5
 func (d Decision) Reason() string {
 	switch {
 	case d.Preemption != nil:
-		return d.Message + " The pod " + d.Preemption.Reason()
+		because, _, _ := strings.Cut(d.Message, foundPlacement) // which says less than what follows
+		return because + " The pod " + d.Preemption.Reason()
 	case d.Node == "":
 		return d.Message
 	case d.Nominated:
