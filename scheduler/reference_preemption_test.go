@@ -142,10 +142,11 @@ func (r *reference) victims(pod *corev1.Pod, node *corev1.Node) (*referenceVicti
 	for _, p := range lower {
 		violates := false
 		for _, b := range r.budgets {
+	sort.Slice(r.budgets, func(i, j int) bool { return r.budgets[i].Name < r.budgets[j].Name })
 			selector, _ := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-			if b.Namespace == p.Namespace && selector.Matches(labels.Set(p.Labels)) {
+			if b.Namespace == p.Namespace && !violates && selector.Matches(labels.Set(p.Labels)) {
 				used[b.Name]++
-				violates = violates || used[b.Name] > int(b.Status.DisruptionsAllowed)
+				violates = used[b.Name] > int(b.Status.DisruptionsAllowed)
 			}
 		}
 		if violates {

@@ -271,10 +271,11 @@ func (p *Preemption) prioritySum() int64 {
 	return sum
 }
 
-// budgets are the PodDisruptionBudgets, by namespace and name.
-type budgets map[types.NamespacedName]*budget
+// budgets are the PodDisruptionBudgets, sorted by namespace and name.
+type budgets []*budget
 
 type budget struct {
+	types.NamespacedName
 	selector  labels.Selector
 	allowed   int32
 	disrupted map[string]bool // pods whose disruption is counted already
@@ -286,34 +287,50 @@ func (s *Snapshot) SetBudget(b *policyv1.PodDisruptionBudget) Change {
 	for pod := range b.Status.DisruptedPods {
 		disrupted[pod] = true
 	}
-	s.budgets[types.NamespacedName{Namespace: b.Namespace, Name: b.Name}] = &budget{
-		selector: readSelector(b.Spec.Selector), allowed: b.Status.DisruptionsAllowed, disrupted: disrupted,
+	name := types.NamespacedName{Namespace: b.Namespace, Name: b.Name}
+	at, there := s.budgets.find(name)
+	if !there {
+		s.budgets = slices.Insert(s.budgets, at, nil)
+	}
+	s.budgets[at] = &budget{
+		NamespacedName: name, selector: readSelector(b.Spec.Selector), allowed: b.Status.DisruptionsAllowed, disrupted: disrupted,
 	}
 	return 0
 }
 
 // RemoveBudget takes a PodDisruptionBudget away.
 func (s *Snapshot) RemoveBudget(b *policyv1.PodDisruptionBudget) Change {
-	delete(s.budgets, types.NamespacedName{Namespace: b.Namespace, Name: b.Name})
+	if at, there := s.budgets.find(types.NamespacedName{Namespace: b.Namespace, Name: b.Name}); there {
+		s.budgets = slices.Delete(s.budgets, at, at+1)
+	}
 	return 0
 }
 
+// find is where the budget of the name is, or would be.
+func (b budgets) find(name types.NamespacedName) (int, bool) {
+	return slices.BinarySearchFunc(b, name, func(b *budget, name types.NamespacedName) int {
+		return cmp.Or(cmp.Compare(b.Namespace, name.Namespace), cmp.Compare(b.Name, name.Name))
+	})
+}
+
 // split tells those of the pods whose eviction a budget would not allow, if they are evicted in this order, from the
-// others.
+// others. A pod that several budgets select is charged to each until one allows nothing more: upstream asks them in no order that holds.
 func (b budgets) split(pods []*podInfo) (violating, others []*podInfo) {
 	left := map[*budget]int32{}
 	for _, p := range pods {
 		violates := false
-		for name, budget := range b {
-			if name.Namespace != p.pod.Namespace || len(p.pod.Labels) == 0 || budget.selector.Empty() ||
+		for _, budget := range b {
+			if budget.Namespace != p.pod.Namespace || len(p.pod.Labels) == 0 || budget.selector.Empty() ||
 				budget.disrupted[p.pod.Name] || !budget.selector.Matches(labels.Set(p.pod.Labels)) {
 				continue
 			}
 			if _, ok := left[budget]; !ok {
 				left[budget] = budget.allowed
 			}
-			left[budget]--
-			violates = violates || left[budget] < 0
+			if left[budget]--; left[budget] < 0 {
+				violates = true
+				break
+			}
 		}
 		if violates {
 			violating = append(violating, p)

@@ -61,7 +61,7 @@ type Snapshot struct {
 func NewSnapshot() *Snapshot {
 	s := &Snapshot{
 		nodes: map[string]*NodeInfo{}, places: map[types.UID]string{}, namespaces: namespaceLabels{},
-		nominations: map[types.UID]string{}, budgets: budgets{}, imageNodes: map[string]int{},
+		nominations: map[types.UID]string{}, imageNodes: map[string]int{},
 		claims:     map[types.NamespacedName]*corev1.PersistentVolumeClaim{},
 		volumes:    map[string]*corev1.PersistentVolume{},
 		classes:    map[string]*storagev1.StorageClass{},
