@@ -15,7 +15,10 @@ import (
 // rejectsNominated asks twice: with the pods nominated for the node that do not come after the pod, and without.
 func (r *reference) rejectsNominated(pod *corev1.Pod, node *corev1.Node) []string {
 	with := *r
-	with.pods = nil
+	with.pods, with.base = nil, r.really().pods
+	if with.base == nil {
+		with.base = []*corev1.Pod{}
+	}
 	for _, p := range r.nominated {
 		if p.Status.NominatedNodeName == node.Name && p.UID != pod.UID && referencePriority(p) >= referencePriority(pod) {
 			p = p.DeepCopy()
@@ -110,7 +113,7 @@ func (v *referenceVictims) less(w *referenceVictims) bool {
 
 func (r *reference) victims(pod *corev1.Pod, node *corev1.Node) (*referenceVictims, []string) {
 	left := *r
-	left.pods = nil
+	left.pods, left.base = nil, r.pods
 	var lower []*corev1.Pod
 	for _, p := range r.pods {
 		if p.Spec.NodeName == node.Name && referencePriority(p) < referencePriority(pod) {
@@ -139,10 +142,10 @@ func (r *reference) victims(pod *corev1.Pod, node *corev1.Node) (*referenceVicti
 	important(lower)
 	var violating, others []*corev1.Pod
 	used := map[string]int{}
+	sort.Slice(r.budgets, func(i, j int) bool { return r.budgets[i].Name < r.budgets[j].Name })
 	for _, p := range lower {
 		violates := false
 		for _, b := range r.budgets {
-	sort.Slice(r.budgets, func(i, j int) bool { return r.budgets[i].Name < r.budgets[j].Name })
 			selector, _ := metav1.LabelSelectorAsSelector(b.Spec.Selector)
 			if b.Namespace == p.Namespace && !violates && selector.Matches(labels.Set(p.Labels)) {
 				used[b.Name]++

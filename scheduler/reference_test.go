@@ -22,6 +22,7 @@ import (
 type reference struct {
 	nodes []*corev1.Node // by name
 	pods  []*corev1.Pod  // those with a node
+	base  []*corev1.Pod  // those that really are there, where others are tried; nil where none are
 
 	namespaces map[string]map[string]string // their labels
 	nominated  []*corev1.Pod                // by status.nominatedNodeName
@@ -88,9 +89,9 @@ func (r *reference) failure(pod *corev1.Pod, message string) referenceAnswer {
 	if found == nil {
 		return referenceAnswer{message: message + " preemption: " + why}
 	}
-	answer := referenceAnswer{message: message, victims: fmt.Sprint(found.node, found.violations)}
 	message += fmt.Sprintf(" preemption: found a potential placement for pod on node %s, preempting %d victims",
 		found.node, len(found.pods))
+	answer := referenceAnswer{message: message, victims: fmt.Sprint(found.node, found.violations)}
 	for _, p := range found.pods {
 		answer.victims += " " + p.Name
 	}
@@ -260,25 +261,53 @@ func referenceHasKeys(node *corev1.Node, constraints []corev1.TopologySpreadCons
 	return true
 }
 
-// matching counts the node's pods that the constraint selects; one without selector stands for the pods of the same
-// controller.
+// matching counts the node's pods that the constraint selects, but for those that are leaving; where others are tried, those that are
+// added or taken away count whether they are leaving or not.
 func (r *reference) matching(pod *corev1.Pod, node *corev1.Node, c *corev1.TopologySpreadConstraint) int {
 	count := 0
+	real := r.really()
+	for _, p := range real.on(node) {
+		if p.DeletionTimestamp == nil {
+			count += referenceSelects(pod, p, c)
+		}
+		if !slices.Contains(r.pods, p) {
+			count -= referenceSelects(pod, p, c)
+		}
+	}
 	for _, p := range r.on(node) {
-		if p.Namespace != pod.Namespace || p.DeletionTimestamp != nil {
-			continue
-		}
-		if c.LabelSelector == nil {
-			if metav1.GetControllerOf(p) != nil && metav1.GetControllerOf(p).UID == metav1.GetControllerOf(pod).UID {
-				count++
-			}
-			continue
-		}
-		if selector, _ := metav1.LabelSelectorAsSelector(c.LabelSelector); selector.Matches(labels.Set(p.Labels)) {
-			count++
+		if !slices.Contains(real.pods, p) {
+			count += referenceSelects(pod, p, c)
 		}
 	}
 	return count
+}
+
+// really is the cluster without what is tried.
+func (r *reference) really() *reference {
+	if r.base == nil {
+		return r
+	}
+	real := *r
+	real.pods, real.base = r.base, nil
+	return &real
+}
+
+// referenceSelects is 1 for a pod that the constraint of the other selects; one without selector stands for the pods of the same
+// controller.
+func referenceSelects(pod, other *corev1.Pod, c *corev1.TopologySpreadConstraint) int {
+	if other.Namespace != pod.Namespace {
+		return 0
+	}
+	if c.LabelSelector == nil {
+		if metav1.GetControllerOf(other) != nil && metav1.GetControllerOf(other).UID == metav1.GetControllerOf(pod).UID {
+			return 1
+		}
+		return 0
+	}
+	if selector, _ := metav1.LabelSelectorAsSelector(c.LabelSelector); selector.Matches(labels.Set(other.Labels)) {
+		return 1
+	}
+	return 0
 }
 
 // totals are the weighted scores of the nodes that fit.
@@ -382,8 +411,8 @@ func (r *reference) spreadScores(pod *corev1.Pod, fit []*corev1.Node) []int64 {
 			}
 			domains, count := map[string]bool{}, 0
 			for _, n := range fit {
-				if d, ok := n.Labels[c.TopologyKey]; ok && scored(n) {
-					domains[d] = true
+				if scored(n) { // one without the label is in the domain of the empty value
+					domains[n.Labels[c.TopologyKey]] = true
 				}
 			}
 			for _, n := range r.nodes {

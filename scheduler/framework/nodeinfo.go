@@ -1,12 +1,12 @@
 package framework
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 )
@@ -16,6 +16,7 @@ type NodeInfo struct {
 	Node *corev1.Node // nil for a node that only pods speak of
 
 	pods        map[types.UID]*podInfo
+	base        *NodeInfo              // the node that this is a copy of, to try other pods on it; nil for the node itself
 	nominated   map[types.UID]*podInfo // that wait for room here
 	images      map[string]int64       // sizes in bytes
 	allocatable amounts
@@ -46,7 +47,7 @@ type podInfo struct {
 	scored     amounts
 	ports      []hostPort
 	priority   int32
-	controller types.UID // of the owner that controls it; empty for a pod of its own
+	controller types.UID // with whose other pods it is spread unasked; empty where it is not
 	terms      []*term   // of its affinity to other pods
 	claims     []string  // that its volumes name
 }
@@ -103,9 +104,7 @@ func newPodInfo(pod *corev1.Pod) *podInfo {
 		priority:  schedulinghelpers.PodPriority(pod),
 	}
 	p.claims, _ = podClaims(pod)
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		p.controller = owner.UID
-	}
+	p.controller = spreadController(pod)
 	return p
 }
 
@@ -120,7 +119,7 @@ func (p *podInfo) same(q *podInfo) bool {
 // clone is the node with pods of its own, to add and remove some.
 func (n *NodeInfo) clone() *NodeInfo {
 	c := &NodeInfo{
-		Node: n.Node, pods: maps.Clone(n.pods), nominated: n.nominated, images: n.images, allocatable: n.allocatable,
+		Node: n.Node, pods: maps.Clone(n.pods), base: cmp.Or(n.base, n), nominated: n.nominated, images: n.images, allocatable: n.allocatable,
 		requested: n.requested, scored: n.scored, ports: maps.Clone(n.ports), controlled: maps.Clone(n.controlled), slot: n.slot,
 	}
 	c.requested.extended, c.scored.extended = maps.Clone(n.requested.extended), maps.Clone(n.scored.extended)

@@ -1,6 +1,7 @@
 package framework
 
 import (
+	"cmp"
 	"math"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,7 +16,8 @@ import (
 var podTopologySpreadRow = plugin{
 	name: PodTopologySpread,
 	reads: []string{
-		"metadata.namespace", "metadata.labels", "metadata.ownerReferences.uid", "metadata.ownerReferences.controller",
+		"metadata.namespace", "metadata.labels", "metadata.ownerReferences.apiVersion", "metadata.ownerReferences.kind",
+		"metadata.ownerReferences.uid", "metadata.ownerReferences.controller",
 		"spec.topologySpreadConstraints",
 		"spec.nodeSelector", "spec.affinity.nodeAffinity", "spec.tolerations", // nodes that they exclude may not count
 	},
@@ -32,9 +34,7 @@ var podTopologySpreadRow = plugin{
 
 func appendConstraints(b []byte, _ *Profile, pod *corev1.Pod) []byte {
 	b = append(b, 'c')
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		b = appendWord(b, string(owner.UID))
-	}
+	b = appendWord(b, string(spreadController(pod)))
 	if len(pod.Spec.TopologySpreadConstraints) > 0 {
 		b = appendJSON(b, pod.Spec.TopologySpreadConstraints)
 		b = appendJSON(b, pod.Labels)
@@ -43,11 +43,7 @@ func appendConstraints(b []byte, _ *Profile, pod *corev1.Pod) []byte {
 }
 
 func prepareSpread(s *shape, p *Profile, _ *Snapshot, pod *corev1.Pod) {
-	var controller types.UID
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		controller = owner.UID
-	}
-	s.spread = newSpread(p, pod, controller)
+	s.spread = newSpread(p, pod, spreadController(pod))
 	s.compares = s.compares || len(s.spread.hard) > 0
 }
 
@@ -156,18 +152,39 @@ func (c *constraint) includes(s *shape, n *NodeInfo) bool {
 	return !c.honorTaints || checkTaintToleration(s, n) == nil
 }
 
-// countPods counts the node's matching pods of the namespace. Those that are being deleted no longer count.
+// countPods counts the node's matching pods of the namespace. Those that are being deleted no longer count, and a selector that
+// selects every pod counts none. Of a copy of the node, the pods that were put there or taken away count on top whatever they are, as
+// upstream has it.
 func (c *constraint) countPods(namespace string, n *NodeInfo) int64 {
+	base, count := cmp.Or(n.base, n), int64(0)
 	if c.selector == nil {
-		return n.controlled[owner{namespace, c.controller}]
+		count = base.controlled[owner{namespace, c.controller}]
+	} else if !c.selector.Empty() {
+		for _, p := range base.pods {
+			if p.pod.DeletionTimestamp == nil && c.means(namespace, p) {
+				count++
+			}
+		}
 	}
-	var count int64
-	for _, p := range n.pods {
-		if p.pod.Namespace == namespace && p.pod.DeletionTimestamp == nil && c.selector.Matches(labels.Set(p.pod.Labels)) {
+	if base == n {
+		return count
+	}
+	for uid, p := range n.pods {
+		if _, was := base.pods[uid]; !was && c.means(namespace, p) {
 			count++
 		}
 	}
+	for uid, p := range base.pods {
+		if _, is := n.pods[uid]; !is && c.means(namespace, p) {
+			count--
+		}
+	}
 	return count
+}
+
+// means reports whether the placed pod is of the namespace and one of those that are counted.
+func (c *constraint) means(namespace string, p *podInfo) bool {
+	return p.pod.Namespace == namespace && c.counts(p.pod)
 }
 
 // hintSpread reports whether a pod that came or went may help: it is one of those that are counted. What a pod was that
@@ -192,8 +209,21 @@ func (c *constraint) counts(pod *corev1.Pod) bool {
 	if c.selector != nil {
 		return c.selector.Matches(labels.Set(pod.Labels))
 	}
+	return spreadController(pod) == c.controller
+}
+
+// spreadController is the controller with whose other pods the pod is spread where it states no constraints: one of the three kinds
+// that upstream asks for their selector. The pods of a Job or a DaemonSet go where they go.
+func spreadController(pod *corev1.Pod) types.UID {
 	o := metav1.GetControllerOfNoCopy(pod)
-	return o != nil && o.UID == c.controller
+	if o == nil {
+		return ""
+	}
+	switch o.APIVersion + " " + o.Kind {
+	case "v1 ReplicationController", "apps/v1 ReplicaSet", "apps/v1 StatefulSet":
+		return o.UID
+	}
+	return ""
 }
 
 // filterSpread rejects the groups that would make a domain hold more than maxSkew pods above the emptiest one.
@@ -244,7 +274,10 @@ func checkSpread(s *spread, all []domains, facts []fact) *Rejection {
 			return reject(PodTopologySpread, true,
 				"node(s) didn't match pod topology spread constraints (missing required label)")
 		}
-		count := all[i].count(f)
+		count := int64(0) // a node that lacks the label of some other constraint is in no domain
+		if !f.alone || hasAll(facts[:len(s.hard)]) {
+			count = all[i].count(f)
+		}
 		if c.matchesSelf {
 			count++
 		}
@@ -303,10 +336,9 @@ func softDomains(s *spread, groups []*group, standings []standing) ([]domains, [
 		}
 		left += group.size
 		for i, f := range group.facts[podTopologySpreadFacts][len(s.hard):] {
-			switch {
-			case f.alone:
+			if f.alone {
 				all[i].alone += group.size
-			case f.has:
+			} else { // to lack the label is one more domain, with the empty value
 				all[i].counts[f.domain] = 0
 			}
 		}
@@ -316,7 +348,7 @@ func softDomains(s *spread, groups []*group, standings []standing) ([]domains, [
 			continue
 		}
 		for i, f := range group.facts[podTopologySpreadFacts][len(s.hard):] {
-			if _, ok := all[i].counts[f.domain]; ok && f.has && !f.alone {
+			if _, ok := all[i].counts[f.domain]; ok && !f.alone {
 				all[i].counts[f.domain] += f.count * int64(group.size)
 			}
 		}

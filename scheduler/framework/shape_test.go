@@ -29,7 +29,7 @@ func unreadFields() map[string]string {
 	add("a user's own; upstream's plugins read none either", "metadata.", "annotations")
 	add("a pod that is being deleted is not decided about", "metadata.", "deletionTimestamp", "deletionGracePeriodSeconds")
 	add("names the pod, and chooses among equals, which is done anew for each pod", "metadata.", "uid")
-	add("the controller is known by its UID", "metadata.ownerReferences.", "apiVersion", "kind", "name")
+	add("the controller is known by its kind and UID", "metadata.ownerReferences.", "name")
 	add("the garbage collector's", "metadata.ownerReferences.", "blockOwnerDeletion")
 
 	add("picks the profile, whose name is in the key", "spec.", "schedulerName")
@@ -163,6 +163,7 @@ func fullPods() map[string]*corev1.Pod {
 		always := corev1.ContainerRestartPolicyAlways
 		pod.Spec.InitContainers[0].RestartPolicy = &always
 		change(pod)
+		pod.OwnerReferences[0].APIVersion, pod.OwnerReferences[0].Kind = "apps/v1", "ReplicaSet"
 		pods[name] = pod
 	}
 	return pods
