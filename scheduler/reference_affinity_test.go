@@ -82,7 +82,22 @@ func (r *reference) meansAll(terms []corev1.PodAffinityTerm, owner, other *corev
 	return true
 }
 
+// affinityMatters: the pod requires something of others, or a pod that really is there keeps it away from somewhere. Where it does not,
+// nobody asks whom a pod that is only tried keeps away.
+func (r *reference) affinityMatters(pod *corev1.Pod) bool {
+	matters := len(referenceRequired(pod, false)) > 0 || len(referenceRequired(pod, true)) > 0
+	r.really().placed(func(p *corev1.Pod, at *corev1.Node) {
+		for _, t := range referenceRequired(p, true) {
+			matters = matters || r.means(t, p, pod) && referenceNear(t.TopologyKey, at, at)
+		}
+	})
+	return matters
+}
+
 func (r *reference) rejectsAffinity(pod *corev1.Pod, node *corev1.Node) []string {
+	if !r.affinityMatters(pod) {
+		return nil
+	}
 	terms := referenceRequired(pod, false)
 	first, fits := r.meansAll(terms, pod, pod), true
 	for _, t := range terms {

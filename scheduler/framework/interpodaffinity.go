@@ -16,7 +16,8 @@ var interPodAffinityRow = plugin{
 	clusterKey: appendPlacedTerms,
 	prepare:    prepareAffinity,
 	compares: &comparison{
-		place: interPodAffinityFacts, keys: (*shape).affinityKeys, facts: affinityFacts, filter: filterAffinity,
+		place: interPodAffinityFacts, keys: (*shape).affinityKeys, facts: affinityFacts, skips: skipsAffinity,
+		filter: filterAffinity,
 	},
 	helps:     NodeAdded | NodeRemoved | NodeLabels | PodRemoved | PodPlaced | NamespacesLabelled,
 	hint:      hintAffinity,
@@ -219,6 +220,21 @@ func (a *affinity) sums(groups []*group) []domains {
 		}
 	}
 	return all
+}
+
+// skipsAffinity: the pod requires nothing of others, and no placed pod keeps it away.
+func skipsAffinity(s *shape, groups []*group) bool {
+	for i, t := range s.affinity.tallies {
+		if t.purpose == near || t.purpose == away {
+			return false
+		}
+		for _, g := range groups {
+			if t.purpose == unwanted && g.size > 0 && g.facts[interPodAffinityFacts][i].count > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // filterAffinity rejects the groups that are not near enough to some pods, or too near to others.

@@ -67,8 +67,9 @@ type dryRun struct {
 	profile *Profile
 	shape   *shape
 	alone   alone
-	uid     types.UID // of the pod, whose own nomination is none of its rivals
-	groups  []*group  // all nodes but this one, and at the end the node as it would be
+	uid     types.UID         // of the pod, whose own nomination is none of its rivals
+	groups  []*group          // all nodes but this one, and at the end the node as it would be
+	skipped [factsPlaces]bool // filters that are not asked
 }
 
 // newDryRun is for one of the nodes in the group at from.
@@ -78,6 +79,9 @@ func newDryRun(p *Profile, v view, from int, uid types.UID) *dryRun {
 		return t
 	}
 	t.groups = append(slices.Clone(v.groups), &group{size: 1})
+	for _, c := range p.comparisons {
+		t.skipped[c.place] = c.skips != nil && c.skips(v.shape, v.groups)
+	}
 	others := *v.groups[from]
 	others.size--
 	t.groups[from] = &others
@@ -103,6 +107,6 @@ func (t *dryRun) compare(v verdict) *Rejection {
 	last := len(t.groups) - 1
 	t.groups[last].verdict = v
 	standings := make([]standing, len(t.groups))
-	compare(t.profile, t.shape, t.groups, standings)
+	compare(t.profile, t.shape, t.groups, standings, t.skipped)
 	return standings[last].rejection
 }

@@ -50,6 +50,9 @@ type comparison struct {
 	facts func(s *shape, n *NodeInfo, alone []bool) []fact
 	// feasibleOnly: nodes that a filter rejects by themselves do not count, and state nothing.
 	feasibleOnly bool
+	// skips: nobody counts for the filter as things are. Then it is not asked about pods either that are not there yet, as upstream
+	// does not; nil where it always is.
+	skips func(s *shape, groups []*group) bool
 	// filter rejects groups.
 	filter func(s *shape, groups []*group, standings []standing)
 }

@@ -200,7 +200,7 @@ func rank(p *Profile, v view) []standing {
 	for g, group := range groups {
 		standings[g] = standing{rejection: group.rejection, raws: group.raws, scores: group.raws}
 	}
-	compare(p, s, groups, standings)
+	compare(p, s, groups, standings, [factsPlaces]bool{})
 	for g, group := range groups {
 		if group.crowd == nil || group.size == 0 || group.rejection != nil {
 			continue
@@ -224,10 +224,10 @@ func rank(p *Profile, v view) []standing {
 }
 
 // compare asks the filters that compare nodes.
-func compare(p *Profile, s *shape, groups []*group, standings []standing) {
+func compare(p *Profile, s *shape, groups []*group, standings []standing, skipped [factsPlaces]bool) {
 	for i := range p.filters {
-		if p.filters[i].comparesAll() {
-			p.filters[i].compares.filter(s, groups, standings)
+		if c := p.filters[i].compares; p.filters[i].comparesAll() && !skipped[c.place] {
+			c.filter(s, groups, standings)
 		}
 	}
 }
