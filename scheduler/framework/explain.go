@@ -43,7 +43,11 @@ func ExplainWith(p *Profile, snapshot *Snapshot, pod *corev1.Pod, said *Opinions
 	s, nodes := newShape(p, snapshot, pod), snapshot.Nodes()
 	groups := make([]*group, len(nodes)) // each node by itself
 	for i, n := range nodes {
-		groups[i] = &group{verdict: judge(p, s, n, alone{}, pod.UID), size: 1, members: newNodeSet(len(nodes))}
+		asked := s
+		if n.Node.Name == snapshot.nominations[pod.UID] {
+			asked = s.askedOf(n)
+		}
+		groups[i] = &group{verdict: judge(p, asked, n, alone{}, pod.UID), size: 1, members: newNodeSet(len(nodes))}
 		groups[i].members.add(i)
 	}
 	d := decider{view: view{shape: s, groups: groups, snapshot: snapshot}, profile: p, nodes: nodes, pod: pod}
@@ -122,7 +126,7 @@ func (d *decider) explainFailure(made *Decision, standings []standing) {
 		}
 	}
 	made.Message = histogram(made.Nodes, reasons)
-	if r := d.shape.volumes.refused; r != nil {
+	if r := d.shape.refused; r != nil {
 		made.Message = fmt.Sprintf("0/%d nodes are available: %s.", made.Nodes, r.Reasons[0])
 	}
 	for _, postFilter := range d.profile.postFilters {

@@ -32,8 +32,11 @@ func appendNodeAffinity(b []byte, _ *Profile, pod *corev1.Pod) []byte {
 
 func prepareNodeAffinity(s *shape, p *Profile, _ *Snapshot, pod *corev1.Pod) {
 	s.required, s.added = nodeaffinity.GetRequiredNodeAffinity(pod), p.AddedAffinity.Required
-	if p.Filters[NodeAffinity] {
-		s.pins = pins(pod)
+	if named := pins(pod); named != nil && p.Filters[NodeAffinity] {
+		if len(named) == 0 {
+			s.refuse(NodeAffinity, "pod affinity terms conflict")
+		}
+		s.pin(NodeAffinity, named)
 	}
 	if a := pod.Spec.Affinity; a != nil && a.NodeAffinity != nil {
 		// The API server refuses terms that cannot be read, so an error can only mean that nothing is preferred.
@@ -63,11 +66,6 @@ func scoreNodeAffinity(p *Profile, s *shape, n *NodeInfo) int64 {
 		sum += p.AddedAffinity.Preferred.Score(n.Node)
 	}
 	return sum
-}
-
-// notPinned rejects the nodes that a pod for named nodes does not name. Upstream does not even ask them.
-func notPinned() *Rejection {
-	return reject(NodeAffinity, true, "node(s) didn't satisfy plugin(s) [NodeAffinity]")
 }
 
 // pins are the nodes named by required affinity of the form that DaemonSets use: each term has a matchFields

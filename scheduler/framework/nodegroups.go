@@ -149,10 +149,10 @@ func (v *verdict) outcome() outcome {
 // named matter because constraints or affinity count their pods. Each such pod has a shape of its own, so it is not
 // remembered, and need not be: only the named nodes are asked.
 func newPinned(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
-	if !p.Filters[NodeAffinity] || len(pod.Spec.TopologySpreadConstraints) > 0 || !p.SystemSpread || pins(pod) == nil {
+	if len(pod.Spec.TopologySpreadConstraints) > 0 || !p.SystemSpread || pod.Spec.NodeName == "" && pins(pod) == nil {
 		return nil
 	}
-	if s := newShape(p, snapshot, pod); len(s.affinity.tallies) == 0 {
+	if s := newShape(p, snapshot, pod); s.pins != nil && len(s.affinity.tallies) == 0 {
 		return s
 	}
 	return nil
@@ -160,14 +160,14 @@ func newPinned(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 
 func pinnedGroups(p *Profile, s *shape, snapshot *Snapshot) []*group {
 	nodes := snapshot.Nodes()
-	others := &group{verdict: verdict{rejection: notPinned()}, size: len(nodes)}
+	others := &group{verdict: verdict{rejection: s.notPinned()}, size: len(nodes)}
 	for _, c := range p.comparisons {
 		if c.keys != nil {
 			others.facts[c.place] = make([]fact, len(c.keys(s))) // their pods count for nothing
 		}
 	}
-	if s.volumes.refused != nil {
-		others.rejection = s.volumes.refused
+	if s.refused != nil {
+		others.rejection = s.refused
 	}
 	groups := []*group{others}
 	for name := range s.pins {

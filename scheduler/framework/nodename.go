@@ -2,15 +2,23 @@ package framework
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 var nodeNameRow = plugin{
 	name:    NodeName,
 	reads:   []string{"spec.nodeName"},
 	key:     func(b []byte, _ *Profile, pod *corev1.Pod) []byte { return appendWord(b, pod.Spec.NodeName) },
-	prepare: func(s *shape, _ *Profile, _ *Snapshot, pod *corev1.Pod) { s.nodeName = pod.Spec.NodeName },
+	prepare: prepareNodeName,
 	check:   checkNodeName,
 	helps:   NodeAdded,
+}
+
+func prepareNodeName(s *shape, p *Profile, _ *Snapshot, pod *corev1.Pod) {
+	s.nodeName = pod.Spec.NodeName
+	if s.nodeName != "" && p.Filters[NodeName] {
+		s.pin(NodeName, sets.New(s.nodeName))
+	}
 }
 
 // checkNodeName: a pod that names its node goes there.

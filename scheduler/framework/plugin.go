@@ -70,8 +70,8 @@ const (
 // plugins is the table. Filters are asked in this order, upstream's, and the first no counts.
 func plugins() []plugin {
 	return []plugin{
-		nodeUnschedulableRow,
 		nodeNameRow,
+		nodeUnschedulableRow,
 		taintTolerationRow,
 		nodeAffinityRow,
 		nodePortsRow,

@@ -109,7 +109,7 @@ func (h *Hint) Helps(w *Waiting, pod *corev1.Pod) bool {
 		return false
 	}
 	if w.claimsChanged(h.snapshot, pod) {
-		if refused := w.shape.volumes.refused; refused != nil {
+		if refused := w.shape.refused; refused != nil {
 			w.add(refused.Plugin)
 			return false
 		}
@@ -169,10 +169,7 @@ func (w *Waiting) claimsChanged(s *Snapshot, pod *corev1.Pod) bool {
 	if now == w.claims {
 		return false
 	}
-	fresh := *w.shape
-	volumeBindingRow.prepare(&fresh, w.profile, s, pod)
-	volumeRestrictionsRow.prepare(&fresh, w.profile, s, pod)
-	w.shape, w.claims = &fresh, now
+	w.shape, w.claims = newShape(w.profile, s, pod), now
 	return true
 }
 

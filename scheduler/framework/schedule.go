@@ -175,11 +175,11 @@ func judge(p *Profile, s *shape, n *NodeInfo, alone alone, uid types.UID) verdic
 }
 
 func firstRejection(p *Profile, s *shape, n *NodeInfo) *Rejection {
-	if s.volumes.refused != nil {
-		return s.volumes.refused
+	if s.refused != nil {
+		return s.refused
 	}
 	if s.pins != nil && !s.pins.Has(n.Node.Name) {
-		return notPinned()
+		return s.notPinned()
 	}
 	for i := range p.filters {
 		if p.filters[i].check == nil {
@@ -283,7 +283,7 @@ func (d *decider) separate() {
 		rest.members.remove(n.slot)
 	}
 	own := &group{
-		verdict: judge(d.profile, d.shape, n, d.alone, d.pod.UID), size: 1, members: newNodeSet(len(d.nodes)),
+		verdict: judge(d.profile, d.shape.askedOf(n), n, d.alone, d.pod.UID), size: 1, members: newNodeSet(len(d.nodes)),
 	}
 	own.members.add(n.slot)
 	d.groups = slices.Clone(d.groups)

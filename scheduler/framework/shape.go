@@ -3,7 +3,9 @@ package framework
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +23,12 @@ type shape struct {
 	priority  int32
 	compares  bool // some filter judges a node by others
 
+	// refused is what a plugin says to the pod itself, whatever the node: the first that does. pins are the only nodes that may be
+	// asked, nil where any may; pinnedBy are the plugins that name them. (Upstream's PreFilter: its status, and its result.)
+	refused  *Rejection
+	pins     sets.Set[string]
+	pinnedBy []string
+
 	// What follows is prepared by the plugins' rows.
 	nodeName  string
 	requests  amounts
@@ -29,7 +37,6 @@ type shape struct {
 	ports     []hostPort
 	required  nodeaffinity.RequiredNodeAffinity
 	added     *nodeaffinity.NodeSelector // what the profile requires of nodes; nil for nothing
-	pins      sets.Set[string]           // the only nodes that required affinity names; nil where it names none
 	preferred *nodeaffinity.PreferredSchedulingTerms
 	tolerates []corev1.Toleration
 	soft      []corev1.Toleration // those that concern PreferNoSchedule taints
@@ -53,6 +60,40 @@ func newShape(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 }
 
 // shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape,
+// refuse keeps the pod from every node, unless some plugin has done so already.
+func (s *shape) refuse(plugin, format string, args ...any) {
+	if s.refused == nil {
+		s.refused = reject(plugin, true, fmt.Sprintf(format, args...))
+		s.refused.OfPod = true
+	}
+}
+
+// pin leaves none but the named nodes to be asked.
+func (s *shape) pin(plugin string, nodes sets.Set[string]) {
+	s.pinnedBy = append(s.pinnedBy, plugin)
+	slices.Sort(s.pinnedBy)
+	if s.pins == nil {
+		s.pins = nodes
+	} else if s.pins = s.pins.Intersection(nodes); len(s.pins) == 0 {
+		s.refuse(plugin, "node(s) didn't satisfy plugin(s) %v simultaneously", s.pinnedBy)
+	}
+}
+
+// notPinned rejects the nodes that are not to be asked.
+func (s *shape) notPinned() *Rejection {
+	return reject(s.pinnedBy[0], true, fmt.Sprintf("node(s) didn't satisfy plugin(s) %v", s.pinnedBy))
+}
+
+// askedOf is the shape as it is asked of the node that the pod is nominated for: that one is asked first, pinned or not.
+func (s *shape) askedOf(nominated *NodeInfo) *shape {
+	if s.pins == nil || s.pins.Has(nominated.Node.Name) {
+		return s
+	}
+	asked := *s
+	asked.pins = nil
+	return &asked
+}
+
 // because it is asked for with every pod.
 func shapeKey(p *Profile, snapshot *Snapshot, pod *corev1.Pod) string {
 	b := podKey(p, pod)

@@ -2,6 +2,7 @@ package framework
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,11 +19,9 @@ var volumeBindingRow = plugin{
 	name:       VolumeBinding,
 	reads:      podClaimFields,
 	clusterKey: appendVolumeBinding,
-	prepare: func(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod) {
-		s.volumes = newVolumes(p, snapshot, pod)
-	},
-	check: checkVolumeBinding,
-	helps: NodeAdded | NodeLabels | VolumesChanged,
+	prepare:    prepareVolumeBinding,
+	check:      checkVolumeBinding,
+	helps:      NodeAdded | NodeLabels | VolumesChanged,
 }
 
 // podClaimFields are the fields that name a pod's claims. That of an ephemeral volume is made of two names.
@@ -32,9 +31,9 @@ var podClaimFields = []string{
 
 // volumes is what the pod's claims ask of nodes.
 type volumes struct {
-	refused *Rejection // by the pod's claims themselves, whatever the node
-	unbound bool       // some claim waits for its first consumer
-	missing bool       // some claim's volume does not exist
+	refused string // why no node will do; empty where one may
+	unbound bool   // some claim waits for its first consumer
+	missing bool   // some claim's volume does not exist
 	reach   []*nodeaffinity.NodeSelector
 }
 
@@ -55,40 +54,53 @@ func podClaims(pod *corev1.Pod) (claims []string, made map[string]bool) {
 	return claims, made
 }
 
+func prepareVolumeBinding(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod) {
+	if s.volumes = newVolumes(p, snapshot, pod); s.volumes.refused != "" {
+		s.refuse(VolumeBinding, "%s", s.volumes.refused)
+	}
+}
+
 func newVolumes(p *Profile, snapshot *Snapshot, pod *corev1.Pod) volumes {
 	var v volumes
 	if !p.Filters[VolumeBinding] {
 		return v
 	}
 	names, made := podClaims(pod)
-	for _, name := range names {
-		if v.refused == nil {
-			key := types.NamespacedName{Namespace: pod.Namespace, Name: name}
-			v.addClaim(snapshot, name, snapshot.claims[key], made[name])
+	claims := make([]*corev1.PersistentVolumeClaim, len(names))
+	for i, name := range names {
+		claims[i] = snapshot.claims[types.NamespacedName{Namespace: pod.Namespace, Name: name}]
+		if v.refused = unusable(name, claims[i], made[name]); v.refused != "" {
+			return v
 		}
+	}
+	for _, claim := range claims {
+		v.addClaim(snapshot, claim)
 	}
 	return v
 }
 
-// addClaim is what upstream's VolumeBinding says of one claim.
-func (v *volumes) addClaim(s *Snapshot, name string, claim *corev1.PersistentVolumeClaim, made bool) {
-	no := func(format string, args ...any) {
-		v.refused = reject(VolumeBinding, true, fmt.Sprintf(format, args...))
-		v.refused.OfPod = true
-	}
+// unusable is what is wrong with a claim, whether or not it is bound; empty where nothing is.
+func unusable(name string, claim *corev1.PersistentVolumeClaim, made bool) string {
 	switch {
 	case claim == nil && made:
-		no("waiting for ephemeral volume controller to create the persistentvolumeclaim %q", name)
+		return fmt.Sprintf("waiting for ephemeral volume controller to create the persistentvolumeclaim %q", name)
 	case claim == nil:
-		no("persistentvolumeclaim %q not found", name)
+		return fmt.Sprintf("persistentvolumeclaim %q not found", name)
 	case claim.Status.Phase == corev1.ClaimLost:
-		no("persistentvolumeclaim %q bound to non-existent persistentvolume %q", name, claim.Spec.VolumeName)
+		return fmt.Sprintf("persistentvolumeclaim %q bound to non-existent persistentvolume %q", name, claim.Spec.VolumeName)
 	case claim.DeletionTimestamp != nil:
-		no("persistentvolumeclaim %q is being deleted", name)
+		return fmt.Sprintf("persistentvolumeclaim %q is being deleted", name)
+	}
+	return ""
+}
+
+// addClaim is what one claim asks that is there.
+func (v *volumes) addClaim(s *Snapshot, claim *corev1.PersistentVolumeClaim) {
+	switch {
 	case claim.Spec.VolumeName == "" && s.waits(claim):
 		v.unbound = true
 	case claim.Spec.VolumeName == "" || claim.Status.Phase != corev1.ClaimBound:
-		no("pod has unbound immediate PersistentVolumeClaims")
+		v.refused = "pod has unbound immediate PersistentVolumeClaims"
 	default:
 		volume, ok := s.volumes[claim.Spec.VolumeName]
 		v.missing = v.missing || !ok
@@ -115,7 +127,7 @@ func appendVolumeBinding(b []byte, p *Profile, s *Snapshot, pod *corev1.Pod) []b
 		return b
 	}
 	v := newVolumes(p, s, pod)
-	b = append(append(b, 'v'), v.refused.key()...)
+	b = append(append(b, 'v'), v.refused...)
 	b = strconv.AppendBool(strconv.AppendBool(b, v.unbound), v.missing)
 	for _, name := range names {
 		if claim := s.claims[types.NamespacedName{Namespace: pod.Namespace, Name: name}]; claim != nil {
@@ -133,15 +145,17 @@ func checkVolumeBinding(s *shape, n *NodeInfo) *Rejection {
 	if v.missing {
 		return reject(VolumeBinding, true, "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)")
 	}
-	for _, selector := range v.reach {
-		if !selector.Match(n.Node) {
-			return reject(VolumeBinding, true, "node(s) didn't match PersistentVolume's node affinity")
-		}
-	}
+	var reasons []string
 	if v.unbound {
-		return reject(VolumeBinding, true, "node(s) didn't find available persistent volumes to bind")
+		reasons = append(reasons, "node(s) didn't find available persistent volumes to bind")
 	}
-	return nil
+	if slices.ContainsFunc(v.reach, func(selector *nodeaffinity.NodeSelector) bool { return !selector.Match(n.Node) }) {
+		reasons = append(reasons, "node(s) didn't match PersistentVolume's node affinity")
+	}
+	if reasons == nil {
+		return nil
+	}
+	return reject(VolumeBinding, true, reasons...)
 }
 
 // SetClaim puts in a PersistentVolumeClaim.

@@ -12,17 +12,24 @@ var volumeRestrictionsRow = plugin{
 	name:       VolumeRestrictions,
 	reads:      podClaimFields,
 	clusterKey: appendVolumeRestrictions,
-	prepare: func(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod) {
-		s.exclusive = newExclusiveClaims(p, snapshot, pod)
-	},
-	check: checkVolumeRestrictions,
-	helps: NodeAdded | PodRemoved | VolumesChanged,
+	prepare:    prepareVolumeRestrictions,
+	check:      checkVolumeRestrictions,
+	helps:      NodeAdded | PodRemoved | VolumesChanged,
 }
 
 // exclusiveClaims are those of the pod's claims that are for a single pod.
 type exclusiveClaims struct {
 	claims []types.NamespacedName
 	users  []string // nodes of pods that have one of them, sorted
+	// missing is the first claim that does not exist. Those that are made for the pod's ephemeral volumes are VolumeBinding's.
+	missing string
+}
+
+func prepareVolumeRestrictions(s *shape, p *Profile, snapshot *Snapshot, pod *corev1.Pod) {
+	s.exclusive = newExclusiveClaims(p, snapshot, pod)
+	if s.exclusive.missing != "" {
+		s.refuse(VolumeRestrictions, "persistentvolumeclaim %q not found", s.exclusive.missing)
+	}
 }
 
 func newExclusiveClaims(p *Profile, snapshot *Snapshot, pod *corev1.Pod) exclusiveClaims {
@@ -30,11 +37,14 @@ func newExclusiveClaims(p *Profile, snapshot *Snapshot, pod *corev1.Pod) exclusi
 	if !p.Filters[VolumeRestrictions] {
 		return e
 	}
-	names, _ := podClaims(pod)
+	names, made := podClaims(pod)
 	for _, name := range names {
 		key := types.NamespacedName{Namespace: pod.Namespace, Name: name}
 		claim := snapshot.claims[key]
-		if claim == nil || !slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteOncePod) {
+		if claim == nil && !made[name] && e.missing == "" {
+			e.missing = name
+		}
+		if claim == nil || made[name] || !slices.Contains(claim.Spec.AccessModes, corev1.ReadWriteOncePod) {
 			continue
 		}
 		e.claims = append(e.claims, key)
@@ -49,6 +59,9 @@ func newExclusiveClaims(p *Profile, snapshot *Snapshot, pod *corev1.Pod) exclusi
 // appendVolumeRestrictions adds the claims that others have: the others are all the same to the plugin.
 func appendVolumeRestrictions(b []byte, p *Profile, s *Snapshot, pod *corev1.Pod) []byte {
 	e := newExclusiveClaims(p, s, pod)
+	if e.missing != "" {
+		b = appendWord(append(b, 'm'), e.missing)
+	}
 	if len(e.users) == 0 {
 		return b
 	}
