@@ -88,6 +88,7 @@ func (s *Snapshot) SetNode(node *corev1.Node) Change {
 	s.touch(n)
 	if old == nil {
 		s.unsorted = true
+		s.claimsAt++ // those of the node's pods are in use again
 	}
 	if happened&(NodeAdded|NodeLabels) != 0 {
 		s.epoch = s.clock
@@ -128,6 +129,7 @@ func (s *Snapshot) RemoveNode(node *corev1.Node) Change {
 	s.setImages(n, nil)
 	s.clock++
 	s.epoch, s.unsorted = s.clock, true
+	s.claimsAt++
 	s.unlink(n)
 	s.forget(node.Name, n)
 	return NodeRemoved

@@ -49,7 +49,9 @@ func newExclusiveClaims(p *Profile, snapshot *Snapshot, pod *corev1.Pod) exclusi
 		}
 		e.claims = append(e.claims, key)
 		for node := range snapshot.claimUsers[key] {
-			e.users = append(e.users, node)
+			if snapshot.Node(node) != nil {
+				e.users = append(e.users, node)
+			}
 		}
 	}
 	slices.Sort(e.users)
@@ -79,7 +81,7 @@ func checkVolumeRestrictions(s *shape, n *NodeInfo) *Rejection {
 			continue // the user has left, or is left out of a dry run
 		}
 		return reject(VolumeRestrictions, false,
-			"node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode")
+			"node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod")
 	}
 	return nil
 }
