@@ -50,7 +50,7 @@ func TestWhatClaimsSay(t *testing.T) {
 	s.SetClaim(testClaim("data", "pv", corev1.ClaimLost))
 	says(`persistentvolumeclaim "data" bound to non-existent persistentvolume "pv"`)
 	s.SetClaim(testClaim("data", "pv", corev1.ClaimBound))
-	says("1 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)")
+	says(`persistentvolume "pv" not found`)
 	s.SetVolume(&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "pv"}})
 	require.Equal(t, "node-1", framework.Schedule(p, s, pod).Node)
 	leaving := testClaim("data", "pv", corev1.ClaimBound)

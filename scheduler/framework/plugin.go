@@ -79,6 +79,7 @@ func plugins() []plugin {
 		nodeResourcesBalancedAllocationRow,
 		volumeRestrictionsRow,
 		volumeBindingRow,
+		volumeZoneRow,
 		podTopologySpreadRow,
 		interPodAffinityRow,
 		imageLocalityRow,
@@ -125,13 +126,13 @@ type Rejection struct {
 	Reasons []string `json:"reasons"`
 	// Unresolvable: evicting pods from the node would not help.
 	Unresolvable bool `json:"unresolvable,omitempty"`
+	// Detail is minik's own word on what it is about the node, for whoever asks about that one; upstream's message, which counts
+	// nodes, is without it.
+	Detail string `json:"detail,omitempty"`
 	// OfPod: the no is to the pod, whatever the node; upstream's message counts no nodes then.
 	OfPod bool `json:"ofPod,omitempty"`
 }
 
-	// Detail is minik's own word on what it is about the node, for whoever asks about that one; upstream's message, which counts
-	// nodes, is without it.
-	Detail string `json:"detail,omitempty"`
 func reject(plugin string, unresolvable bool, reasons ...string) *Rejection {
 	return &Rejection{Plugin: plugin, Reasons: reasons, Unresolvable: unresolvable}
 }

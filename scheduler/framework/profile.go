@@ -20,6 +20,7 @@ const (
 	ImageLocality                   = "ImageLocality"
 	VolumeRestrictions              = "VolumeRestrictions"
 	VolumeBinding                   = "VolumeBinding"
+	VolumeZone                      = "VolumeZone"
 	DefaultPreemption               = "DefaultPreemption"
 )
 

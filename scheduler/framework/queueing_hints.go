@@ -175,7 +175,7 @@ func (w *Waiting) claimsChanged(s *Snapshot, pod *corev1.Pod) bool {
 
 // claimsKey is what the pod's claims ask.
 func claimsKey(p *Profile, s *Snapshot, pod *corev1.Pod) string {
-	return string(appendVolumeRestrictions(appendVolumeBinding(nil, p, s, pod), p, s, pod))
+	return string(appendVolumeZone(appendVolumeRestrictions(appendVolumeBinding(nil, p, s, pod), p, s, pod), p, s, pod))
 }
 
 // refuses is the node's no to pods of the shape, even without the pods that could be evicted from it; nil where the node

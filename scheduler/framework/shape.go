@@ -46,6 +46,7 @@ type shape struct {
 	images    []string
 	volumes   volumes
 	exclusive exclusiveClaims
+	zones     volumeZones
 }
 
 // newShape reads the pod as the profile looks at it, with what the snapshot's placed pods say of it.
@@ -59,7 +60,6 @@ func newShape(p *Profile, snapshot *Snapshot, pod *corev1.Pod) *shape {
 	return s
 }
 
-// shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape,
 // refuse keeps the pod from every node, unless some plugin has done so already.
 func (s *shape) refuse(plugin, format string, args ...any) {
 	if s.refused == nil {
@@ -94,6 +94,7 @@ func (s *shape) askedOf(nominated *NodeInfo) *shape {
 	return &asked
 }
 
+// shapeKey names the pod's shape: pods of equal key have equal shapes. It is written without reading the shape,
 // because it is asked for with every pod.
 func shapeKey(p *Profile, snapshot *Snapshot, pod *corev1.Pod) string {
 	b := podKey(p, pod)
