@@ -73,7 +73,7 @@ func (s *Scheduler) setPod(pod *corev1.Pod) {
 		return // its binding is under way
 	}
 	profile := s.configuration.Profiles[pod.Spec.SchedulerName]
-	if profile == nil || pod.DeletionTimestamp != nil || len(pod.Spec.SchedulingGates) > 0 {
+	if profile == nil || pod.DeletionTimestamp != nil || framework.Gated(pod) != nil {
 		s.queue.remove(pod.UID)
 		return
 	}
