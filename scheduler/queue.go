@@ -6,7 +6,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	schedulinghelpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"minik.dev/scheduler/framework"
 )
@@ -66,14 +65,7 @@ func newQueue(initial, most time.Duration) *queue {
 	}
 }
 
-// byPriority is upstream's PrioritySort.
-func byPriority(a, b *queuedPod) bool {
-	pa, pb := schedulinghelpers.PodPriority(a.pod), schedulinghelpers.PodPriority(b.pod)
-	if pa != pb {
-		return pa > pb
-	}
-	return a.added.Before(b.added)
-}
+func byPriority(a, b *queuedPod) bool { return framework.Before(a.pod, b.pod, a.added, b.added) }
 
 func byEnd(a, b *queuedPod) bool { return a.until.Before(b.until) }
 
