@@ -24,13 +24,13 @@ test: ## run every test
 clients: ## run the tests with Helm 3, Helm 4 and controller-runtime, which are a module of their own
 	cd clients && $(GO) test ./...
 
-# How many random objects of each kind are compared, and where the random choices start.
+# How many random objects of each kind are compared, and ten times as many scheduling decisions; and where the random choices start.
 N ?= 1000
 SEED ?= 1
 
 .PHONY: fidelity
-fidelity: ## compare minik's defaults, checks, warnings and columns with upstream's own code, for N random objects of each kind, from SEED
-	cd fidelity && $(GO) test . -timeout 2h -args -n $(N) -seed $(SEED)
+fidelity: ## compare minik's defaults, checks, warnings, columns and scheduling with upstream's own code, N random objects of each kind from SEED
+	cd fidelity && $(GO) test . ./scheduling -timeout 2h -args -n $(N) -seed $(SEED)
 
 # What runs the containers of the conformance suite, and which of its specs are run: a regular expression.
 RUNTIME ?= sim

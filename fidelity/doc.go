@@ -8,6 +8,7 @@
 //     rest.BeforeCreate and rest.BeforeUpdate with the kind's strategy (kinds.go), at the feature gates that v1.37 has by default.
 //     Services are given their addresses and ports before (serviceaddresses.go): by upstream's storage, and by minik's admission.
 //  4. differences.go compares the verdicts and counts the differences, with all taken out that varies from object to object.
+//  5. Package scheduling does the same for the decisions of the two schedulers.
 //
 // The tests are named after what is compared. A difference fails them, unless known.txt has its line, with the reason after #.
 // TestDiscovery compares what the two say of their kinds, and names what differs itself.

@@ -31,9 +31,9 @@
 // Upstream of this package are the scheduler, which feeds the Snapshot, and whoever asks why: the answer to `minik why` is
 // Explain's. Downstream is the scheduler again, which carries the decision out.
 //
-// Real Kubernetes has the same plugins, and more for volumes: it binds claims that wait for their first consumer, and
-// counts what a driver can attach. Its plugins implement one interface for each extension point and share notes about a pod
-// in a CycleState, where rows here read a shape. It asks nodes in parallel, and in large clusters only a part of them; it
+// Real Kubernetes has the same plugins, and some more: it binds claims that wait for their first consumer, counts what a driver can
+// attach, hands out devices, and asks which features a node declares. Its plugins implement one interface for each extension
+// point and share notes about a pod in a CycleState, where rows here read a shape. It asks nodes in parallel, and in large clusters only a part of them; it
 // chooses among equals by chance. Pods that state no spreading are spread there among the pods that their Service,
 // ReplicaSet or StatefulSet selects; here, among those of the same controller. matchLabelKeys of affinity are read here,
 // where upstream's API server writes them into the selector when the pod is created: so they follow a pod whose labels
