@@ -223,7 +223,7 @@ func (r *request) admission(verb string, obj, old resources.Object, firstTime bo
 func invalid(r *request, obj, old resources.Object) error {
 	var mistakes field.ErrorList
 	if r.sub != nil && r.sub.Validate != nil {
-		mistakes = append(resources.ValidateMeta(r.row, obj, old), r.sub.Validate(obj, old)...)
+		mistakes = r.sub.Mistakes(r.row, obj, old)
 	} else {
 		mistakes = resources.Version{Row: r.row, Served: r.served}.Mistakes(obj, old)
 	}

@@ -70,20 +70,7 @@ func (s *Server) placed(r *request, current resources.Object, body runtime.Objec
 	if r.sub == nil {
 		return body.(resources.Object), nil
 	}
-	obj := current.DeepCopyObject().(resources.Object)
-	if accessor, ok := body.(resources.Object); ok {
-		obj.SetResourceVersion(accessor.GetResourceVersion()) // the body's precondition
-		if uid := accessor.GetUID(); uid != "" {
-			obj.SetUID(uid)
-		}
-		if r.sub.Kind.Empty() { // the object itself
-			r.sub.TakeMetadata(obj, accessor)
-		}
-	}
-	if err := r.sub.Apply(obj, body); err != nil {
-		return nil, err
-	}
-	return obj, nil
+	return r.sub.Place(current, body)
 }
 
 // mutate changes the addressed object: it reads the newest state, lets change make the next one of a copy, and writes that
@@ -245,8 +232,12 @@ func (s *Server) prepareUpdate(r *request, obj, old resources.Object, owned, fir
 	if err := s.admission.Validate(r.Context(), admitted); err != nil {
 		return err
 	}
-	if firstTime && r.sub == nil {
-		for _, w := range r.row.Warnings(obj, old) {
+	if firstTime {
+		warnings := r.row.Warnings
+		if r.sub != nil {
+			warnings = r.sub.Warnings
+		}
+		for _, w := range warnings(obj, old) {
 			r.warn(w)
 		}
 	}

@@ -7,6 +7,7 @@
 //     methods of package resources by which its API server does it, without admission; upstream's is its scheme's defaults and
 //     rest.BeforeCreate and rest.BeforeUpdate with the kind's strategy (kinds.go), at the feature gates that v1.37 has by default.
 //     Services are given their addresses and ports before (serviceaddresses.go): by upstream's storage, and by minik's admission.
+//     A status is written onto what upstream has accepted (status.go), and its own strategy asked.
 //  4. differences.go compares the verdicts and counts the differences, with all taken out that varies from object to object.
 //  5. Package scheduling does the same for the decisions of the two schedulers.
 //
@@ -18,9 +19,9 @@
 //
 // Of an error its path, type and detail are compared, and where those agree the value that it shows, unless that is an object. Set
 // aside are what a server gives every new object (uid, creationTimestamp, managedFields), minik's own warnings of what it does not do
-// yet, and what upstream's compiler says of expressions in CEL, which minik does not compile yet. Not compared yet are the
-// kinds that kinds.go lists as differing (-all compares them as well), subresources, and kinds that have no strategy upstream: reviews,
-// Bindings and ComponentStatuses.
+// yet, and what upstream's compiler says of expressions in CEL, which minik does not compile yet. Not compared yet are the kinds that
+// kinds.go lists as differing (-all compares them as well), subresources but for the status, and kinds that have no strategy upstream:
+// reviews, Bindings and ComponentStatuses.
 //
 // Upstream are package resources and k8s.io/kubernetes; downstream is nobody. Real Kubernetes compares its own generated rules with
 // its handwritten ones in a similar way.

@@ -140,7 +140,7 @@ func (k kind) writes(t *testing.T, do func(write)) {
 		}
 		var done []string
 		for range 1 + min(r.Intn(4), r.Intn(4)) {
-			done = append(done, m.mutate(obj))
+			done = append(done, m.mutate(obj, ""))
 		}
 		if old != nil {
 			obj.SetName(old.GetName())

@@ -150,6 +150,7 @@ type kind struct {
 	row      *resources.Resource
 	served   *resources.Served // nil for the stored version
 	strategy strategy
+	sub      *resources.Subresource // the part of it that is written; nil for the whole
 }
 
 // kinds are those of minik's table, in its order.
@@ -158,7 +159,7 @@ func kinds() []kind {
 	for _, row := range builtin.All() {
 		add := func(gvk schema.GroupVersionKind, served *resources.Served) {
 			if s := strategies[gvk.GroupKind()]; s != nil {
-				all = append(all, kind{gvk, row, served, s})
+				all = append(all, kind{gvk, row, served, s, nil})
 			}
 		}
 		add(row.Kind, nil)
@@ -169,13 +170,17 @@ func kinds() []kind {
 	return all
 }
 
-// String is the name of the kind's test: "Pod", and with the group and version where another one has the same name.
+// String is the name of the kind's test: "Pod", and with the group and version where another one has the same name; "Pod.status".
 func (k kind) String() string {
+	name := k.Kind
 	switch k.GroupVersion().String() {
 	case "events.k8s.io/v1", "autoscaling/v1":
-		return k.Kind + "." + k.Version + "." + k.Group
+		name += "." + k.Version + "." + k.Group
 	}
-	return k.Kind
+	if k.sub != nil {
+		name += "." + k.sub.Name
+	}
+	return name
 }
 
 // new is an empty object of the version.
@@ -188,3 +193,6 @@ func (k kind) new() resources.Object {
 
 // differingColumns are kinds whose table is not held to upstream yet.
 var differingColumns = map[string]bool{}
+
+// differingStatus are kinds whose status is not held to upstream yet.
+var differingStatus = map[string]bool{}

@@ -51,9 +51,12 @@ func (m *mutator) learn(obj any) {
 	}
 }
 
-// mutate changes the object in one place, and says where and how.
-func (m *mutator) mutate(obj any) string {
-	all := places(obj)
+// mutate changes the object in one place, whose path begins as given, and says where and how.
+func (m *mutator) mutate(obj any, under string) string {
+	all := slices.DeleteFunc(places(obj), func(p place) bool { return !strings.HasPrefix(p.path, under) })
+	if len(all) == 0 {
+		return "nothing"
+	}
 	p := all[m.r.Intn(len(all))]
 	how, value := m.another(p)
 	if !value.IsValid() || p.path == "" {

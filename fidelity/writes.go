@@ -82,6 +82,9 @@ func (k kind) minik(w write) (v verdict) {
 			v = verdict{broken: fmt.Sprint("minik panics: ", r)}
 		}
 	}()
+	if k.sub != nil {
+		return k.minikStatus(w)
+	}
 	obj, old := k.stored(w.obj), k.stored(w.old)
 	w.set(obj)
 	if !k.row.ClusterScoped && obj.GetNamespace() == "" {
@@ -156,15 +159,17 @@ func (k kind) upstream(w write) (v verdict) {
 	if w.old != nil {
 		info.Verb, info.Name = "update", w.old.GetName()
 	}
+	if k.sub != nil {
+		info.Subresource = k.sub.Name
+	}
 	ctx = genericapirequest.WithRequestInfo(ctx, info)
-	judge := &listening{strategy: k.strategy}
 	var old runtime.Object
 	if w.old != nil {
 		if old, err = k.internal(w.old); err != nil {
 			return verdict{broken: "upstream can't read the old one: " + err.Error()}
 		}
 	}
-	if k.Kind == "Service" {
+	if k.Kind == "Service" && k.sub == nil {
 		services, err := serviceStorage()
 		if err != nil {
 			return verdict{broken: "upstream has no storage: " + err.Error()}
@@ -173,16 +178,20 @@ func (k kind) upstream(w write) (v verdict) {
 			return k.refused(err)
 		}
 	}
-	if old == nil {
-		err = rest.BeforeCreate(judge, ctx, obj)
-	} else {
-		err = rest.BeforeUpdate(judge, ctx, obj, old)
+	heard := &heard{}
+	switch {
+	case k.sub != nil:
+		err = rest.BeforeUpdate(&listeningStatus{statusStrategies[k.GroupKind()], heard}, ctx, obj, old)
+	case old == nil:
+		err = rest.BeforeCreate(&listening{k.strategy, heard}, ctx, obj)
+	default:
+		err = rest.BeforeUpdate(&listening{k.strategy, heard}, ctx, obj, old)
 	}
 	if err != nil && !apierrors.IsInvalid(err) {
 		return verdict{broken: "upstream refuses it: " + err.Error()}
 	}
-	v.errors, v.values = k.tell(judge.errs)
-	v.compiled = slices.ContainsFunc(judge.errs, compiled)
+	v.errors, v.values = k.tell(heard.errs)
+	v.compiled = slices.ContainsFunc(heard.errs, compiled)
 	v.warnings = once(warnings.told)
 	out := k.new()
 	if err := legacyscheme.Scheme.Convert(obj, out, nil); err != nil {
@@ -212,22 +221,47 @@ func (k kind) internal(obj resources.Object) (runtime.Object, error) {
 // listening is a strategy whose mistakes are heard as they are, before they become a Status. What is validated declaratively comes last.
 type listening struct {
 	strategy
-	errs field.ErrorList
+	*heard
 }
 
+type listeningStatus struct {
+	statusStrategy
+	*heard
+}
+
+type heard struct{ errs field.ErrorList }
+
 func (l *listening) DeclarativeValidationConfig(ctx context.Context, obj, old runtime.Object) rest.DeclarativeValidationConfig {
-	if s, ok := l.strategy.(rest.DeclarativeValidationStrategy); ok {
+	return configOf(ctx, l.strategy, obj, old)
+}
+
+func (l *listening) ValidateDeclaratively(ctx context.Context, obj, old runtime.Object, errs field.ErrorList, op operation.Type,
+	config rest.DeclarativeValidationConfig) field.ErrorList {
+	return l.hear(ctx, l.strategy, obj, old, errs, op, config)
+}
+
+func (l *listeningStatus) DeclarativeValidationConfig(ctx context.Context, obj, old runtime.Object) rest.DeclarativeValidationConfig {
+	return configOf(ctx, l.statusStrategy, obj, old)
+}
+
+func (l *listeningStatus) ValidateDeclaratively(ctx context.Context, obj, old runtime.Object, errs field.ErrorList, op operation.Type,
+	config rest.DeclarativeValidationConfig) field.ErrorList {
+	return l.hear(ctx, l.statusStrategy, obj, old, errs, op, config)
+}
+
+func configOf(ctx context.Context, strategy any, obj, old runtime.Object) rest.DeclarativeValidationConfig {
+	if s, ok := strategy.(rest.DeclarativeValidationStrategy); ok {
 		return s.DeclarativeValidationConfig(ctx, obj, old)
 	}
 	return rest.DeclarativeValidationConfig{}
 }
 
-func (l *listening) ValidateDeclaratively(ctx context.Context, obj, old runtime.Object, errs field.ErrorList, op operation.Type,
+func (h *heard) hear(ctx context.Context, strategy any, obj, old runtime.Object, errs field.ErrorList, op operation.Type,
 	config rest.DeclarativeValidationConfig) field.ErrorList {
-	if s, ok := l.strategy.(rest.DeclarativeValidationStrategy); ok {
+	if s, ok := strategy.(rest.DeclarativeValidationStrategy); ok {
 		errs = s.ValidateDeclaratively(ctx, obj, old, errs, op, config)
 	}
-	l.errs = errs
+	h.errs = errs
 	return errs
 }
 

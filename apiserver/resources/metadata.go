@@ -27,6 +27,13 @@ func ValidateMeta(r *Resource, obj, old Object) field.ErrorList {
 	if old != nil {
 		errs = append(errs, metaUpdate(r, obj, old)...)
 	}
+	return append(errs, metaFinalizers(r, obj)...)
+}
+
+// metaFinalizers asks finalizers for a domain, unless they are Kubernetes' own.
+func metaFinalizers(r *Resource, obj Object) field.ErrorList {
+	var errs field.ErrorList
+	path := field.NewPath("metadata")
 	for i, name := range obj.GetFinalizers() {
 		if !r.AnyFinalizer && !strings.Contains(name, "/") && !standardFinalizers.Has(name) {
 			errs = append(errs, field.Invalid(path.Child("finalizers").Index(i), name,

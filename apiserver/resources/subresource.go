@@ -28,6 +28,15 @@ const (
 	Proxies Way = "proxies" // any request is passed on to what the object itself serves
 )
 
+// MetaCheck is how much of the metadata a write of a subresource has checked.
+type MetaCheck string
+
+const (
+	UpdatedMeta MetaCheck = ""      // what holds of every update, and the finalizers
+	BareMeta    MetaCheck = "bare"  // what holds of every update
+	WholeMeta   MetaCheck = "whole" // as in a write of the whole object
+)
+
 // Subresource is a part of an object with a path of its own: get asks for Get, update and patch for Apply, create for
 // Create. Or it is something else that is done with the object: its Way says what.
 type Subresource struct {
@@ -51,6 +60,10 @@ type Subresource struct {
 	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
 	// Validate checks the object after Apply; nil means the object's own Validate.
 	Validate func(obj, old Object) field.ErrorList
+	// Meta says how much of the metadata is checked, as upstream's strategies differ.
+	Meta MetaCheck
+	// Warn returns what upstream answers in Warning headers to a write of the subresource; nil is nothing.
+	Warn func(obj, old Object) []string
 	// Columns and Cells are the table of a body that is not the object itself; nil means that there is none.
 	Columns []metav1.TableColumnDefinition
 	Cells   func(body runtime.Object, now time.Time) []any
@@ -85,8 +98,63 @@ func PartOf[T Object](name string, resets []string, apply func(obj, body T),
 	}
 }
 
-// TakeMetadata gives obj what a write of the subresource takes over of the body's metadata.
-func (s *Subresource) TakeMetadata(obj, body Object) {
+// WithWarn answers writes with warnings.
+func (s Subresource) WithWarn(warn func(obj, old Object) []string) Subresource {
+	s.Warn = warn
+	return s
+}
+
+// WithMeta says how much of the metadata is checked.
+func (s Subresource) WithMeta(check MetaCheck) Subresource {
+	s.Meta = check
+	return s
+}
+
+// Place is the current object with the body of a write written into it: the subresource, the metadata that such a write takes over, and
+// what the body asks the current one to be.
+func (s *Subresource) Place(current Object, body runtime.Object) (Object, error) {
+	obj := current.DeepCopyObject().(Object)
+	if from, ok := body.(Object); ok {
+		obj.SetResourceVersion(from.GetResourceVersion())
+		if uid := from.GetUID(); uid != "" {
+			obj.SetUID(uid)
+		}
+		if s.Kind.Empty() { // the object itself
+			s.takeMetadata(obj, from)
+		}
+	}
+	if err := s.Apply(obj, body); err != nil {
+		return nil, err
+	}
+	return obj, nil
+}
+
+// Mistakes are all that a write of the subresource makes of an object that was old before.
+func (s *Subresource) Mistakes(row *Resource, obj, old Object) field.ErrorList {
+	var errs field.ErrorList
+	switch s.Meta {
+	case WholeMeta:
+		errs = ValidateMeta(row, obj, old)
+	case BareMeta:
+		errs = metaUpdate(row, obj, old)
+	default:
+		errs = append(metaUpdate(row, obj, old), metaFinalizers(row, obj)...)
+	}
+	return append(errs, s.Validate(obj, old)...)
+}
+
+// Warnings are what a write of the subresource is answered with besides the object.
+func (s *Subresource) Warnings(obj, old Object) []string {
+	if s.Warn == nil {
+		return nil
+	}
+	return s.Warn(obj, old)
+}
+
+// takeMetadata gives obj what a write of the subresource takes over of the body's metadata. No strategy of upstream keeps what the name was
+// made of.
+func (s *Subresource) takeMetadata(obj, body Object) {
+	obj.SetGenerateName(body.GetGenerateName())
 	for _, part := range []struct {
 		field string
 		take  func()

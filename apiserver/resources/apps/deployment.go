@@ -143,11 +143,11 @@ func validateStrategy(path *field.Path, s *appsv1.DeploymentStrategy) field.Erro
 	return append(errs, validation.AtMostAll(rolling.Child("maxUnavailable"), unavailable)...)
 }
 
-func validateDeploymentStatus(d, _ *appsv1.Deployment) field.ErrorList {
+func validateDeploymentStatus(d, old *appsv1.Deployment) field.ErrorList {
 	s := d.Status
 	errs := podspec.ValidateCounts(podspec.Counts{
 		Replicas: s.Replicas, Ready: s.ReadyReplicas, Available: s.AvailableReplicas,
-		ObservedGeneration: s.ObservedGeneration,
+		ObservedGeneration: s.ObservedGeneration, Terminating: s.TerminatingReplicas,
 	})
 	path := field.NewPath("status")
 	errs = append(errs, validation.NotNegative(path.Child("updatedReplicas"), s.UpdatedReplicas)...)
@@ -156,7 +156,7 @@ func validateDeploymentStatus(d, _ *appsv1.Deployment) field.ErrorList {
 		errs = append(errs, field.Invalid(path.Child("updatedReplicas"), s.UpdatedReplicas,
 			"cannot be greater than status.replicas"))
 	}
-	return errs
+	return append(errs, validateCollisions(path.Child("collisionCount"), s.CollisionCount, old.Status.CollisionCount)...)
 }
 
 func deploymentColumns() []metav1.TableColumnDefinition {

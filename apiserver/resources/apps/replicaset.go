@@ -68,8 +68,8 @@ func validateReplicaSet(rs, old *appsv1.ReplicaSet) field.ErrorList {
 func validateReplicaSetStatus(rs, _ *appsv1.ReplicaSet) field.ErrorList {
 	s := rs.Status
 	return podspec.ValidateCounts(podspec.Counts{
-		Replicas: s.Replicas, FullyLabeled: s.FullyLabeledReplicas, Ready: s.ReadyReplicas, Available: s.AvailableReplicas,
-		ObservedGeneration: s.ObservedGeneration,
+		Replicas: s.Replicas, FullyLabeled: &s.FullyLabeledReplicas, Ready: s.ReadyReplicas, Available: s.AvailableReplicas,
+		ObservedGeneration: s.ObservedGeneration, Terminating: s.TerminatingReplicas,
 	})
 }
 

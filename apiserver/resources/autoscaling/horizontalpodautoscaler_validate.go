@@ -49,7 +49,11 @@ func validateAutoscaler(h, old *autoscalingv2.HorizontalPodAutoscaler) field.Err
 
 func validateAutoscalerStatus(h, _ *autoscalingv2.HorizontalPodAutoscaler) field.ErrorList {
 	path := field.NewPath("status")
-	errs := validation.NotNegative(path.Child("currentReplicas"), h.Status.CurrentReplicas)
+	var errs field.ErrorList
+	for i, c := range h.Status.Conditions {
+		errs = append(errs, validation.NotNegative(path.Child("conditions").Index(i).Child("observedGeneration"), ptr.Deref(c.ObservedGeneration, 0))...)
+	}
+	errs = append(errs, validation.NotNegative(path.Child("currentReplicas"), h.Status.CurrentReplicas)...)
 	return append(errs, validation.NotNegative(path.Child("desiredReplicas"), h.Status.DesiredReplicas)...)
 }
 

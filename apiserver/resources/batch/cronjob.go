@@ -34,7 +34,7 @@ func cronJobs() *resources.Resource {
 		Subresources: []resources.Subresource{
 			// Upstream checks nothing of the status.
 			resources.Status(func(c, body *batchv1.CronJob) { c.Status = body.Status },
-				func(_, _ *batchv1.CronJob) field.ErrorList { return nil }),
+				func(_, _ *batchv1.CronJob) field.ErrorList { return nil }).WithMeta(resources.BareMeta),
 		},
 		Default: resources.Each(defaultCronJob),
 		Prepare: resources.Pair(func(c, _ *batchv1.CronJob) {

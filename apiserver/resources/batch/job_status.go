@@ -100,7 +100,7 @@ func validateJobEnd(path *field.Path, j *batchv1.Job) field.ErrorList {
 			"cannot set completionTime when there is no Complete=True condition"))
 	}
 	if s.StartTime != nil && s.CompletionTime != nil && s.CompletionTime.Before(s.StartTime) {
-		errs = append(errs, field.Invalid(completed, s.CompletionTime, "completionTime cannot be set before startTime"))
+		errs = append(errs, field.Invalid(completed, s.CompletionTime, "must be equal to or after `startTime`"))
 	}
 	if !complete && !failed {
 		return errs
@@ -113,7 +113,7 @@ func validateJobEnd(path *field.Path, j *batchv1.Job) field.ErrorList {
 	}
 	if u := s.UncountedTerminatedPods; u != nil && len(u.Succeeded)+len(u.Failed) > 0 {
 		errs = append(errs, field.Invalid(path.Child("uncountedTerminatedPods"), u,
-			"uncountedTerminatedPods needs to be empty for finished job"))
+			"must be empty for finished job"))
 	}
 	if n := ptr.Deref(s.Terminating, 0); n > 0 {
 		errs = append(errs, field.Invalid(path.Child("terminating"), n, "terminating>0 is invalid for finished job"))
@@ -151,11 +151,11 @@ func validateJobIndexes(path *field.Path, j, old *batchv1.Job) field.ErrorList {
 			errs = append(errs, field.Invalid(failedAt, failedList,
 				"cannot set non-null failedIndexes when backoffLimitPerIndex is null"))
 		} else if j.Spec.Completions != nil && failedErr != nil {
-			errs = append(errs, field.Invalid(failedAt, failedList, "error parsing failedIndexes: "+failedErr.Error()))
+			errs = append(errs, field.Invalid(failedAt, s.FailedIndexes, "error parsing failedIndexes: "+failedErr.Error()))
 		}
 	}
 	if index, ok := overlap(completed, failed); ok {
-		errs = append(errs, field.Invalid(failedAt, failedList,
+		errs = append(errs, field.Invalid(failedAt, s.FailedIndexes,
 			fmt.Sprintf("failedIndexes and completedIndexes overlap at index: %d", index)))
 	}
 	return errs
@@ -181,10 +181,10 @@ func validateJobProgress(path *field.Path, j, old *batchv1.Job) field.ErrorList 
 	}
 	if s.CompletionTime != nil && was.CompletionTime != nil && !s.CompletionTime.Equal(was.CompletionTime) {
 		errs = append(errs, field.Invalid(path.Child("completionTime"), s.CompletionTime,
-			"completionTime cannot be mutated"))
+			"field is immutable"))
 	}
 	if was.StartTime != nil && !was.StartTime.Equal(s.StartTime) && !ptr.Deref(j.Spec.Suspend, false) {
-		errs = append(errs, field.Required(path.Child("startTime"), "startTime cannot be removed for unsuspended job"))
+		errs = append(errs, field.Invalid(path.Child("startTime"), s.StartTime, "field is immutable for unsuspended job once set"))
 	}
 	if jobIs(old, batchv1.JobSuccessCriteriaMet) && !jobIs(j, batchv1.JobSuccessCriteriaMet) {
 		errs = append(errs, field.Invalid(path.Child("conditions"), field.OmitValueType{},

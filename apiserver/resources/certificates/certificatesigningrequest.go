@@ -23,7 +23,7 @@ func certificateSigningRequests() *resources.Resource {
 		New:           func() resources.Object { return &certificatesv1.CertificateSigningRequest{} },
 		NewList:       func() runtime.Object { return &certificatesv1.CertificateSigningRequestList{} },
 		Idle:          "no controller signs it once it is approved, or removes it when it is old",
-		Subresources:  []resources.Subresource{approval(), resources.Status(applySigned, validateSigned, "status.conditions")},
+		Subresources:  []resources.Subresource{approval(), resources.Status(applySigned, validateSigned, "status.conditions").WithMeta(resources.WholeMeta)},
 		Prepare:       resources.Pair(prepareCertificateRequest),
 		Stamp:         resources.Stamp(stampCertificateRequest),
 		Validate:      resources.Check(validateCertificateRequest),
@@ -110,7 +110,7 @@ func withDecision(kept, written []certificatesv1.CertificateSigningRequestCondit
 func approval() resources.Subresource {
 	return resources.PartOf("approval", []string{"spec", "status.certificate"}, func(obj, body *certificatesv1.CertificateSigningRequest) {
 		obj.Status.Conditions = body.Status.Conditions
-	}, validateDecision)
+	}, validateDecision).WithMeta(resources.WholeMeta)
 }
 
 func certificateRequestColumns() []metav1.TableColumnDefinition {

@@ -156,12 +156,14 @@ func validateRequestConditions(path *field.Path,
 			values = []corev1.ConditionStatus{corev1.ConditionTrue}
 		}
 		errs = append(errs, validation.OneOf(at.Child("status"), c.Status, values...)...)
-		if c.Type == certificatesv1.CertificateApproved && seen[string(certificatesv1.CertificateDenied)] ||
-			c.Type == certificatesv1.CertificateDenied && seen[string(certificatesv1.CertificateApproved)] {
-			errs = append(errs, field.Invalid(at.Child("type"), c.Type,
-				"Approved and Denied conditions are mutually exclusive"))
+		if seen[string(c.Type)] {
+			errs = append(errs, field.Duplicate(at.Child("type"), c.Type))
 		}
-		errs = append(errs, seen.Add(at.Child("type"), string(c.Type))...)
+		seen[string(c.Type)] = true
+	}
+	if seen[string(certificatesv1.CertificateApproved)] && seen[string(certificatesv1.CertificateDenied)] {
+		const approved, denied = `conditions[{"type": "Approved"}]`, `conditions[{"type": "Denied"}]`
+		errs = append(errs, field.Invalid(path, "{"+approved+", "+denied+"}", "must specify at most one of: `"+approved+"`, `"+denied+"`"))
 	}
 	return errs
 }

@@ -32,7 +32,7 @@ func persistentVolumeClaims() *resources.Resource {
 		ReturnDeleted: true,
 		Idle:          "no controller finds or makes a volume for it, so it stays Pending, and so do the pods that use it",
 		Subresources: []resources.Subresource{
-			resources.Status(func(c, body *corev1.PersistentVolumeClaim) { c.Status = body.Status },
+			resources.Status(applyClaimStatus,
 				func(c, _ *corev1.PersistentVolumeClaim) field.ErrorList { return validateClaimStatus(&c.Status) }),
 		},
 		Default: resources.Each(volumes.DefaultClaim),
@@ -197,11 +197,19 @@ func immutableClass(is, was map[string]string) field.ErrorList {
 		is[deprecatedClass], "field is immutable")}
 }
 
+// applyClaimStatus takes what a controller or a node says of the claim, but for its health, which is told only where that feature is on.
+func applyClaimStatus(c, body *corev1.PersistentVolumeClaim) {
+	had := c.Status.HealthStatus != nil
+	if c.Status = body.Status; !had {
+		c.Status.HealthStatus = nil
+	}
+}
+
 // resizeStates are what may be said of a claim that grows.
 var resizeStates = []corev1.ClaimResourceStatus{
 	corev1.PersistentVolumeClaimControllerResizeInProgress, corev1.PersistentVolumeClaimControllerResizeInfeasible,
-	corev1.PersistentVolumeClaimNodeResizePending, corev1.PersistentVolumeClaimNodeResizeInProgress,
-	corev1.PersistentVolumeClaimNodeResizeInfeasible,
+	corev1.PersistentVolumeClaimNodeResizeInProgress, corev1.PersistentVolumeClaimNodeResizeInfeasible,
+	corev1.PersistentVolumeClaimNodeResizePending,
 }
 
 func validateClaimStatus(s *corev1.PersistentVolumeClaimStatus) field.ErrorList {
@@ -210,7 +218,7 @@ func validateClaimStatus(s *corev1.PersistentVolumeClaimStatus) field.ErrorList 
 	for _, name := range validation.SortedKeys(s.Capacity) {
 		errs = append(errs, basicQuantity(path.Child("capacity").Key(string(name)), s.Capacity[name])...)
 	}
-	states := path.Child("allocatedResourceStatus")
+	states := path.Child("allocatedResourceStatuses")
 	for _, name := range validation.SortedKeys(s.AllocatedResourceStatuses) {
 		errs = append(errs, claimResource(states, name)...)
 		if state := s.AllocatedResourceStatuses[name]; !slices.Contains(resizeStates, state) {
@@ -219,8 +227,16 @@ func validateClaimStatus(s *corev1.PersistentVolumeClaimStatus) field.ErrorList 
 	}
 	allocated := path.Child("allocatedResources")
 	for _, name := range validation.SortedKeys(s.AllocatedResources) {
-		errs = append(errs, claimResource(allocated, name)...)
-		errs = append(errs, basicQuantity(allocated.Key(string(name)), s.AllocatedResources[name])...)
+		if wrong := claimResource(allocated, name); len(wrong) > 0 {
+			errs = append(errs, wrong...)
+			continue
+		}
+		at, quantity := allocated.Key(string(name)), s.AllocatedResources[name]
+		if wrong := basicQuantity(at, quantity); len(wrong) > 0 {
+			errs = append(errs, wrong...)
+		} else {
+			errs = append(errs, validation.Quantity(at, corev1.ResourceStorage, quantity)...)
+		}
 	}
 	return errs
 }

@@ -49,11 +49,12 @@ func pods() *resources.Resource {
 			{Name: "portforward", Way: resources.Streams, Kind: podPortForwardOptions, Verbs: []string{"create", "get"}},
 			resources.Proxied("PodProxyOptions"),
 			resize(),
-			resources.Status(applyPodStatus, validatePodStatus, "metadata.deletionTimestamp", "metadata.ownerReferences"),
+			resources.Status(applyPodStatus, validatePodStatus, "metadata.deletionTimestamp", "metadata.ownerReferences").
+				WithWarn(resources.Warn(warnPodStatus)),
 		},
 		Default: resources.Each(func(pod *corev1.Pod) {
 			podspec.DefaultPod(&pod.Spec)
-			agreePodIPs(&pod.Status)
+			defaultPodStatus(&pod.Status)
 		}),
 		Prepare: resources.Pair(preparePod),
 		Stamp: resources.Stamp(func(pod, old *corev1.Pod, w resources.Write) {
@@ -151,12 +152,12 @@ var (
 func ephemeralContainers() resources.Subresource {
 	return resources.PartOf("ephemeralcontainers", []string{"status", "metadata"}, func(obj, body *corev1.Pod) {
 		obj.Spec.EphemeralContainers = body.Spec.EphemeralContainers
-	}, podspec.ValidateEphemeralUpdate)
+	}, podspec.ValidateEphemeralUpdate).WithMeta(resources.WholeMeta)
 }
 
 // resize is the subresource by which a pod asks for more or less cpu and memory where it is. It shows the whole pod, and
 // takes nothing but those numbers: upstream drops other changes of the spec, here they are refused.
 func resize() resources.Subresource {
 	return resources.PartOf("resize", []string{"status", "metadata"},
-		func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, podspec.ValidateResize)
+		func(obj, body *corev1.Pod) { obj.Spec = *body.Spec.DeepCopy() }, podspec.ValidateResize).WithMeta(resources.WholeMeta)
 }

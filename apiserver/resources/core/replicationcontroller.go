@@ -94,7 +94,7 @@ func validateRC(rc, _ *corev1.ReplicationController) field.ErrorList {
 func validateRCStatus(rc, _ *corev1.ReplicationController) field.ErrorList {
 	s := rc.Status
 	return podspec.ValidateCounts(podspec.Counts{
-		Replicas: s.Replicas, FullyLabeled: s.FullyLabeledReplicas, Ready: s.ReadyReplicas, Available: s.AvailableReplicas,
+		Replicas: s.Replicas, FullyLabeled: &s.FullyLabeledReplicas, Ready: s.ReadyReplicas, Available: s.AvailableReplicas,
 		ObservedGeneration: s.ObservedGeneration,
 	})
 }

@@ -36,7 +36,8 @@ func services() *resources.Resource {
 		ReturnDeleted:  true,
 		Subresources: []resources.Subresource{
 			resources.Proxied("ServiceProxyOptions"),
-			resources.Status(func(s, body *corev1.Service) { s.Status = body.Status }, validateServiceStatus),
+			resources.Status(func(s, body *corev1.Service) { s.Status = body.Status }, validateServiceStatus).
+				WithWarn(resources.Warn(func(s, _ *corev1.Service) []string { return warnServiceStatus(s) })),
 		},
 		Default:  resources.Each(defaultService),
 		Prepare:  resources.Pair(prepareService),
@@ -238,6 +239,17 @@ func warnService(s *corev1.Service) []string {
 	if d := spec.TrafficDistribution; d != nil && *d == corev1.ServiceTrafficDistributionPreferClose {
 		out = append(out, fmt.Sprintf("spec.trafficDistribution: %q is deprecated; use %q",
 			*d, corev1.ServiceTrafficDistributionPreferSameZone))
+	}
+	return out
+}
+
+// warnServiceStatus does the same for the addresses of a load balancer.
+func warnServiceStatus(s *corev1.Service) []string {
+	var out []string
+	for i, ingress := range s.Status.LoadBalancer.Ingress {
+		if ingress.IP != "" {
+			out = append(out, utilvalidation.GetWarningsForIP(field.NewPath("status", "loadBalancer", "ingress").Index(i), ingress.IP)...)
+		}
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -238,10 +239,10 @@ func validateEnvFrom(path *field.Path, sources []corev1.EnvFromSource) field.Err
 	return errs
 }
 
-// namedRef checks the name of another object that has to be given.
+// namedRef checks the name of another object that has to be given. Upstream takes it for the beginning of one, so that it may end in a dash.
 func namedRef(path *field.Path, name string) field.ErrorList {
 	if name == "" {
 		return field.ErrorList{field.Required(path, "")}
 	}
-	return validation.DNSSubdomain(path, name)
+	return validation.Invalid(path, name, apivalidation.NameIsDNSSubdomain(name, true))
 }

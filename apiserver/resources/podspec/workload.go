@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	"minik.dev/apiserver/resources/validation"
 )
@@ -43,21 +44,23 @@ func ValidateReplaced(path *field.Path, t *corev1.PodTemplateSpec, owner string)
 
 // Counts are the numbers of a status of a kind that keeps pods running; none is negative, and none is above the number of replicas.
 type Counts struct {
-	Replicas, FullyLabeled, Ready, Available int32
-	ObservedGeneration                       int64
+	Replicas, Ready, Available int32
+	ObservedGeneration         int64
+	FullyLabeled, Terminating  *int32 // nil where the kind has none
 }
 
 // ValidateCounts checks the numbers of a status, and names them as their fields are called.
 func ValidateCounts(c Counts) field.ErrorList {
 	path := field.NewPath("status")
 	errs := validation.NotNegative(path.Child("replicas"), c.Replicas)
-	errs = append(errs, validation.NotNegative(path.Child("fullyLabeledReplicas"), c.FullyLabeled)...)
+	errs = append(errs, validation.NotNegative(path.Child("fullyLabeledReplicas"), ptr.Deref(c.FullyLabeled, 0))...)
 	errs = append(errs, validation.NotNegative(path.Child("readyReplicas"), c.Ready)...)
 	errs = append(errs, validation.NotNegative(path.Child("availableReplicas"), c.Available)...)
 	errs = append(errs, validation.NotNegative(path.Child("observedGeneration"), c.ObservedGeneration)...)
+	errs = append(errs, validation.NotNegative(path.Child("terminatingReplicas"), ptr.Deref(c.Terminating, 0))...)
 	const above = "cannot be greater than status.replicas"
-	if c.FullyLabeled > c.Replicas {
-		errs = append(errs, field.Invalid(path.Child("fullyLabeledReplicas"), c.FullyLabeled, above))
+	if n := ptr.Deref(c.FullyLabeled, 0); c.FullyLabeled != nil && n > c.Replicas {
+		errs = append(errs, field.Invalid(path.Child("fullyLabeledReplicas"), n, above))
 	}
 	if c.Ready > c.Replicas {
 		errs = append(errs, field.Invalid(path.Child("readyReplicas"), c.Ready, above))

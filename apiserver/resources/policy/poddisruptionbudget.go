@@ -28,7 +28,8 @@ func podDisruptionBudgets() *resources.Resource {
 		Conditional: true,
 		Generation:  true,
 		Subresources: []resources.Subresource{
-			resources.Status(func(b, body *policyv1.PodDisruptionBudget) { b.Status = body.Status }, validateBudgetStatus),
+			resources.Status(func(b, body *policyv1.PodDisruptionBudget) { b.Status = body.Status }, validateBudgetStatus).
+				WithMeta(resources.BareMeta),
 		},
 		MetaLast: true,
 		Validate: resources.Check(validateBudget),

@@ -32,7 +32,8 @@ func volumeAttachments() *resources.Resource {
 		Idle:          "no CSI driver attaches the volume to the node",
 		Subresources: []resources.Subresource{
 			resources.Status(func(a, body *storagev1.VolumeAttachment) { a.Status = body.Status },
-				func(a, _ *storagev1.VolumeAttachment) field.ErrorList { return validateAttachmentStatus(&a.Status) }, "metadata"),
+				func(a, _ *storagev1.VolumeAttachment) field.ErrorList { return validateAttachmentStatus(&a.Status) }, "metadata").
+				WithMeta(resources.WholeMeta),
 		},
 		Default: resources.Each(func(a *storagev1.VolumeAttachment) {
 			if inline := a.Spec.Source.InlineVolumeSpec; inline != nil {
