@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -211,17 +210,11 @@ func (c *Cluster) openPKI(context.Context) (string, error) {
 	return c.dir.pki(), err
 }
 
-// listen opens the API server's listener, and words the two mistakes that everybody makes.
+// listen opens the API server's listener.
 func (c *Cluster) listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := c.network.ListenOpen(ctx, address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listening on %s: the port is taken, perhaps by another cluster; choose another one, or any "+
-			"free one with port 0: --listen 127.0.0.1:0", address)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listening on %s: this user may not use the port; choose one above 1023 with --listen", address)
-	case err != nil:
-		return nil, fmt.Errorf("listening for the API server, --listen %s: %w", address, err)
+	if err != nil {
+		return nil, listenError(address, err)
 	}
 	return listener, nil
 }

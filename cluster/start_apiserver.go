@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -75,8 +76,16 @@ func (c *Cluster) bootstrap(ctx context.Context, endpoint *net.TCPAddr) error {
 }
 
 func (c *Cluster) saveState() error {
+	config := c.options.SchedulerConfig
+	if config != "" {
+		absolute, err := filepath.Abs(config)
+		if err != nil {
+			return fmt.Errorf("resolving the scheduler's configuration: %w", err)
+		}
+		config = absolute
+	}
 	return writeState(c.dir.state(), State{
-		PID: os.Getpid(), Server: c.host, Runtime: c.runtime.String(), Etcd: etcdctl + c.etcd.Endpoint,
+		PID: os.Getpid(), SchedulerConfig: config, Server: c.host, Runtime: c.runtime.String(), Etcd: etcdctl + c.etcd.Endpoint,
 		Network: fmt.Sprintf("services %s, pods %s", c.network.ServiceCIDR, c.network.PodCIDR),
 	})
 }

@@ -20,6 +20,8 @@ type State struct {
 	Runtime string `json:"runtime,omitempty"`
 	// Etcd is the command that speaks to the store.
 	Etcd string `json:"etcd,omitempty"`
+	// SchedulerConfig is the file that the scheduler was given; empty is the default, or that it runs elsewhere.
+	SchedulerConfig string `json:"schedulerConfig,omitempty"`
 	// Network says which blocks of addresses are in use.
 	Network string `json:"network,omitempty"`
 }

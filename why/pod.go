@@ -75,6 +75,11 @@ func ofPod(ctx context.Context, config *rest.Config, namespace, name string, rev
 	if err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(world.Nodes, func(n *corev1.Node) bool { return n.Name == pod.Spec.NodeName }) {
+		answer.About += ", a node that does not exist"
+		answer.Notes = append(answer.Notes, "no kubelet runs it: the pod garbage collector deletes it, unless a node of that name comes")
+		return answer, nil
+	}
 	answer.Next = stepOf(pod)
 	return answer, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,7 +47,7 @@ func (f *clusterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.runtime, "runtime", "auto",
 		"What runs containers: docker, sim (simulated), or auto, which is docker where its engine answers")
 	flags.StringVar(&f.nodeCapacity, "node-capacity", "",
-		"Capacity of each node, for example cpu=4,memory=8Gi,nvidia.com/gpu=1,pods=110")
+		"Capacity of each node, for example nvidia.com/gpu=1; what is not named is cpu=4,memory=8Gi,pods=110,ephemeral-storage=100Gi")
 	flags.StringSliceVar(&f.simImages, "sim-images", nil, "Images that the sim runtime takes although it would refuse them")
 	flags.StringVar(&f.podCIDR, "pod-cidr", "", "Address range of the pods; empty takes the first free one")
 	flags.StringVar(&f.serviceCIDR, "service-cidr", "", "Address range of the Services; empty takes the first free one")
@@ -102,6 +103,17 @@ func (f *clusterFlags) options(cmd *cobra.Command, home *home) (cluster.Options,
 		}
 	}
 	return options, nil
+}
+
+// checkListen refuses an address that the API server cannot listen on. Where the data dir's cluster runs already it says nothing: that is
+// the better answer.
+func checkListen(ctx context.Context, home *home, ephemeral bool, address string) error {
+	if !ephemeral {
+		if state, err := cluster.Status(home.dataDir); err != nil || state.PID != 0 {
+			return nil
+		}
+	}
+	return cluster.CheckListen(ctx, address)
 }
 
 // maxLog is the size in bytes above which a log file is put aside at the next start.

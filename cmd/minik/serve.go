@@ -55,6 +55,11 @@ func newServe(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if component == "apiserver" {
+				if err := checkListen(cmd.Context(), home, false, options.Listen); err != nil {
+					return err
+				}
+			}
 			options.Logger = newLogger(cmd, streams.ErrOut)
 			options.Progress = func(stage cluster.Stage) { _, _ = fmt.Fprint(streams.Out, stageLine(stage)) }
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -99,7 +99,10 @@ func (u *up) check(cmd *cobra.Command) error {
 		options.Ephemeral, options.DataDir = true, ""
 	}
 	u.options = options
-	return checkManifests(u.manifests)
+	if err := checkManifests(u.manifests); err != nil {
+		return err
+	}
+	return checkListen(cmd.Context(), u.home, u.ephemeral, options.Listen)
 }
 
 func (u *up) run(cmd *cobra.Command) error {

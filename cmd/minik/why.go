@@ -59,6 +59,13 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if w.schedulerConfig == "" && kubeconfigPath(cmd, home) == home.kubeconfig() {
+				state, err := cluster.Status(home.dataDir)
+				if err != nil {
+					return err
+				}
+				w.schedulerConfig = state.SchedulerConfig
+			}
 			config = journal.Config(config, "minik")
 			config.QPS = -1
 			namespace, err := namespaceOf(cmd, home, kubeconfigPath(cmd, home))
@@ -95,7 +102,7 @@ func newWhy(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	flags.StringVarP(&w.file, "filename", "f", "", "File with a pod that does not exist, or - for standard input")
 	flags.StringVarP(&w.output, "output", "o", "", "json for programs")
 	flags.BoolVar(&w.all, "all", false, "Show every node, and everything that each filter says")
-	flags.StringVar(&w.schedulerConfig, "scheduler-config", "", "The file that the cluster's scheduler was given, if it was")
+	flags.StringVar(&w.schedulerConfig, "scheduler-config", "", "Another file for the scheduler than the one that the cluster's own was given")
 	return cmd
 }
 
