@@ -19,9 +19,9 @@
 //
 // Of an error its path, type and detail are compared, and where those agree the value that it shows, unless that is an object. Set
 // aside are what a server gives every new object (uid, creationTimestamp, managedFields), minik's own warnings of what it does not do
-// yet, and what upstream's compiler says of expressions in CEL, which minik does not compile yet. Not compared yet are the kinds that
-// kinds.go lists as differing (-all compares them as well), subresources but for the status, and kinds that have no strategy upstream:
-// reviews, Bindings and ComponentStatuses.
+// yet, and what upstream's compiler says of expressions in CEL, which minik does not compile yet. Not compared yet are the
+// kinds that kinds.go lists as differing (-all compares them as well), subresources but for the status, and kinds that have no strategy
+// upstream: reviews, Bindings and ComponentStatuses.
 //
 // Upstream are package resources and k8s.io/kubernetes; downstream is nobody. Real Kubernetes compares its own generated rules with
 // its handwritten ones in a similar way.

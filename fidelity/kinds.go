@@ -195,4 +195,4 @@ func (k kind) new() resources.Object {
 var differingColumns = map[string]bool{}
 
 // differingStatus are kinds whose status is not held to upstream yet.
-var differingStatus = map[string]bool{}
+var differingStatus = map[string]bool{"PodCertificateRequest.status": true, "ResourceClaim.status": true}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/kubernetes/pkg/registry/apps/daemonset"
 	"k8s.io/kubernetes/pkg/registry/apps/deployment"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/batch/cronjob"
 	"k8s.io/kubernetes/pkg/registry/batch/job"
 	"k8s.io/kubernetes/pkg/registry/certificates/certificates"
+	"k8s.io/kubernetes/pkg/registry/certificates/podcertificaterequest"
 	"k8s.io/kubernetes/pkg/registry/core/namespace"
 	"k8s.io/kubernetes/pkg/registry/core/node"
 	"k8s.io/kubernetes/pkg/registry/core/persistentvolume"
@@ -27,10 +29,16 @@ import (
 	"k8s.io/kubernetes/pkg/registry/core/replicationcontroller"
 	"k8s.io/kubernetes/pkg/registry/core/resourcequota"
 	"k8s.io/kubernetes/pkg/registry/core/service"
+	"k8s.io/kubernetes/pkg/registry/flowcontrol/flowschema"
+	"k8s.io/kubernetes/pkg/registry/flowcontrol/prioritylevelconfiguration"
 	"k8s.io/kubernetes/pkg/registry/networking/ingress"
 	"k8s.io/kubernetes/pkg/registry/networking/servicecidr"
 	"k8s.io/kubernetes/pkg/registry/policy/poddisruptionbudget"
+	"k8s.io/kubernetes/pkg/registry/resource/devicetaintrule"
+	"k8s.io/kubernetes/pkg/registry/resource/resourceclaim"
 	"k8s.io/kubernetes/pkg/registry/storage/volumeattachment"
+	"k8s.io/kubernetes/pkg/registry/storagemigration/storagemigration"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"minik.dev/apiserver/resources"
 )
@@ -41,28 +49,37 @@ type statusStrategy interface {
 	NamespaceScoped() bool
 }
 
+// allowed is the authorizer of some: whoever writes may do so.
+var allowed = authorizerfactory.NewAlwaysAllowAuthorizer()
+
 // statusStrategies are upstream's, of each kind whose status is a subresource.
 var statusStrategies = map[schema.GroupKind]statusStrategy{
-	{Group: "", Kind: "Namespace"}:                                    namespace.StatusStrategy,
-	{Group: "", Kind: "Node"}:                                         node.StatusStrategy,
-	{Group: "", Kind: "PersistentVolume"}:                             persistentvolume.StatusStrategy,
-	{Group: "", Kind: "PersistentVolumeClaim"}:                        persistentvolumeclaim.StatusStrategy,
-	{Group: "", Kind: "Pod"}:                                          pod.StatusStrategy,
-	{Group: "", Kind: "ReplicationController"}:                        replicationcontroller.StatusStrategy,
-	{Group: "", Kind: "ResourceQuota"}:                                resourcequota.StatusStrategy,
-	{Group: "", Kind: "Service"}:                                      service.StatusStrategy,
-	{Group: "apps", Kind: "DaemonSet"}:                                daemonset.StatusStrategy,
-	{Group: "apps", Kind: "Deployment"}:                               deployment.StatusStrategy,
-	{Group: "apps", Kind: "ReplicaSet"}:                               replicaset.StatusStrategy,
-	{Group: "apps", Kind: "StatefulSet"}:                              statefulset.StatusStrategy,
-	{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}:           horizontalpodautoscaler.StatusStrategy,
-	{Group: "batch", Kind: "CronJob"}:                                 cronjob.StatusStrategy,
-	{Group: "batch", Kind: "Job"}:                                     job.StatusStrategy,
-	{Group: "certificates.k8s.io", Kind: "CertificateSigningRequest"}: certificates.StatusStrategy,
-	{Group: "networking.k8s.io", Kind: "Ingress"}:                     ingress.StatusStrategy,
-	{Group: "networking.k8s.io", Kind: "ServiceCIDR"}:                 servicecidr.StatusStrategy,
-	{Group: "policy", Kind: "PodDisruptionBudget"}:                    poddisruptionbudget.StatusStrategy,
-	{Group: "storage.k8s.io", Kind: "VolumeAttachment"}:               volumeattachment.StatusStrategy,
+	{Group: "", Kind: "Namespace"}:                                              namespace.StatusStrategy,
+	{Group: "", Kind: "Node"}:                                                   node.StatusStrategy,
+	{Group: "", Kind: "PersistentVolume"}:                                       persistentvolume.StatusStrategy,
+	{Group: "", Kind: "PersistentVolumeClaim"}:                                  persistentvolumeclaim.StatusStrategy,
+	{Group: "", Kind: "Pod"}:                                                    pod.StatusStrategy,
+	{Group: "", Kind: "ReplicationController"}:                                  replicationcontroller.StatusStrategy,
+	{Group: "", Kind: "ResourceQuota"}:                                          resourcequota.StatusStrategy,
+	{Group: "", Kind: "Service"}:                                                service.StatusStrategy,
+	{Group: "apps", Kind: "DaemonSet"}:                                          daemonset.StatusStrategy,
+	{Group: "apps", Kind: "Deployment"}:                                         deployment.StatusStrategy,
+	{Group: "apps", Kind: "ReplicaSet"}:                                         replicaset.StatusStrategy,
+	{Group: "apps", Kind: "StatefulSet"}:                                        statefulset.StatusStrategy,
+	{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}:                     horizontalpodautoscaler.StatusStrategy,
+	{Group: "batch", Kind: "CronJob"}:                                           cronjob.StatusStrategy,
+	{Group: "batch", Kind: "Job"}:                                               job.StatusStrategy,
+	{Group: "certificates.k8s.io", Kind: "CertificateSigningRequest"}:           certificates.StatusStrategy,
+	{Group: "certificates.k8s.io", Kind: "PodCertificateRequest"}:               podcertificaterequest.NewStatusStrategy(podcertificaterequest.NewStrategy(), allowed, clocktesting.NewFakePassiveClock(when.Time)),
+	{Group: "flowcontrol.apiserver.k8s.io", Kind: "FlowSchema"}:                 flowschema.StatusStrategy,
+	{Group: "flowcontrol.apiserver.k8s.io", Kind: "PriorityLevelConfiguration"}: prioritylevelconfiguration.StatusStrategy,
+	{Group: "networking.k8s.io", Kind: "Ingress"}:                               ingress.StatusStrategy,
+	{Group: "networking.k8s.io", Kind: "ServiceCIDR"}:                           servicecidr.StatusStrategy,
+	{Group: "policy", Kind: "PodDisruptionBudget"}:                              poddisruptionbudget.StatusStrategy,
+	{Group: "resource.k8s.io", Kind: "DeviceTaintRule"}:                         devicetaintrule.StatusStrategy,
+	{Group: "resource.k8s.io", Kind: "ResourceClaim"}:                           resourceclaim.NewStatusStrategy(resourceclaim.NewStrategy(adminNamespace{}, allowed)),
+	{Group: "storagemigration.k8s.io", Kind: "StorageVersionMigration"}:         storagemigration.StatusStrategy,
+	{Group: "storage.k8s.io", Kind: "VolumeAttachment"}:                         volumeattachment.StatusStrategy,
 }
 
 // statuses are the kinds whose status is a subresource.

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -60,6 +61,8 @@ type Subresource struct {
 	Create func(obj Object, body runtime.Object, now time.Time) (runtime.Object, error)
 	// Validate checks the object after Apply; nil means the object's own Validate.
 	Validate func(obj, old Object) field.ErrorList
+	// SpecAnnotations stay as they are: they stand for fields of the spec that only older versions had.
+	SpecAnnotations []string
 	// Meta says how much of the metadata is checked, as upstream's strategies differ.
 	Meta MetaCheck
 	// Warn returns what upstream answers in Warning headers to a write of the subresource; nil is nothing.
@@ -101,6 +104,12 @@ func PartOf[T Object](name string, resets []string, apply func(obj, body T),
 // WithWarn answers writes with warnings.
 func (s Subresource) WithWarn(warn func(obj, old Object) []string) Subresource {
 	s.Warn = warn
+	return s
+}
+
+// WithSpecAnnotations keeps the annotations as they are.
+func (s Subresource) WithSpecAnnotations(keys ...string) Subresource {
+	s.SpecAnnotations = keys
 	return s
 }
 
@@ -151,16 +160,18 @@ func (s *Subresource) Warnings(obj, old Object) []string {
 	return s.Warn(obj, old)
 }
 
-// takeMetadata gives obj what a write of the subresource takes over of the body's metadata. No strategy of upstream keeps what the name was
-// made of.
+// takeMetadata gives obj what a write of the subresource takes over of the body's metadata. What the name was made of is kept only where it
+// is named itself: few of upstream's strategies do so.
 func (s *Subresource) takeMetadata(obj, body Object) {
-	obj.SetGenerateName(body.GetGenerateName())
+	if !slices.Contains(s.Resets, "metadata.generateName") {
+		obj.SetGenerateName(body.GetGenerateName())
+	}
 	for _, part := range []struct {
 		field string
 		take  func()
 	}{
 		{"labels", func() { obj.SetLabels(body.GetLabels()) }},
-		{"annotations", func() { obj.SetAnnotations(body.GetAnnotations()) }},
+		{"annotations", func() { obj.SetAnnotations(s.annotations(obj.GetAnnotations(), body.GetAnnotations())) }},
 		{"finalizers", func() { obj.SetFinalizers(body.GetFinalizers()) }},
 		{"ownerReferences", func() { obj.SetOwnerReferences(body.GetOwnerReferences()) }},
 	} {
@@ -168,6 +179,25 @@ func (s *Subresource) takeMetadata(obj, body Object) {
 			part.take()
 		}
 	}
+}
+
+// annotations are those of the body, but for what stands for a field of the spec.
+func (s *Subresource) annotations(old, body map[string]string) map[string]string {
+	for _, key := range s.SpecAnnotations {
+		value, had := old[key]
+		if now, ok := body[key]; had == ok && value == now {
+			continue
+		}
+		if body = maps.Clone(body); !had {
+			delete(body, key)
+			continue
+		}
+		if body == nil {
+			body = map[string]string{}
+		}
+		body[key] = value
+	}
+	return body
 }
 
 // Proxied is the subresource behind which lies what the object itself serves over HTTP, in whatever it says.

@@ -29,7 +29,8 @@ func daemonSets() *resources.Resource {
 		NewList:    func() runtime.Object { return &appsv1.DaemonSetList{} },
 		Generation: true,
 		Subresources: []resources.Subresource{
-			resources.Status(func(ds, body *appsv1.DaemonSet) { ds.Status = body.Status }, validateDaemonSetStatus),
+			resources.Status(func(ds, body *appsv1.DaemonSet) { ds.Status = body.Status }, validateDaemonSetStatus).
+				WithSpecAnnotations(appsv1.DeprecatedTemplateGeneration),
 		},
 		Default:  resources.Each(defaultDaemonSet),
 		Prepare:  resources.Pair(countTemplates),

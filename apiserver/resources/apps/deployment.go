@@ -32,7 +32,7 @@ func deployments() *resources.Resource {
 		Subresources: []resources.Subresource{
 			scaleDeployment(),
 			resources.Status(func(d, body *appsv1.Deployment) { d.Status = body.Status }, validateDeploymentStatus,
-				"metadata.labels"),
+				"metadata.labels").WithSpecAnnotations(appsv1.DeprecatedRollbackTo),
 		},
 		Default:  resources.Each(defaultDeployment),
 		Prepare:  resources.Pair(prepareDeployment),

@@ -235,6 +235,17 @@ func parseIndexes(list string, completions int32) ([]indexes, error) {
 	return out, nil
 }
 
+// soundIndexes are the intervals of a list that can be read, whatever is wrong with the others.
+func soundIndexes(list string, completions int32) []indexes {
+	var out []indexes
+	for _, part := range strings.Split(list, ",") {
+		if interval, err := parseIndexes(part, completions); err == nil {
+			out = append(out, interval...)
+		}
+	}
+	return out
+}
+
 // overlap is the first index that is in both lists, which are in order.
 func overlap(a, b []indexes) (int32, bool) {
 	for len(a) > 0 && len(b) > 0 {

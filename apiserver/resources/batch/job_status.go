@@ -134,8 +134,8 @@ func validateJobIndexes(path *field.Path, j, old *batchv1.Job) field.ErrorList {
 	var errs field.ErrorList
 	at, failedAt := path.Child("completedIndexes"), path.Child("failedIndexes")
 	failedList, n := ptr.Deref(s.FailedIndexes, ""), ptr.Deref(j.Spec.Completions, 0)
-	completed, completedErr := parseIndexes(s.CompletedIndexes, n)
-	failed, failedErr := parseIndexes(failedList, n)
+	_, completedErr := parseIndexes(s.CompletedIndexes, n)
+	_, failedErr := parseIndexes(failedList, n)
 	if newCompleted {
 		if j.Spec.Completions != nil && completedErr != nil {
 			errs = append(errs, field.Invalid(at, s.CompletedIndexes,
@@ -154,7 +154,10 @@ func validateJobIndexes(path *field.Path, j, old *batchv1.Job) field.ErrorList {
 			errs = append(errs, field.Invalid(failedAt, s.FailedIndexes, "error parsing failedIndexes: "+failedErr.Error()))
 		}
 	}
-	if index, ok := overlap(completed, failed); ok {
+	if j.Spec.Completions == nil {
+		return errs
+	}
+	if index, ok := overlap(soundIndexes(s.CompletedIndexes, n), soundIndexes(failedList, n)); ok {
 		errs = append(errs, field.Invalid(failedAt, s.FailedIndexes,
 			fmt.Sprintf("failedIndexes and completedIndexes overlap at index: %d", index)))
 	}

@@ -97,6 +97,7 @@ func keepObservedGenerations(now, old *corev1.PodStatus) {
 func validatePodStatus(pod, old *corev1.Pod) field.ErrorList {
 	path, is, was := field.NewPath("status"), &pod.Status, &old.Status
 	errs := validation.Immutable(path.Child("qosClass"), is.QOSClass, was.QOSClass)
+	errs = append(errs, podspec.ValidateAnnotationUpdate(field.NewPath("metadata", "annotations"), pod.Annotations, old.Annotations)...)
 	errs = append(errs, validatePodConditions(path.Child("conditions"), is.Conditions)...)
 	if name := is.NominatedNodeName; name != "" && name != was.NominatedNodeName {
 		at := path.Child("nominatedNodeName")
@@ -110,16 +111,10 @@ func validatePodStatus(pod, old *corev1.Pod) field.ErrorList {
 	}
 	errs = append(errs, validatePodAddresses(path, is, was)...)
 	errs = append(errs, validatePodClaims(path, pod)...)
-	sidecars := map[string]bool{}
-	for i := range old.Spec.InitContainers {
-		if podspec.IsSidecar(&old.Spec.InitContainers[i]) {
-			sidecars[old.Spec.InitContainers[i].Name] = true
-		}
-	}
 	containers, inits, ephemeral := path.Child("containerStatuses"), path.Child("initContainerStatuses"), path.Child("ephemeralContainerStatuses")
-	errs = append(errs, validateEnded(containers, is.ContainerStatuses, was.ContainerStatuses, old.Spec.RestartPolicy, nil)...)
-	errs = append(errs, validateEnded(inits, is.InitContainerStatuses, was.InitContainerStatuses, old.Spec.RestartPolicy, sidecars)...)
-	errs = append(errs, validateEnded(ephemeral, is.EphemeralContainerStatuses, was.EphemeralContainerStatuses, corev1.RestartPolicyNever, nil)...)
+	errs = append(errs, podspec.ValidateEnded(containers, is.ContainerStatuses, was.ContainerStatuses, &old.Spec, old.Spec.Containers)...)
+	errs = append(errs, podspec.ValidateEnded(inits, is.InitContainerStatuses, was.InitContainerStatuses, &old.Spec, old.Spec.InitContainers)...)
+	errs = append(errs, podspec.ValidateEnded(ephemeral, is.EphemeralContainerStatuses, was.EphemeralContainerStatuses, nil, nil)...)
 	errs = append(errs, podspec.ValidateContainerStatuses(containers, is.ContainerStatuses, pod.Spec.Containers, pod)...)
 	errs = append(errs, podspec.ValidateContainerStatuses(inits, is.InitContainerStatuses, pod.Spec.InitContainers, pod)...)
 	return append(errs, podspec.ValidateEphemeralStatuses(ephemeral, is.EphemeralContainerStatuses, pod)...)
@@ -242,27 +237,4 @@ func warnPodStatus(pod, _ *corev1.Pod) []string {
 		out = append(out, utilvalidation.GetWarningsForIP(path.Child("hostIPs").Index(i).Child("ip"), ip.IP)...)
 	}
 	return out
-}
-
-// validateEnded finds the containers that had ended for good by the restart policy and are said to live again; those in
-// except follow a policy of their own.
-func validateEnded(path *field.Path, is, was []corev1.ContainerStatus, policy corev1.RestartPolicy,
-	except map[string]bool) field.ErrorList {
-	if policy == corev1.RestartPolicyAlways {
-		return nil
-	}
-	var errs field.ErrorList
-	for i, old := range was {
-		ended := old.State.Terminated
-		if ended == nil || except[old.Name] || (ended.ExitCode != 0 && policy == corev1.RestartPolicyOnFailure) {
-			continue
-		}
-		for _, status := range is {
-			if status.Name == old.Name && status.State.Terminated == nil {
-				errs = append(errs, field.Forbidden(path.Index(i).Child("state"),
-					"may not be transitioned to non-terminated state"))
-			}
-		}
-	}
-	return errs
 }

@@ -29,7 +29,7 @@ func flowSchemas() *resources.Resource {
 		Generation:    true,
 		Subresources: []resources.Subresource{
 			resources.Status(func(s, body *flowcontrolv1.FlowSchema) { s.Status = body.Status },
-				func(s, _ *flowcontrolv1.FlowSchema) field.ErrorList { return validateSchemaStatus(s) }, "metadata"),
+				func(s, _ *flowcontrolv1.FlowSchema) field.ErrorList { return validateSchemaStatus(s) }, "metadata", "metadata.generateName"),
 		},
 		Default: resources.Each(func(s *flowcontrolv1.FlowSchema) {
 			if s.Spec.MatchingPrecedence == 0 {

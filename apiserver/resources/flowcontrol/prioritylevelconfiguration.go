@@ -27,7 +27,7 @@ func priorityLevelConfigurations() *resources.Resource {
 		Generation:    true,
 		Subresources: []resources.Subresource{
 			resources.Status(func(l, body *flowcontrolv1.PriorityLevelConfiguration) { l.Status = body.Status },
-				func(l, _ *flowcontrolv1.PriorityLevelConfiguration) field.ErrorList { return validateLevelStatus(l) }, "metadata"),
+				func(l, _ *flowcontrolv1.PriorityLevelConfiguration) field.ErrorList { return validateLevelStatus(l) }, "metadata", "metadata.generateName"),
 		},
 		Default:  resources.Each(defaultLevel),
 		Idle:     notAsked,

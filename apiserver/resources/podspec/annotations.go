@@ -46,8 +46,8 @@ func validatePodAnnotations(path *field.Path, annotations map[string]string, spe
 	return errs
 }
 
-// validateAnnotationUpdate keeps the annotations that a running pod was made by.
-func validateAnnotationUpdate(path *field.Path, is, was map[string]string) field.ErrorList {
+// ValidateAnnotationUpdate keeps the annotations that a running pod was made by.
+func ValidateAnnotationUpdate(path *field.Path, is, was map[string]string) field.ErrorList {
 	var errs field.ErrorList
 	refuse := func(key, appArmor, mirror string) {
 		if strings.HasPrefix(key, appArmorPrefix) {

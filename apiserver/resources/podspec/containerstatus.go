@@ -115,3 +115,55 @@ func validateHealth(path *field.Path, resources []corev1.ResourceHealth) field.E
 	}
 	return errs
 }
+
+// ValidateEnded finds the containers that had ended for good and are said to live again: those of the spec that is given, by their own
+// restart policy and rules, or ephemeral ones, which are never restarted, where none is given.
+func ValidateEnded(path *field.Path, is, was []corev1.ContainerStatus, spec *corev1.PodSpec, containers []corev1.Container) field.ErrorList {
+	if spec != nil && anyRestartsAll(spec) {
+		return nil
+	}
+	var errs field.ErrorList
+	for i, old := range was {
+		if old.State.Terminated == nil {
+			continue
+		}
+		lives := func(s corev1.ContainerStatus) bool { return s.Name == old.Name && s.State.Terminated == nil }
+		again := func(c corev1.Container) bool {
+			return c.Name == old.Name && restarts(&c, spec.RestartPolicy, old.State.Terminated.ExitCode)
+		}
+		if slices.ContainsFunc(is, lives) && !slices.ContainsFunc(containers, again) {
+			errs = append(errs, field.Forbidden(path.Index(i).Child("state"), "may not be transitioned to non-terminated state"))
+		}
+	}
+	return errs
+}
+
+// anyRestartsAll reports whether the end of a container may restart all of the pod's, so that none ends for good.
+func anyRestartsAll(spec *corev1.PodSpec) bool {
+	return slices.ContainsFunc(slices.Concat(spec.InitContainers, spec.Containers), func(c corev1.Container) bool {
+		return slices.ContainsFunc(c.RestartPolicyRules, func(r corev1.ContainerRestartRule) bool {
+			return r.Action == corev1.ContainerRestartRuleActionRestartAllContainers
+		})
+	})
+}
+
+// restarts reports whether the container is started again after that exit code: by the first of its rules that fits, its own policy, or the
+// pod's.
+func restarts(c *corev1.Container, policy corev1.RestartPolicy, exitCode int32) bool {
+	if c.RestartPolicy != nil {
+		for _, rule := range c.RestartPolicyRules {
+			if codes := rule.ExitCodes; codes != nil &&
+				(codes.Operator == corev1.ContainerRestartRuleOnExitCodesOpIn) == slices.Contains(codes.Values, exitCode) {
+				return true
+			}
+		}
+		policy = corev1.RestartPolicy(*c.RestartPolicy)
+	}
+	switch policy {
+	case corev1.RestartPolicyNever:
+		return false
+	case corev1.RestartPolicyOnFailure:
+		return exitCode != 0
+	}
+	return true
+}

@@ -26,7 +26,7 @@ func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 	errs = append(errs, validateImageSpace(path.Child("containers"), pod.Spec.Containers)...)
 	errs = append(errs, validateImageSpace(path.Child("initContainers"), pod.Spec.InitContainers)...)
 	if old != nil {
-		errs = append(errs, validateAnnotationUpdate(field.NewPath("metadata", "annotations"), pod.Annotations, old.Annotations)...)
+		errs = append(errs, ValidateAnnotationUpdate(field.NewPath("metadata", "annotations"), pod.Annotations, old.Annotations)...)
 		return append(errs, validateUpdate(path, &pod.Spec, &old.Spec)...)
 	}
 	errs = append(errs, validateAppArmorAnnotations(path, pod)...)
