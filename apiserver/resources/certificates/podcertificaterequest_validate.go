@@ -34,7 +34,7 @@ func validatePodRequest(r *certificatesv1.PodCertificateRequest) field.ErrorList
 	errs = append(errs, userAnnotations(path.Child("unverifiedUserAnnotations"), spec.UnverifiedUserAnnotations)...)
 	errs = append(errs, validation.DNSSubdomain(path.Child("podName"), spec.PodName)...)
 	errs = append(errs, validation.DNSSubdomain(path.Child("serviceAccountName"), spec.ServiceAccountName)...)
-	errs = append(errs, validation.DNSSubdomain(path.Child("nodeName"), string(spec.NodeName))...)
+	errs = append(errs, validation.Invalid(path.Child("nodeName"), spec.NodeName, utilvalidation.IsDNS1123Subdomain(string(spec.NodeName)))...)
 	for _, uid := range []struct{ name, value string }{
 		{"podUID", string(spec.PodUID)}, {"serviceAccountUID", string(spec.ServiceAccountUID)}, {"nodeUID", string(spec.NodeUID)},
 	} {
@@ -84,8 +84,8 @@ func validateStub(spec *field.Path, text []byte) field.ErrorList {
 	if err != nil {
 		return field.ErrorList{field.Invalid(path, field.OmitValueType{}, "must be a valid PKCS#10 CSR")}
 	}
-	if wrong := wrongKey(request.PublicKey); wrong != "" {
-		return field.ErrorList{field.Invalid(path, field.OmitValueType{}, wrong)}
+	if is, wrong := wrongKey(request.PublicKey); wrong != "" {
+		return field.ErrorList{field.Invalid(path, is, wrong)}
 	}
 	if request.CheckSignature() != nil {
 		return field.ErrorList{field.Invalid(path, field.OmitValueType{}, "invalid signature")}
@@ -93,20 +93,20 @@ func validateStub(spec *field.Path, text []byte) field.ErrorList {
 	return nil
 }
 
-// wrongKey says what kinds of keys there may be instead; empty is a good one.
-func wrongKey(key crypto.PublicKey) string {
+// wrongKey says what the key is, and what kinds of keys there may be instead; empty is a good one.
+func wrongKey(key crypto.PublicKey) (is any, wrong string) {
 	switch key := key.(type) {
 	case ed25519.PublicKey:
 	case *ecdsa.PublicKey:
 		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() && key.Curve != elliptic.P521() {
-			return "elliptic public keys must use curve P256, P384, or P521"
+			return "curve " + key.Params().Name, "elliptic public keys must use curve P256, P384, or P521"
 		}
 	case *rsa.PublicKey:
 		if bits := key.Size() * 8; bits != 3072 && bits != 4096 {
-			return "RSA keys must have modulus size 3072 or 4096"
+			return fmt.Sprintf("%d-bit modulus", bits), "RSA keys must have modulus size 3072 or 4096"
 		}
 	default:
-		return "unknown public key type; supported types are Ed25519, ECDSA, and RSA"
+		return field.OmitValueType{}, "unknown public key type; supported types are Ed25519, ECDSA, and RSA"
 	}
-	return ""
+	return nil, ""
 }

@@ -87,9 +87,9 @@ func validateFlowSchema(s *flowcontrolv1.FlowSchema) field.ErrorList {
 		fmt.Sprintf("must not be greater than %v", flowcontrolv1.FlowSchemaMaxMatchingPrecedence))
 	precedence(spec.MatchingPrecedence == 1 && s.Name != flowcontrolv1.FlowSchemaNameExempt,
 		"only the schema named 'exempt' may have matchingPrecedence 1")
-	if d := spec.DistinguisherMethod; d != nil {
-		errs = append(errs, validation.Supported(path.Child("distinguisherMethod", "type"), d.Type,
-			flowcontrolv1.FlowDistinguisherMethodByNamespaceType, flowcontrolv1.FlowDistinguisherMethodByUserType)...)
+	const byUser, byNamespace = flowcontrolv1.FlowDistinguisherMethodByUserType, flowcontrolv1.FlowDistinguisherMethodByNamespaceType
+	if d := spec.DistinguisherMethod; d != nil && d.Type != byUser && d.Type != byNamespace {
+		errs = append(errs, unsupported(path.Child("distinguisherMethod", "type"), d, string(byNamespace), string(byUser)))
 	}
 	if level := path.Child("priorityLevelConfiguration", "name"); spec.PriorityLevelConfiguration.Name == "" {
 		errs = append(errs, field.Required(level, "must reference a priority level"))
@@ -120,4 +120,11 @@ func validateConditionTypes(types []string) field.ErrorList {
 		errs = append(errs, validation.Required(path.Index(i).Child("type"), t)...)
 	}
 	return errs
+}
+
+// unsupported shows the whole value of which something is not supported, as upstream does.
+func unsupported(path *field.Path, value any, supported ...string) *field.Error {
+	err := field.NotSupported(path, "", supported)
+	err.BadValue = value
+	return err
 }

@@ -88,7 +88,7 @@ func validateVerbs(path *field.Path, named []string) field.ErrorList {
 		return errs
 	}
 	if slices.ContainsFunc(named, func(v string) bool { return !slices.Contains(verbs, v) }) {
-		return field.ErrorList{field.NotSupported(path, strings.Join(named, ","), verbs)}
+		return field.ErrorList{unsupported(path, named, verbs...)}
 	}
 	return nil
 }

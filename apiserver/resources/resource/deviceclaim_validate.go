@@ -55,7 +55,7 @@ func (names requestNames) validateRefs(path *field.Path, refs []string) field.Er
 // validateDeviceClaim checks what a claim, or a template of claims, asks for.
 func validateDeviceClaim(path *field.Path, d *resourcev1.DeviceClaim) field.ErrorList {
 	names := namesOf(d)
-	errs := set(path.Child("requests"), d.Requests, resourcev1.DeviceRequestsMaxSize, validateDeviceRequest,
+	errs := mapped(path.Child("requests"), d.Requests, resourcev1.DeviceRequestsMaxSize, validateDeviceRequest,
 		func(r *resourcev1.DeviceRequest) string { return r.Name })
 	errs = append(errs, list(path.Child("constraints"), d.Constraints, resourcev1.DeviceConstraintsMaxSize,
 		func(at *field.Path, c *resourcev1.DeviceConstraint) field.ErrorList {
@@ -82,7 +82,7 @@ func validateDeviceRequest(path *field.Path, r *resourcev1.DeviceRequest) field.
 	if exactly {
 		errs = append(errs, validateExactly(path.Child("exactly"), r.Exactly, first)...)
 	}
-	return append(errs, set(path.Child("firstAvailable"), r.FirstAvailable, resourcev1.FirstAvailableDeviceRequestMaxSize,
+	return append(errs, mapped(path.Child("firstAvailable"), r.FirstAvailable, resourcev1.FirstAvailableDeviceRequestMaxSize,
 		func(at *field.Path, sub *resourcev1.DeviceSubRequest) field.ErrorList {
 			return validateSubRequest(at, sub, exactly)
 		},

@@ -112,8 +112,18 @@ func list[T any](path *field.Path, items []T, most int, check func(*field.Path, 
 	return errs
 }
 
-// set is a list of which no two items have the same key.
+// set is a list of which no two items have the same key, which is shown.
 func set[T any, K comparable](path *field.Path, items []T, most int, check func(*field.Path, *T) field.ErrorList, key func(*T) K) field.ErrorList {
+	return unique(path, items, most, check, key, func(item *T) any { return key(item) })
+}
+
+// mapped does so in the way of upstream's generated checks, which show the whole item.
+func mapped[T any, K comparable](path *field.Path, items []T, most int, check func(*field.Path, *T) field.ErrorList, key func(*T) K) field.ErrorList {
+	return unique(path, items, most, check, key, func(item *T) any { return *item })
+}
+
+func unique[T any, K comparable](path *field.Path, items []T, most int, check func(*field.Path, *T) field.ErrorList, key func(*T) K,
+	shown func(*T) any) field.ErrorList {
 	errs := list(path, items, most, check)
 	if most >= 0 && len(items) > most {
 		return errs
@@ -122,7 +132,7 @@ func set[T any, K comparable](path *field.Path, items []T, most int, check func(
 	for i := range items {
 		k := key(&items[i])
 		if seen[k] {
-			errs = append(errs, field.Duplicate(path.Index(i), k))
+			errs = append(errs, field.Duplicate(path.Index(i), shown(&items[i])))
 		}
 		seen[k] = true
 	}

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	resourcev1 "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"minik.dev/apiserver/resources"
 	"minik.dev/apiserver/resources/printers"
-	"minik.dev/apiserver/resources/validation"
 )
 
 // unallocated says what is missing for claims.
@@ -41,8 +42,11 @@ func resourceClaims() *resources.Resource {
 		}),
 		Idle: unallocated,
 		Validate: resources.Check(func(c, old *resourcev1.ResourceClaim) field.ErrorList {
-			if old != nil { // what can't be changed has been checked before
-				return validation.Immutable(field.NewPath("spec"), c.Spec, old.Spec)
+			if old != nil && equality.Semantic.DeepEqual(c.Spec, old.Spec) {
+				return nil // it has been checked before
+			}
+			if old != nil {
+				return field.ErrorList{field.Invalid(field.NewPath("spec"), nil, apivalidation.FieldImmutableErrorMsg)}
 			}
 			return validateDeviceClaim(field.NewPath("spec", "devices"), &c.Spec.Devices)
 		}),

@@ -58,10 +58,10 @@ func skipsNode(c *resourcev1.ResourceClaim) bool {
 func validateClaimStatus(c, old *resourcev1.ResourceClaim) field.ErrorList {
 	path, status, was := field.NewPath("status"), &c.Status, &old.Status
 	reserved := path.Child("reservedFor")
-	errs := set(reserved, status.ReservedFor, resourcev1.ResourceClaimReservedForMaxSize, validateConsumer,
+	errs := mapped(reserved, status.ReservedFor, resourcev1.ResourceClaimReservedForMaxSize, validateConsumer,
 		func(r *resourcev1.ResourceClaimConsumerReference) string { return string(r.UID) })
 	devices := allocated(status)
-	errs = append(errs, set(path.Child("devices"), status.Devices, unbounded,
+	errs = append(errs, mapped(path.Child("devices"), status.Devices, unbounded,
 		func(at *field.Path, d *resourcev1.AllocatedDeviceStatus) field.ErrorList {
 			return validateDeviceStatus(at, d, devices)
 		}, reported)...)

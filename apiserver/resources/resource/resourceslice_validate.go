@@ -42,7 +42,7 @@ func validateResourceSlice(s, old *resourcev1.ResourceSlice) field.ErrorList {
 		}
 		return validateDevice(at, d, before, ptr.Deref(spec.PerDeviceNodeSelection, false))
 	}, func(d *resourcev1.Device) string { return d.Name })...)
-	errs = append(errs, set(path.Child("sharedCounters"), spec.SharedCounters, resourcev1.ResourceSliceMaxCounterSets,
+	errs = append(errs, mapped(path.Child("sharedCounters"), spec.SharedCounters, resourcev1.ResourceSliceMaxCounterSets,
 		func(at *field.Path, c *resourcev1.CounterSet) field.ErrorList {
 			return validateCounters(at, "name", c.Name, c.Counters, resourcev1.ResourceSliceMaxCountersPerCounterSet)
 		}, func(c *resourcev1.CounterSet) string { return c.Name })...)
@@ -139,7 +139,7 @@ func validateDevice(path *field.Path, d, old *resourcev1.Device, ownNodes bool) 
 				return validateDeviceTaint(at, t, nil)
 			})...)
 	}
-	errs = append(errs, set(path.Child("consumesCounters"), d.ConsumesCounters, resourcev1.ResourceSliceMaxDeviceCounterConsumptionsPerDevice,
+	errs = append(errs, mapped(path.Child("consumesCounters"), d.ConsumesCounters, resourcev1.ResourceSliceMaxDeviceCounterConsumptionsPerDevice,
 		func(at *field.Path, c *resourcev1.DeviceCounterConsumption) field.ErrorList {
 			return validateCounters(at, "counterSet", c.CounterSet, c.Counters, resourcev1.ResourceSliceMaxCountersPerDeviceCounterConsumption)
 		}, func(c *resourcev1.DeviceCounterConsumption) string { return c.CounterSet })...)
