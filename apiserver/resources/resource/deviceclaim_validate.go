@@ -15,19 +15,26 @@ import (
 	"minik.dev/apiserver/resources/validation"
 )
 
-// requestNames are the names of a claim's requests, "request/subrequest" among them.
-type requestNames map[string]bool
+// requestNames are the names of a claim's requests, each with those of its subrequests. Of two with one name the last counts.
+type requestNames map[string]map[string]bool
 
 func namesOf(d *resourcev1.DeviceClaim) requestNames {
 	names := requestNames{}
 	for i := range d.Requests {
-		name := d.Requests[i].Name
-		names[name] = true
+		subrequests := map[string]bool{}
 		for j := range d.Requests[i].FirstAvailable {
-			names[name+"/"+d.Requests[i].FirstAvailable[j].Name] = true
+			subrequests[d.Requests[i].FirstAvailable[j].Name] = true
 		}
+		names[d.Requests[i].Name] = subrequests
 	}
 	return names
+}
+
+// has takes "request" and "request/subrequest".
+func (names requestNames) has(ref string) bool {
+	request, sub, divided := strings.Cut(ref, "/")
+	subrequests, there := names[request]
+	return there && (!divided || subrequests[sub])
 }
 
 const noSuchRequest = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'"
@@ -41,7 +48,7 @@ func (names requestNames) validateRef(path *field.Path, name *string) field.Erro
 	for part := range strings.SplitSeq(*name, "/") {
 		errs = append(errs, validation.DNSLabel(path, part)...)
 	}
-	if !names[*name] {
+	if !names.has(*name) {
 		errs = append(errs, field.Invalid(path, *name, noSuchRequest))
 	}
 	return errs
