@@ -24,7 +24,7 @@ type image struct {
 
 // images are what can be made. The others (the sample API server, perl, volume servers, GPUs) are pulled, or their specs fail.
 var images = []image{
-	{imageutils.BusyBox, nothing, `CMD ["sh"]`},
+	{imageutils.BusyBox, shell, `CMD ["sh"]`},
 	{imageutils.Agnhost, agnhost, "ENTRYPOINT [\"/agnhost\"]\nCMD [\"pause\"]"},
 	{imageutils.AgnhostPrev, agnhost, "ENTRYPOINT [\"/agnhost\"]\nCMD [\"pause\"]"},
 	{imageutils.Kitten, agnhost, "ENTRYPOINT [\"/agnhost\", \"test-webserver\"]\nRUN printf '{\"image\": \"kitten.jpg\"}' >/data.json"},
@@ -35,7 +35,8 @@ var images = []image{
 	{imageutils.NginxNew, agnhost, `ENTRYPOINT ["/agnhost", "netexec", "--http-port=80"]`},
 }
 
-// makeImages makes all of them with the docker command, in a directory of its own. They need Debian's busybox-static and curl.
+// makeImages makes all of them with the docker command, in a directory of its own. They need
+// Debian's busybox-static, bash, curl, netcat-openbsd and bind9-dnsutils.
 func makeImages(ctx context.Context, dir string) error {
 	for _, i := range images {
 		config := imageutils.GetConfig(i.id)
@@ -75,18 +76,23 @@ func (i image) make(ctx context.Context, dir, name string) error {
 			return err
 		}
 	}
-	// The applets are links that busybox makes itself, inside the image.
-	text := "FROM scratch\nCOPY root /\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin /tmp && " +
-		"/bin/busybox chmod 1777 /tmp && /bin/busybox --install -s\"]\nENV PATH=/bin:/sbin:/usr/bin:/usr/sbin:/usr/local/bin\n" + i.config + "\n"
+	// All applets lie in /bin, where specs look for them.
+	text := "FROM scratch\nCOPY root /\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"mkdir -p /tmp && chmod 1777 /tmp && " +
+		"for applet in $(/bin/busybox --list); do ln -s busybox /bin/$applet; done; ln -sf /usr/local/bin/bash /bin/sh\"]\n" +
+		"ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n" + i.config + "\n"
 	if err := writeFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	return run(ctx, nil, "docker", "build", "-q", "-t", name, dir)
 }
 
-func nothing(context.Context, string) (map[string]string, error) { return map[string]string{}, nil }
+// shell is bash: that of busybox would call its own nc, whatever lies before it in the path, and drops what is called data-1 from its
+// environment.
+func shell(ctx context.Context, _ string) (map[string]string, error) {
+	return tools(ctx, map[string]string{"bash": "bash"})
+}
 
-// agnhost is upstream's own test program, built from its module, with curl beside it, which specs call in its pods.
+// agnhost is upstream's own test program, built from its module, with what specs call in its pods beside it.
 func agnhost(ctx context.Context, dir string) (map[string]string, error) {
 	program := filepath.Join(dir, "agnhost")
 	if _, err := os.Stat(program); err != nil {
@@ -94,13 +100,23 @@ func agnhost(ctx context.Context, dir string) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	files := map[string]string{"/agnhost": program}
-	for _, tool := range []string{"curl"} {
+	files, err := tools(ctx, map[string]string{"bash": "bash", "curl": "curl", "nc": "netcat-openbsd", "dig": "bind9-dnsutils"})
+	if err != nil {
+		return nil, err
+	}
+	files["/agnhost"] = program
+	return files, nil
+}
+
+// tools are programs of this machine with their libraries, each with the package that has it. They lie before busybox's own, which do less.
+func tools(ctx context.Context, packages map[string]string) (map[string]string, error) {
+	files := map[string]string{}
+	for tool, debian := range packages {
 		path, err := exec.LookPath(tool)
 		if err != nil {
-			return nil, fmt.Errorf("%w: install Debian's %s", err, tool)
+			return nil, fmt.Errorf("%w: install Debian's %s", err, debian)
 		}
-		files["/usr/bin/"+tool] = path
+		files["/usr/local/bin/"+tool] = path
 		if err := addLibraries(ctx, files, path); err != nil {
 			return nil, err
 		}
