@@ -77,7 +77,7 @@ func (i image) make(ctx context.Context, dir, name string) error {
 		}
 	}
 	// All applets lie in /bin, where specs look for them.
-	text := "FROM scratch\nCOPY root /\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"mkdir -p /tmp && chmod 1777 /tmp && " +
+	text := "FROM scratch\nCOPY root /\nRUN [\"/bin/busybox\", \"sh\", \"-c\", \"mkdir -p /tmp /uploads && chmod 1777 /tmp && " +
 		"for applet in $(/bin/busybox --list); do ln -s busybox /bin/$applet; done; ln -sf /usr/local/bin/bash /bin/sh\"]\n" +
 		"ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n" + i.config + "\n"
 	if err := writeFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
@@ -104,7 +104,15 @@ func agnhost(ctx context.Context, dir string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["/agnhost"] = program
+	source, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "k8s.io/kubernetes/test/images/agnhost").Output()
+	if err != nil {
+		return nil, fmt.Errorf("finding the source of agnhost: %w", err)
+	}
+	for _, name := range []string{"localhost.crt", "localhost.key"} {
+		files["/"+name] = filepath.Join(strings.TrimSpace(string(source)), "porter", name)
+	}
+	// A spec overrides the entrypoint with agnhost-2, and sees that it is that which runs.
+	files["/agnhost"], files["/agnhost-2"] = program, program
 	return files, nil
 }
 
