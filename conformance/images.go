@@ -27,6 +27,7 @@ var images = []image{
 	{imageutils.BusyBox, shell, `CMD ["sh"]`},
 	{imageutils.Agnhost, agnhost, "ENTRYPOINT [\"/agnhost\"]\nCMD [\"pause\"]"},
 	{imageutils.AgnhostPrev, agnhost, "ENTRYPOINT [\"/agnhost\"]\nCMD [\"pause\"]"},
+	{imageutils.GlibcDnsTesting, agnhost, `CMD ["sh"]`},
 	{imageutils.Kitten, agnhost, "ENTRYPOINT [\"/agnhost\", \"test-webserver\"]\nRUN printf '{\"image\": \"kitten.jpg\"}' >/data.json"},
 	{imageutils.Nautilus, agnhost, "ENTRYPOINT [\"/agnhost\", \"test-webserver\"]\nRUN printf '{\"image\": \"nautilus.jpg\"}' >/data.json"},
 	{imageutils.Pause, agnhost, `ENTRYPOINT ["/agnhost", "pause"]`},
@@ -100,7 +101,8 @@ func agnhost(ctx context.Context, dir string) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	files, err := tools(ctx, map[string]string{"bash": "bash", "curl": "curl", "nc": "netcat-openbsd", "dig": "bind9-dnsutils"})
+	files, err := tools(ctx, map[string]string{"bash": "bash", "curl": "curl", "nc": "netcat-openbsd", "dig": "bind9-dnsutils",
+		"getent": "libc-bin"})
 	if err != nil {
 		return nil, err
 	}
