@@ -39,6 +39,7 @@ func (d difference) String() string {
 // found counts differences, and keeps an example of each.
 type found struct {
 	cases, differing int
+	judged           int // of which both sides said something
 	count            map[difference]int
 	example          map[difference]example
 }
@@ -85,6 +86,7 @@ func (f *found) compare(k kind, w write, upstream, minik verdict) {
 		}
 		return
 	}
+	f.judged++
 	if upstream.compiled && !minik.compiled && len(upstream.errors) == 0 {
 		return // upstream refuses it for a reason that minik does not look for, and says nothing of the rest
 	}

@@ -56,6 +56,7 @@ func compared(t *testing.T, k kind) *found {
 	}
 	f := newFound()
 	k.writes(t, func(w write) { f.compare(k, w, k.upstream(w), k.minik(w)) })
+	require.NotZero(t, f.judged, "upstream can't read any of them: it may not know the group")
 	results.Store(k.String(), f)
 	return f
 }

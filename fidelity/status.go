@@ -36,6 +36,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/policy/poddisruptionbudget"
 	"k8s.io/kubernetes/pkg/registry/resource/devicetaintrule"
 	"k8s.io/kubernetes/pkg/registry/resource/resourceclaim"
+	"k8s.io/kubernetes/pkg/registry/storage/csinode"
 	"k8s.io/kubernetes/pkg/registry/storage/volumeattachment"
 	"k8s.io/kubernetes/pkg/registry/storagemigration/storagemigration"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -79,6 +80,7 @@ var statusStrategies = map[schema.GroupKind]statusStrategy{
 	{Group: "resource.k8s.io", Kind: "DeviceTaintRule"}:                         devicetaintrule.StatusStrategy,
 	{Group: "resource.k8s.io", Kind: "ResourceClaim"}:                           resourceclaim.NewStatusStrategy(resourceclaim.NewStrategy(adminNamespace{}, allowed)),
 	{Group: "storagemigration.k8s.io", Kind: "StorageVersionMigration"}:         storagemigration.StatusStrategy,
+	{Group: "storage.k8s.io", Kind: "CSINode"}:                                  csinode.StatusStrategy,
 	{Group: "storage.k8s.io", Kind: "VolumeAttachment"}:                         volumeattachment.StatusStrategy,
 }
 

@@ -16,6 +16,7 @@ func TestStatus(t *testing.T) {
 			}
 			f := newFound()
 			k.statusWrites(t, func(w write) { f.compare(k, w, k.upstream(w), k.minik(w)) })
+			require.NotZero(t, f.judged, "upstream can't read any of them")
 			report(t, f, defaults, mistake, shows, warns, broken)
 		})
 	}

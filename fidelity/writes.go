@@ -20,7 +20,8 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/warning"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
-	_ "k8s.io/kubernetes/pkg/api/testing" // puts every group into legacyscheme
+	_ "k8s.io/kubernetes/pkg/api/testing" // puts groups into legacyscheme, all but the next
+	_ "k8s.io/kubernetes/pkg/apis/storagemigration/install"
 	"k8s.io/kubernetes/pkg/capabilities"
 
 	"minik.dev/apiserver/auth"
