@@ -3,6 +3,7 @@ package flowcontrol
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,20 +105,22 @@ func validateFlowSchema(s *flowcontrolv1.FlowSchema) field.ErrorList {
 }
 
 func validateSchemaStatus(s *flowcontrolv1.FlowSchema) field.ErrorList {
-	types := make([]string, len(s.Status.Conditions))
+	types := make([]flowcontrolv1.FlowSchemaConditionType, len(s.Status.Conditions))
 	for i, c := range s.Status.Conditions {
-		types[i] = string(c.Type)
+		types[i] = c.Type
 	}
 	return validateConditionTypes(types)
 }
 
 // validateConditionTypes takes each type of condition once.
-func validateConditionTypes(types []string) field.ErrorList {
-	path, seen := field.NewPath("status", "conditions"), validation.Unique{}
+func validateConditionTypes[T ~string](types []T) field.ErrorList {
+	path := field.NewPath("status", "conditions")
 	var errs field.ErrorList
 	for i, t := range types {
-		errs = append(errs, seen.Add(path.Index(i).Child("type"), t)...)
-		errs = append(errs, validation.Required(path.Index(i).Child("type"), t)...)
+		if slices.Contains(types[:i], t) {
+			errs = append(errs, field.Duplicate(path.Index(i).Child("type"), t))
+		}
+		errs = append(errs, validation.Required(path.Index(i).Child("type"), string(t))...)
 	}
 	return errs
 }

@@ -205,9 +205,9 @@ func validateQueuing(path *field.Path, q *flowcontrolv1.QueuingConfiguration) fi
 }
 
 func validateLevelStatus(l *flowcontrolv1.PriorityLevelConfiguration) field.ErrorList {
-	types := make([]string, len(l.Status.Conditions))
+	types := make([]flowcontrolv1.PriorityLevelConfigurationConditionType, len(l.Status.Conditions))
 	for i, c := range l.Status.Conditions {
-		types[i] = string(c.Type)
+		types[i] = c.Type
 	}
 	return validateConditionTypes(types)
 }
