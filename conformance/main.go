@@ -33,7 +33,7 @@ func main() {
 	flag.StringVar(&o.doc, "doc", "../docs/conformance.md", "the page that keeps the last tables; a run with a focus writes none")
 	flag.StringVar(&o.work, "work", "../bin/conformance", "directory of what is built and reported")
 	flag.IntVar(&o.procs, "procs", 4, "how many specs run at once, but for those that must run alone")
-	flag.DurationVar(&o.limit, "limit", 5*time.Minute, "how long one spec may take")
+	flag.DurationVar(&o.limit, "limit", 10*time.Minute, "how long one spec may take; some wait five minutes for what must not come")
 	flag.DurationVar(&o.timeout, "timeout", 3*time.Hour, "how long the specs that run together may take, and those that run alone")
 	flag.BoolVar(&o.images, "images", false, "make the images that the suite asks for, for a machine without a registry")
 	flag.Parse()
