@@ -9,7 +9,8 @@ help: ## list these targets
 
 .PHONY: build
 build: ## build bin/minik
-	$(GO) build -o bin/minik ./cmd/minik
+	@test -x bin/minik || echo "building bin/minik: the first time takes some minutes, as etcd and client-go are built, too"
+	$(GO) build -ldflags='-s -w' -o bin/minik ./cmd/minik
 
 .PHONY: demo
 demo: build ## start a cluster and run the small shop of examples/shop on it, in real containers where Docker answers

@@ -179,7 +179,8 @@ func (b behaviour) lifetime(pod *corev1.Pod, c *corev1.Container, attempt int32)
 		}
 	}
 	if pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure {
-		return jobRunsFor, b.plainCode(), true
+		d, forever := runsFor(c)
+		return d, b.plainCode(), !forever
 	}
 	return 0, 0, false
 }

@@ -6,8 +6,9 @@
 //     names that RFC 2606 keeps from ever being registered). Options.Images names images that exist all the same.
 //     The node reports the images that its pods have pulled, all of one size unless an annotation says otherwise.
 //  2. A sandbox is an address from the node's range, never one that is in use.
-//  3. A container starts after some 20 to 50 ms. A long-running pod's stays; an init container ends after 100 ms, and a
-//     container of a pod with restartPolicy Never or OnFailure after 1 s, both with code 0. An ephemeral container stays.
+//  3. A container starts after some 20 to 50 ms. A long-running pod's stays; an init container ends after 100 ms. A container of a pod
+//     with restartPolicy Never or OnFailure ends after 1 s, or when its command's sleeps are over; one that loops without an end, or is
+//     known as a server (nginx, mysql, …) and has no command of its own, stays. Both end with code 0. An ephemeral container stays.
 //  4. With Options.Listen it really answers HTTP at the pod's address on its TCP containerPorts and the ports that its
 //     probes name by number (and echoes UDP): a few lines of text that name the pod, the node, the image and the request;
 //     /env shows its environment. A container that declares no port listens on the one that its image is known for, as
