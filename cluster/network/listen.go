@@ -239,3 +239,12 @@ func ParseRanges(texts []string) ([]netip.Prefix, error) {
 	}
 	return out, nil
 }
+
+// Free says why nothing can listen on an address right now, before there is a network; nil where it can.
+func Free(ctx context.Context, address string) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}
