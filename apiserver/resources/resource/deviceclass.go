@@ -23,8 +23,13 @@ func deviceClasses() *resources.Resource {
 		ReturnDeleted: true,
 		Name:          className,
 		Generation:    true,
-		Idle:          "the scheduler gives no pod a device of it",
-		Validate:      resources.Check(validateDeviceClass),
+		Default: resources.Each(func(c *resourcev1.DeviceClass) {
+			for i := range c.Spec.Config {
+				readable(&c.Spec.Config[i].DeviceConfiguration)
+			}
+		}),
+		Idle:     "the scheduler gives no pod a device of it",
+		Validate: resources.Check(validateDeviceClass),
 		Warn: resources.Warn(func(c, _ *resourcev1.DeviceClass) []string {
 			return warnSelectors(field.NewPath("spec", "selectors"), c.Spec.Selectors)
 		}),

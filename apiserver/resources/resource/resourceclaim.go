@@ -1,8 +1,10 @@
 package resource
 
 import (
+	"bytes"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -30,6 +32,9 @@ func resourceClaims() *resources.Resource {
 			defaultDeviceClaim(&c.Spec.Devices)
 			if c.Status.Allocation == nil {
 				return
+			}
+			for i := range c.Status.Allocation.Devices.Config {
+				readable(&c.Status.Allocation.Devices.Config[i].DeviceConfiguration)
 			}
 			for i := range c.Status.Allocation.Devices.Results {
 				defaultTolerations(c.Status.Allocation.Devices.Results[i].Tolerations)
@@ -85,6 +90,9 @@ func claimState(c *resourcev1.ResourceClaim) string {
 
 // defaultDeviceClaim asks for one device where nobody says how many.
 func defaultDeviceClaim(d *resourcev1.DeviceClaim) {
+	for i := range d.Config {
+		readable(&d.Config[i].DeviceConfiguration)
+	}
 	for i := range d.Requests {
 		if exactly := d.Requests[i].Exactly; exactly != nil {
 			defaultCount(&exactly.AllocationMode, &exactly.Count)
@@ -95,6 +103,13 @@ func defaultDeviceClaim(d *resourcev1.DeviceClaim) {
 			defaultCount(&sub.AllocationMode, &sub.Count)
 			defaultTolerations(sub.Tolerations)
 		}
+	}
+}
+
+// readable makes UTF-8 of what a driver is told, as of every other text: it is kept as it came, and nobody could read it in JSON.
+func readable(c *resourcev1.DeviceConfiguration) {
+	if c.Opaque != nil && !utf8.Valid(c.Opaque.Parameters.Raw) {
+		c.Opaque.Parameters.Raw = bytes.ToValidUTF8(c.Opaque.Parameters.Raw, []byte("\uFFFD"))
 	}
 }
 
