@@ -46,6 +46,11 @@ func (r random) nodeSelectorTerm() corev1.NodeSelectorTerm {
 			Values: []string{nodeName(r.Intn(6))},
 		})
 	}
+	for t.MatchFields != nil && r.oneIn(4) { // and of another name, mostly: then no node will do
+		second := t.MatchFields[0]
+		second.Values = []string{nodeName(r.Intn(6))}
+		t.MatchFields = append(t.MatchFields, second)
+	}
 	for t.MatchFields == nil && t.MatchExpressions == nil || r.oneIn(3) {
 		t.MatchExpressions = append(t.MatchExpressions, r.nodeSelectorRequirement())
 	}

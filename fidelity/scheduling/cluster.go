@@ -43,8 +43,10 @@ func newCluster(seed int64, sides ...side) *cluster {
 	for _, class := range classes() {
 		c.tell(func(s side) { s.setClass(class) })
 	}
-	for i := range c.upTo(5) {
-		c.setClaim(i)
+	for i := range claims {
+		if !c.oneIn(8) {
+			c.setClaim(i)
+		}
 	}
 	for i := range c.upTo(3) {
 		c.setBudget(fmt.Sprint("budget", i))
@@ -83,7 +85,7 @@ func (c *cluster) change() {
 	case 3, 4:
 		c.removePod()
 	case 5:
-		c.setClaim(c.Intn(6))
+		c.setClaim(c.Intn(claims))
 	case 6:
 		c.beginDeletion()
 	}

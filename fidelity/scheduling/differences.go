@@ -28,14 +28,46 @@ type found struct {
 	decisions, differing int
 	count                map[difference]int
 	example              map[difference]string
+	decided              map[string]int // how often each part of upstream's verdicts said something
 }
 
-func newFound() *found { return &found{count: map[difference]int{}, example: map[difference]string{}} }
+func newFound() *found {
+	return &found{count: map[difference]int{}, example: map[difference]string{}, decided: map[string]int{}}
+}
+
+// note counts what upstream's verdict is made of: whether everything is there often enough to be compared.
+func (f *found) note(v verdict) {
+	for part, r := range map[string]*rejection{"gated": v.gated, "refused": v.refused} {
+		if r != nil {
+			f.decided[part+" by "+r.plugin]++
+		}
+	}
+	for _, r := range v.rejected {
+		f.decided["rejected by "+r.plugin]++
+	}
+	for _, scores := range v.scores {
+		for plugin, score := range scores {
+			if score > 0 {
+				f.decided["scored by "+plugin]++
+			}
+		}
+	}
+	for range v.victims {
+		f.decided["victims"]++
+	}
+	if v.withdrawn {
+		f.decided["withdrawn"]++
+	}
+	if v.waits {
+		f.decided["waits"]++
+	}
+}
 
 // compare adds what the two verdicts on a pod differ in. Of scores and victims nothing is said where the nodes that fit differ: those
 // would differ for that alone.
 func (f *found) compare(pod *corev1.Pod, up, mi verdict, where string) bool {
 	f.decisions++
+	f.note(up)
 	differs := false
 	add := func(what, u, m, detail string) {
 		differs = true

@@ -49,7 +49,7 @@ func (r random) pod(number int) *corev1.Pod {
 		oneIn int
 		add   func(*corev1.Pod)
 	}{
-		{4, r.tolerations}, {4, r.nodeAffinity}, {4, r.podAffinity}, {4, r.spread}, {2, r.priority}, {6, r.ports}, {8, r.volumes},
+		{4, r.tolerations}, {4, r.nodeAffinity}, {4, r.podAffinity}, {4, r.spread}, {2, r.priority}, {6, r.ports}, {5, r.volumes},
 		{16, r.gates}, {10, r.overhead}, {10, r.podLevelResources}, {40, r.named},
 	} {
 		if r.oneIn(feature.oneIn) {

@@ -36,6 +36,22 @@ func TestDecisions(t *testing.T) {
 		}
 	}
 	report(t, f)
+	t.Log(f.decided)
+	if f.decisions >= 10000 {
+		for _, part := range parts {
+			require.Greater(t, f.decided[part], 10, "%s: the clusters have too little of it", part)
+		}
+	}
+}
+
+// parts are what many decisions have of everything.
+var parts = []string{
+	"gated by SchedulingGates", "refused by NodeAffinity", "refused by VolumeRestrictions", "refused by VolumeBinding",
+	"refused by VolumeZone", "rejected by NodeUnschedulable", "rejected by TaintToleration", "rejected by NodeAffinity",
+	"rejected by NodePorts", "rejected by NodeResourcesFit", "rejected by VolumeRestrictions", "rejected by VolumeBinding",
+	"rejected by VolumeZone", "rejected by PodTopologySpread", "rejected by InterPodAffinity", "scored by TaintToleration",
+	"scored by NodeAffinity", "scored by NodeResourcesFit", "scored by NodeResourcesBalancedAllocation", "scored by PodTopologySpread",
+	"scored by InterPodAffinity", "scored by ImageLocality", "victims", "withdrawn", "waits",
 }
 
 // schedulers are made from one configuration.

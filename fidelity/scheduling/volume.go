@@ -13,7 +13,7 @@ import (
 
 // volumes has a pod use claims, some of which are not there.
 func (r random) volumes(pod *corev1.Pod) {
-	first := r.Intn(6)
+	first := r.Intn(claims)
 	for i := range 1 + r.Intn(2) { // not one claim twice: upstream counts the pod twice, then
 		v := corev1.Volume{Name: fmt.Sprint("v", i)}
 		if r.oneIn(8) {
@@ -26,11 +26,14 @@ func (r random) volumes(pod *corev1.Pod) {
 				},
 			}}
 		} else {
-			v.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName(pod.Namespace, (first+i)%6)}
+			v.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claimName(pod.Namespace, (first+i)%claims)}
 		}
 		pod.Spec.Volumes = append(pod.Spec.Volumes, v)
 	}
 }
+
+// claims is how many there are in a namespace, at most.
+const claims = 5
 
 // claimName is another in each namespace: upstream's dry run of an eviction takes claims of one name for one.
 func claimName(namespace string, i int) string { return fmt.Sprintf("%s-claim%d", namespace, i) }
@@ -59,22 +62,22 @@ func (r random) claim(namespace, name string) (*corev1.PersistentVolumeClaim, *c
 		},
 		Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending},
 	}
-	if r.oneIn(8) {
+	if r.oneIn(16) {
 		claim.DeletionTimestamp = &metav1.Time{Time: noon}
 	}
-	if r.oneIn(4) { // it is not bound
+	if r.oneIn(6) { // it is not bound
 		return claim, nil
 	}
 	claim.Spec.VolumeName, claim.Status.Phase = namespace+"-"+name, corev1.ClaimBound
-	if r.oneIn(4) { // half of the binding is done
+	if r.oneIn(10) { // half of the binding is done
 		claim.Status.Phase = corev1.ClaimPending
 	} else {
 		claim.Annotations = map[string]string{"pv.kubernetes.io/bind-completed": "yes"}
 	}
-	if r.oneIn(8) {
+	if r.oneIn(16) {
 		claim.Status.Phase = corev1.ClaimLost
 	}
-	if r.oneIn(6) {
+	if r.oneIn(12) {
 		return claim, nil
 	}
 	return claim, r.volume(claim)
