@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"minik.dev/apiserver/resources"
+	"minik.dev/fidelity/page"
 )
 
 var (
@@ -25,6 +26,7 @@ var (
 	n    = flag.Int("n", 1000, "how many writes of each kind are compared, besides those that are written somewhere")
 	all  = flag.Bool("all", false, "compare the kinds, too, of which differences are known that are not mended")
 	most = flag.Int("most", 30, "how many differences of a kind are shown")
+	into = flag.String("page", "", "the page to write what was compared to, where all of it agrees")
 	show = flag.String("show", "", "show the objects of the differences that this pattern matches")
 )
 
@@ -89,6 +91,9 @@ func report(t *testing.T, f *found, sorts ...sort) {
 		}
 	}
 	t.Logf("%d of %d writes differ", f.differing, f.cases)
+	if test, name, ok := strings.Cut(t.Name(), "/"); ok {
+		agreed.Count(strings.TrimSuffix(name, ".status"), pageColumns[test], f.cases)
+	}
 	if shown > 0 {
 		t.Errorf("upstream and minik differ in %d ways (%d not shown):\n%s", shown, left, text.String())
 	}
@@ -167,5 +172,27 @@ func (k kind) accepted(obj resources.Object) (resources.Object, bool) {
 func TestMain(m *testing.M) {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard) // where upstream's two kinds of validation differ, they say so for each object
-	os.Exit(m.Run())
+	code := m.Run()
+	if *into != "" && code == 0 {
+		explained, err := known("known.txt")
+		if err == nil {
+			for difference, reason := range explained {
+				agreed.Known = append(agreed.Known, difference+" # "+reason)
+			}
+			agreed.About = fmt.Sprintf("Of each kind, %d random writes from seed %d besides those in minik's examples and tests: what is stored, "+
+				"mistakes, warnings; the\nsame for writes of the status; and the tables of `kubectl get`, cell by cell.", *n, *seed)
+			err = agreed.Write(*into)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
+
+// agreed is what was compared, for the page.
+var agreed = &page.Page{Title: "Kinds", Rows: "kind", Columns: []string{"writes", "writes of the status", "rows of tables"}}
+
+// pageColumns are the columns of the page by the tests that count in them. TestDefaults looks at the writes of TestValidation.
+var pageColumns = map[string]string{"TestValidation": "writes", "TestStatus": "writes of the status", "TestColumns": "rows of tables"}

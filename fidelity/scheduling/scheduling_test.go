@@ -11,11 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+
+	"minik.dev/fidelity/page"
 )
 
 var (
 	seed = flag.Int64("seed", 1, "where the random choices start")
 	n    = flag.Int("n", 1000, "how many times ten decisions are compared")
+	into = flag.String("page", "", "the page to write what was compared to, where all of it agrees")
 	most = flag.Int("most", 30, "how many differences are shown")
 )
 
@@ -37,6 +40,10 @@ func TestDecisions(t *testing.T) {
 	}
 	report(t, f)
 	t.Log(f.decided)
+	agreed.Count("decisions", "cases", f.decisions)
+	for _, part := range parts {
+		agreed.Count(part, "cases", f.decided[part])
+	}
 	if f.decisions >= 10000 {
 		for _, part := range parts {
 			require.Greater(t, f.decided[part], 10, "%s: the clusters have too little of it", part)
@@ -98,5 +105,17 @@ func TestMain(m *testing.M) {
 	klog.LogToStderr(false)
 	must(flag.Set("stderrthreshold", "FATAL"))
 	klog.SetOutput(io.Discard)
-	os.Exit(m.Run())
+	code := m.Run()
+	if *into != "" && code == 0 {
+		agreed.About = fmt.Sprintf("Decisions about the same pods on the same random clusters, from seed %d: what keeps a pod from the queue, what each "+
+			"plugin says of\neach node, scores, the winner, messages, and victims node by node.", *seed)
+		if err := agreed.Write(*into); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
+
+// agreed is what was compared, for the page.
+var agreed = &page.Page{Title: "Scheduling", Rows: "what", Columns: []string{"cases"}}
