@@ -2,9 +2,11 @@ package batch
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
@@ -30,8 +32,13 @@ func jobCells(j *batchv1.Job, now time.Time) []any {
 	}
 }
 
-// jobState is the first that applies, in upstream's order: how it ended before what it is asked for.
+// jobState is the first that applies, in upstream's order: how it ended before what it is asked for. Of two conditions of one type the
+// first counts, as in upstream's table.
 func jobState(j *batchv1.Job) string {
+	jobIs := func(j *batchv1.Job, kind batchv1.JobConditionType) bool {
+		i := slices.IndexFunc(j.Status.Conditions, func(c batchv1.JobCondition) bool { return c.Type == kind })
+		return i >= 0 && j.Status.Conditions[i].Status == corev1.ConditionTrue
+	}
 	switch {
 	case jobIs(j, batchv1.JobComplete):
 		return "Complete"

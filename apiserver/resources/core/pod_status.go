@@ -97,7 +97,9 @@ func keepObservedGenerations(now, old *corev1.PodStatus) {
 func validatePodStatus(pod, old *corev1.Pod) field.ErrorList {
 	path, is, was := field.NewPath("status"), &pod.Status, &old.Status
 	errs := validation.Immutable(path.Child("qosClass"), is.QOSClass, was.QOSClass)
-	errs = append(errs, podspec.ValidateAnnotationUpdate(field.NewPath("metadata", "annotations"), pod.Annotations, old.Annotations)...)
+	annotations := field.NewPath("metadata", "annotations")
+	errs = append(errs, podspec.ValidateAnnotationUpdate(annotations, pod.Annotations, old.Annotations)...)
+	errs = append(errs, podspec.ValidateAnnotations(annotations, pod.Annotations, &pod.Spec)...)
 	errs = append(errs, validatePodConditions(path.Child("conditions"), is.Conditions)...)
 	if name := is.NominatedNodeName; name != "" && name != was.NominatedNodeName {
 		at := path.Child("nominatedNodeName")

@@ -17,8 +17,8 @@ const deprecatedAppArmor = `deprecated since v1.30; use the "appArmorProfile" fi
 
 const appArmorPrefix = corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix
 
-// validatePodAnnotations checks the annotations of a pod or a template.
-func validatePodAnnotations(path *field.Path, annotations map[string]string, spec *corev1.PodSpec) field.ErrorList {
+// ValidateAnnotations checks the annotations of a pod or a template.
+func ValidateAnnotations(path *field.Path, annotations map[string]string, spec *corev1.PodSpec) field.ErrorList {
 	var errs field.ErrorList
 	if value, ok := annotations[mirrorPod]; ok && spec.NodeName == "" {
 		errs = append(errs, field.Invalid(path.Key(mirrorPod), value, "must set spec.nodeName if mirror pod annotation is set"))

@@ -19,7 +19,7 @@ import (
 // ValidatePod checks a pod as it is created (old is nil) or updated.
 func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 	path := field.NewPath("spec")
-	errs := validatePodAnnotations(field.NewPath("metadata", "annotations"), pod.Annotations, &pod.Spec)
+	errs := ValidateAnnotations(field.NewPath("metadata", "annotations"), pod.Annotations, &pod.Spec)
 	errs = append(errs, validateSpec(path, &pod.Spec, pod.Name)...)
 	errs = append(errs, validateHostNetwork(path, &pod.Spec, true)...)
 	errs = append(errs, validateTokens(path.Child("volumes"), &pod.Spec)...)
@@ -44,7 +44,7 @@ func ValidatePod(pod, old *corev1.Pod) field.ErrorList {
 func ValidateTemplate(path *field.Path, t *corev1.PodTemplateSpec) field.ErrorList {
 	errs := validation.Labels(path.Child("labels"), t.Labels)
 	errs = append(errs, apivalidation.ValidateAnnotations(t.Annotations, path.Child("annotations"))...)
-	errs = append(errs, validatePodAnnotations(path.Child("annotations"), t.Annotations, &t.Spec)...)
+	errs = append(errs, ValidateAnnotations(path.Child("annotations"), t.Annotations, &t.Spec)...)
 	errs = append(errs, validateSpec(path.Child("spec"), &t.Spec, "")...)
 	errs = append(errs, validateHostNetwork(path.Child("spec"), &t.Spec, false)...)
 	if len(t.Spec.EphemeralContainers) > 0 {
