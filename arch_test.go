@@ -343,7 +343,7 @@ var fullFolders = map[string]struct {
 	most   int
 	reason string
 }{
-	"apiserver": {46, "a file a verb; what is left to move out is how answers are encoded, and what bounds clients"},
+	"apiserver":           {46, "a file a verb; what is left to move out is how answers are encoded, and what bounds clients"},
 	"cmd/minik":           {26, "a file a command"},
 	"scheduler/framework": {28, "a file a plugin"},
 }

@@ -3,11 +3,9 @@ package rollout
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"unicode/utf8"
 
-	"golang.org/x/term"
+	"minik.dev/terminal"
 )
 
 // display shows a rollout: on a terminal one line a workload, written over in place. Elsewhere, where nothing can be
@@ -20,13 +18,7 @@ type display struct {
 }
 
 func newDisplay(out io.Writer) *display {
-	d := &display{out: out, shown: map[string]string{}}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
-			d.width = width
-		}
-	}
-	return d
+	return &display{out: out, width: terminal.Width(out), shown: map[string]string{}}
 }
 
 // show brings the display up to date.
@@ -83,10 +75,7 @@ func redraw(before int, now []string, width int) string {
 		fmt.Fprintf(&text, "\x1b[%dA", before)
 	}
 	for _, line := range now {
-		if utf8.RuneCountInString(line) > width {
-			line = string([]rune(line)[:max(width-1, 0)]) + "…"
-		}
-		text.WriteString("\x1b[2K" + line + "\n")
+		text.WriteString("\x1b[2K" + terminal.Cut(line, width) + "\n")
 	}
 	text.WriteString("\x1b[J")
 	return text.String()

@@ -2,10 +2,12 @@ package rollout
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"minik.dev/controllers"
+	"minik.dev/kubelet/runtime"
 )
 
 // PodStatus says how far one pod is. A pod that has done its work is as good as a ready one.
@@ -74,7 +76,7 @@ func podWhy(pod *corev1.Pod) string {
 	}
 	for _, status := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...),
 		pod.Status.ContainerStatuses...) {
-		if why := containerWhy(status); why != "" {
+		if why := containerWhy(pod, status); why != "" {
 			return why
 		}
 	}
@@ -87,14 +89,18 @@ func podWhy(pod *corev1.Pod) string {
 }
 
 // containerWhy is what keeps a container from running; "" for one that runs, has done its work, or only starts.
-func containerWhy(status corev1.ContainerStatus) string {
-	switch {
-	case status.State.Waiting != nil && !starting(status.State.Waiting):
-		why := fmt.Sprintf("container %s: %s", status.Name, status.State.Waiting.Reason)
-		if status.State.Waiting.Message != "" {
-			why += ": " + status.State.Waiting.Message
+// What everybody looks for comes first, the reason, and the image where that is what is missing: a terminal may show no more.
+func containerWhy(pod *corev1.Pod, status corev1.ContainerStatus) string {
+	switch waits := status.State.Waiting; {
+	case waits != nil && !starting(waits):
+		why := waits.Reason
+		if c := runtime.ContainerOf(pod, status.Name); c != nil && strings.Contains(why, "Image") {
+			why += ": " + c.Image
 		}
-		return why
+		if waits.Message != "" {
+			why += ": " + waits.Message
+		}
+		return fmt.Sprintf("%s (container %s)", why, status.Name)
 	case status.State.Terminated != nil && status.State.Terminated.ExitCode != 0:
 		return exitWhy(status)
 	}

@@ -29,6 +29,8 @@ const (
 type Workload struct {
 	Name string // "deployment/frontend", with "namespace/" before it outside of the default namespace
 	controllers.RolloutStatus
+	// Kept says that what it waits for does not come by waiting, as far as can be told: an image that is missing, room on a node.
+	Kept bool
 }
 
 // observed is an object that was applied, as it is now.
@@ -46,7 +48,12 @@ func workloads(seen []observed, pods []*corev1.Pod) []Workload {
 			continue
 		}
 		w := Workload{Name: named(o.kind, o.object), RolloutStatus: o.status}
-		switch why := podsWhy(w.Pods, o.object.GetNamespace(), pods); {
+		why, kept := podsWhy(w.Pods, o.object.GetNamespace(), pods)
+		if pod, ok := o.object.(*corev1.Pod); ok {
+			kept = Kept(pod) != ""
+		}
+		w.Kept = kept
+		switch {
 		case why == "":
 		case w.State == Failed:
 			w.Why += "; " + why
@@ -68,21 +75,21 @@ func named(kind string, obj metav1.Object) string {
 	return name
 }
 
-// podsWhy is what holds back the selected pods: the most frequent reason, with one pod as its example.
-func podsWhy(selector *metav1.LabelSelector, namespace string, pods []*corev1.Pod) string {
+// podsWhy is what holds back the selected pods: the most frequent reason, with one pod as its example, and whether it keeps that one.
+func podsWhy(selector *metav1.LabelSelector, namespace string, pods []*corev1.Pod) (text string, kept bool) {
 	match, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
-		return ""
+		return "", false
 	}
-	counts, example := map[string]int{}, map[string]string{}
+	counts, example := map[string]int{}, map[string]*corev1.Pod{}
 	for _, pod := range pods {
 		if pod.Namespace != namespace || !match.Matches(labels.Set(pod.Labels)) {
 			continue
 		}
 		if status := PodStatus(pod); status.State != Available {
 			counts[status.Why]++
-			if example[status.Why] == "" || pod.Name < example[status.Why] {
-				example[status.Why] = pod.Name
+			if e := example[status.Why]; e == nil || pod.Name < e.Name {
+				example[status.Why] = pod
 			}
 		}
 	}
@@ -91,16 +98,39 @@ func podsWhy(selector *metav1.LabelSelector, namespace string, pods []*corev1.Po
 		whys = append(whys, why)
 	}
 	if len(whys) == 0 {
-		return ""
+		return "", false
 	}
 	slices.SortFunc(whys, func(a, b string) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b))
 	})
-	why := whys[0]
+	why, pod := whys[0], example[whys[0]]
 	if counts[why] == 1 {
-		return fmt.Sprintf("pod %s: %s", example[why], why)
+		return fmt.Sprintf("%s (pod %s)", why, pod.Name), Kept(pod) != ""
 	}
-	return fmt.Sprintf("%d pods, for example %s: %s", counts[why], example[why], why)
+	return fmt.Sprintf("%s (%d pods, for example %s)", why, counts[why], pod.Name), Kept(pod) != ""
+}
+
+// keptPatience is how long what keeps a workload may go on without progress before the terminal is handed over.
+const keptPatience = 30 * time.Second
+
+// patience is how long to wait without progress for these workloads: not long where all that are waited for are kept, and at most most;
+// 0 is for ever.
+func patience(workloads []Workload, most time.Duration) time.Duration {
+	for _, w := range workloads {
+		if w.State == Waiting && !w.Kept {
+			return most
+		}
+	}
+	return min(most, keptPatience)
+}
+
+// progress is what tells that a rollout goes on.
+func progress(workloads []Workload) string {
+	var out strings.Builder
+	for _, w := range workloads {
+		fmt.Fprintf(&out, "%s %d %d %d\n", w.Name, w.State, w.Ready, w.Want)
+	}
+	return out.String()
 }
 
 // settled reports whether waiting longer changes nothing: every workload is available or has failed.
@@ -110,11 +140,19 @@ func settled(workloads []Workload) bool {
 
 // Verdict is the line below the rollout.
 func Verdict(workloads []Workload, took time.Duration) string {
-	var bad []string
+	var bad, waiting []string
 	for _, w := range workloads {
-		if w.State == Failed {
+		switch w.State {
+		case Failed:
 			bad = append(bad, w.Name)
+		case Waiting:
+			waiting = append(waiting, w.Name)
 		}
+	}
+	if len(waiting) > 0 {
+		bad = append(bad, waiting...)
+		return fmt.Sprintf("not available yet: %s; the cluster goes on: `minik describe`, `minik get events` and `minik why` say more",
+			strings.Join(bad, ", "))
 	}
 	if len(bad) > 0 {
 		return fmt.Sprintf("not available: %s; `minik describe` and `minik get events` say more", strings.Join(bad, ", "))

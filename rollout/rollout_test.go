@@ -82,8 +82,8 @@ func TestDisplayWithoutTerminal(t *testing.T) {
 		defer out.Reset()
 		return out.String()
 	}
-	a := Workload{"pod/a", controllers.RolloutStatus{Want: 1, Why: "it has no node yet"}}
-	b := Workload{"pod/b", controllers.RolloutStatus{Want: 1, Why: "it starts on node-1"}}
+	a := Workload{"pod/a", controllers.RolloutStatus{Want: 1, Why: "it has no node yet"}, false}
+	b := Workload{"pod/b", controllers.RolloutStatus{Want: 1, Why: "it starts on node-1"}, false}
 	display.show([]Workload{a, b})
 	require.Empty(t, printed())
 
@@ -109,10 +109,23 @@ func TestRedraw(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	available := Workload{"pod/b", controllers.RolloutStatus{State: Available}}
+	available := Workload{"pod/b", controllers.RolloutStatus{State: Available}, false}
 	require.Equal(t, "all 2 available after 1.5s",
 		Verdict([]Workload{available, available}, 1500*time.Millisecond))
-	failed := Workload{"pod/a", controllers.RolloutStatus{State: Failed}}
+	failed := Workload{"pod/a", controllers.RolloutStatus{State: Failed}, false}
 	require.Contains(t, Verdict([]Workload{available, failed}, 0), "not available: pod/a;")
 	require.Contains(t, Verdict(nil, 0), "nothing to wait for", "a ConfigMap alone is no rollout")
+}
+
+// What does not come by waiting is not waited for as long as what does.
+func TestPatience(t *testing.T) {
+	kept := Workload{"deployment/sick", controllers.RolloutStatus{State: Waiting}, true}
+	coming := Workload{"deployment/web", controllers.RolloutStatus{State: Waiting}, false}
+	done := Workload{"deployment/done", controllers.RolloutStatus{State: Available}, false}
+	require.Equal(t, keptPatience, patience([]Workload{kept, done}, 5*time.Minute))
+	require.Equal(t, 5*time.Minute, patience([]Workload{kept, coming, done}, 5*time.Minute))
+	require.Equal(t, time.Second, patience([]Workload{kept}, time.Second))
+	require.Zero(t, patience([]Workload{kept}, 0))
+	require.Equal(t, "not available yet: deployment/sick; the cluster goes on: `minik describe`, `minik get events` and `minik why` say more",
+		Verdict([]Workload{kept, done}, time.Second))
 }

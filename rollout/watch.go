@@ -27,6 +27,7 @@ type Watch struct {
 	applied []applied
 	pods    informers.GenericInformer
 	changed chan struct{} // holds one token when something has changed since the last look
+	clock   clock.WithTicker
 }
 
 // applied is one resource of which objects were applied that somebody waits for.
@@ -42,7 +43,8 @@ var pods = corev1.SchemeGroupVersion.WithResource("pods")
 
 // New starts nothing.
 func New(client kubernetes.Interface, objects []*resource.Info) (*Watch, error) {
-	w := &Watch{factory: informers.NewSharedInformerFactory(client, 0), changed: make(chan struct{}, 1)}
+	w := &Watch{factory: informers.NewSharedInformerFactory(client, 0), changed: make(chan struct{}, 1),
+		clock: clock.RealClock{}} // a person waits
 	var err error
 	if w.pods, err = w.informer(pods); err != nil {
 		return nil, err
@@ -98,9 +100,12 @@ func (w *Watch) informer(of schema.GroupVersionResource) (informers.GenericInfor
 // remindAfter is how often a rollout without an end says what it is waiting for.
 const remindAfter = 5 * time.Second
 
-// Follow shows the rollout whenever it has changed, and returns it once no workload is waiting any more. Its informers have
-// ended then.
-func (w *Watch) Follow(ctx context.Context, out io.Writer) ([]Workload, error) {
+// lookAfter is how often a rollout in which nothing changes is looked at, for how long that has been so.
+const lookAfter = 200 * time.Millisecond
+
+// Follow shows the rollout whenever it has changed, and returns it once no workload is waiting any more, or when there was no progress
+// for most, where 0 is no bound, or for less where what is waited for does not come by waiting. Its informers have ended then.
+func (w *Watch) Follow(ctx context.Context, out io.Writer, most time.Duration) ([]Workload, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer w.factory.Shutdown() // waits for the informers, so it has to come after stop
 	defer stop()
@@ -111,8 +116,11 @@ func (w *Watch) Follow(ctx context.Context, out io.Writer) ([]Workload, error) {
 		}
 	}
 	display := newDisplay(out)
-	remind := clock.RealClock{}.NewTicker(remindAfter) // a person waits
+	remind := w.clock.NewTicker(remindAfter)
 	defer remind.Stop()
+	look := w.clock.NewTicker(lookAfter)
+	defer look.Stop()
+	since, last := w.clock.Now(), ""
 	for {
 		now, err := w.observe()
 		if err != nil {
@@ -122,7 +130,16 @@ func (w *Watch) Follow(ctx context.Context, out io.Writer) ([]Workload, error) {
 		if settled(now) {
 			return now, nil
 		}
+		if is := progress(now); is != last {
+			since, last = w.clock.Now(), is
+		}
+		bound := patience(now, most)
+		if bound > 0 && w.clock.Since(since) >= bound {
+			display.remind(now)
+			return now, nil
+		}
 		select {
+		case <-look.C():
 		case <-ctx.Done():
 			return now, fmt.Errorf("stopped before every workload was available: %w", context.Cause(ctx))
 		case <-w.changed:

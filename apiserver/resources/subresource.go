@@ -32,6 +32,7 @@ const (
 // MetaCheck is how much of the metadata a write of a subresource has checked.
 type MetaCheck string
 
+// The kinds of check.
 const (
 	UpdatedMeta MetaCheck = ""      // what holds of every update, and the finalizers
 	BareMeta    MetaCheck = "bare"  // what holds of every update

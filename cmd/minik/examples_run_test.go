@@ -93,7 +93,7 @@ func (r exampleRun) up(t *testing.T, path string) []serviceurl.Answer {
 	require.Empty(t, refused)
 	watch, err := rollout.New(r.client, objects)
 	require.NoError(t, err)
-	workloads, err := watch.Follow(ctx, io.Discard)
+	workloads, err := watch.Follow(ctx, io.Discard, 0)
 	require.NoError(t, err, "%v", workloads)
 	require.NotEmpty(t, workloads)
 	for _, w := range workloads {

@@ -32,6 +32,7 @@ type up struct {
 	manifests []string
 	ephemeral bool
 	nodes     int
+	timeout   time.Duration
 	simNodes  int
 	capacity  string // of simulated nodes
 	detach    bool
@@ -56,6 +57,8 @@ func newUp(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&u.manifests, "filename", "f", nil, "File, directory or URL to apply once the cluster is ready")
 	flags.BoolVar(&u.ephemeral, "ephemeral", false, "Keep the data in a temporary directory, removed at the end")
+	flags.DurationVar(&u.timeout, "timeout", 5*time.Minute, "How long -f waits without progress, and 30s at most for what does not come by "+
+		"waiting, as an image that is missing; 0 is no bound")
 	flags.IntVar(&u.nodes, "nodes", 3, "Number of nodes, named node-1, node-2, …; data that has nodes keeps as many where none is given")
 	flags.IntVar(&u.simNodes, "sim-nodes", 0,
 		"Number of simulated nodes besides, for scale, named sim-1, sim-2, …, with the taint minik.dev/simulated:NoSchedule")
@@ -227,7 +230,7 @@ func (u *up) bringUp(ctx context.Context, c *cluster.Cluster) ([]*resource.Info,
 		return nil, nil, err
 	}
 	_, _ = fmt.Fprintln(out, "\nrollout:")
-	workloads, err := watch.Follow(ctx, out)
+	workloads, err := watch.Follow(ctx, out, u.timeout)
 	if err != nil {
 		return nil, nil, err
 	}
