@@ -21,6 +21,7 @@ func (h dataDirectory) path(name string) string { return filepath.Join(h.dir, na
 func (h dataDirectory) etcd() string            { return h.path("etcd") }
 func (h dataDirectory) pki() string             { return h.path("pki") }
 func (h dataDirectory) kubeconfig() string      { return h.path("kubeconfig") }
+func (h dataDirectory) served() string          { return h.path("served") }
 func (h dataDirectory) network() string         { return h.path("network.json") }
 func (h dataDirectory) state() string           { return h.path("state.json") }
 func (h dataDirectory) node(name string) string { return filepath.Join(h.dir, "nodes", name) }

@@ -11,7 +11,7 @@ import (
 )
 
 // contents are all that a cluster keeps in its data directory. Anything else there is somebody else's.
-var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache",
+var contents = []string{"etcd", "pki", "kubeconfig", "network.json", "state.json", "nodes", "logs", "cache", "served", "joined",
 	former, restoring}
 
 // HasData says that a directory has something of a cluster.

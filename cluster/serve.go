@@ -2,7 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,7 +33,22 @@ func Serve(ctx context.Context, component string, options Options, serve ServeOp
 		return err
 	}
 	onNetwork := component != "controllers" && component != "scheduler"
-	join := stage{"cluster", func(ctx context.Context) (string, error) { return c.join(ctx, serve.Kubeconfig, onNetwork) }}
+	join := stage{"cluster", func(ctx context.Context) (string, error) {
+		detail, err := c.join(ctx, serve.Kubeconfig, onNetwork)
+		if err != nil {
+			return "", err
+		}
+		name := component
+		if component == "kubelet" {
+			name += " of " + serve.NodeName
+		}
+		leave, err := c.dir.enrol(name)
+		if err != nil {
+			return "", err
+		}
+		c.parts.onStop("the note that "+name+" runs", leave)
+		return detail, nil
+	}}
 	switch component {
 	case "apiserver":
 		c.stages = []stage{{"data", c.openData}, {"runtime", c.openRuntime}, {"network", c.claimNetwork}, {"certificates", c.openPKI},
@@ -73,4 +92,59 @@ func (c *Cluster) serveKubelet(name string) (string, error) {
 		return "", fmt.Errorf("--node %q: nodes are named node-1 to node-%d", name, network.MaxNodes)
 	}
 	return name + ", runtime " + c.runtime.kind, c.startNode(name, i, false)
+}
+
+// Served is a component that runs alone, in a process of its own.
+type Served struct {
+	PID       int
+	Component string // "controllers", "kubelet of node-1"
+}
+
+// enrol notes that this process runs a component of the data directory, until it ends in whatever way.
+func (h dataDirectory) enrol(component string) (leave func() error, err error) {
+	if err := os.MkdirAll(h.served(), 0o700); err != nil {
+		return nil, fmt.Errorf("noting that %s runs: %w", component, err)
+	}
+	path := filepath.Join(h.served(), strconv.Itoa(os.Getpid()))
+	file, err := lockFile(path)
+	if err == nil {
+		_, err = file.WriteString(component)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("noting that %s runs: %w", component, err)
+	}
+	return func() error { return errors.Join(os.Remove(path), file.Close()) }, nil
+}
+
+// ServedAlone are the components that run alone for a data directory, its API server not among them.
+func ServedAlone(dataDir string) ([]Served, error) {
+	h := dataDirectory{dir: dataDir}
+	entries, err := os.ReadDir(h.served())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking which components of %s run: %w", dataDir, err)
+	}
+	var out []Served
+	for _, entry := range entries {
+		path := filepath.Join(h.served(), entry.Name())
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		lock, err := lockFile(path)
+		if err == nil { // its process was killed
+			if err := errors.Join(os.Remove(path), lock.Close()); err != nil {
+				return nil, fmt.Errorf("forgetting a component that was killed: %w", err)
+			}
+			continue
+		}
+		component, readErr := os.ReadFile(path)
+		if !errors.Is(err, errLocked) || readErr != nil {
+			continue // it has just ended
+		}
+		out = append(out, Served{PID: pid, Component: string(component)})
+	}
+	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,12 +29,25 @@ func newDown(streams genericiooptions.IOStreams, home *home) *cobra.Command {
 			if err := noKubeconfig(cmd); err != nil {
 				return err
 			}
+			served, err := cluster.ServedAlone(home.dataDir)
+			if err != nil {
+				return err
+			}
+			for _, s := range served {
+				if err := endServed(cmd.Context(), s, home); err != nil {
+					return err
+				}
+				_, _ = fmt.Fprintf(streams.Out, "%s has ended (process %d)\n", s.Component, s.PID)
+			}
 			state, err := cluster.Status(home.dataDir)
 			if err != nil {
 				return err
 			}
 			if state.PID == 0 {
-				return clean(cmd.Context(), streams.Out, home)
+				if err := clean(cmd.Context(), streams.Out, home); len(served) == 0 || !errors.As(err, &notRunningError{}) {
+					return err
+				}
+				return nil
 			}
 			if err := end(cmd.Context(), state.PID, home); err != nil {
 				return err
@@ -74,8 +88,27 @@ func leftovers(left cluster.Leftovers) string {
 	return strings.Join(parts, " and ")
 }
 
-// end asks the process to end and waits until the data directory is free.
+// end asks the cluster's process to end and waits until the data directory is free.
 func end(ctx context.Context, pid int, home *home) error {
+	return endProcess(ctx, pid, func() (bool, error) {
+		state, err := cluster.Status(home.dataDir)
+		if errors.Is(err, cluster.ErrInBetween) {
+			return false, nil
+		}
+		return state.PID != pid, err
+	})
+}
+
+// endServed does the same with a component that runs alone.
+func endServed(ctx context.Context, s cluster.Served, home *home) error {
+	return endProcess(ctx, s.PID, func() (bool, error) {
+		left, err := cluster.ServedAlone(home.dataDir)
+		return !slices.Contains(left, s), err
+	})
+}
+
+// endProcess asks a process to end, and waits until it has.
+func endProcess(ctx context.Context, pid int, ended func() (bool, error)) error {
 	process, err := os.FindProcess(pid)
 	if err != nil {
 		return fmt.Errorf("finding the cluster's process %d: %w", pid, err)
@@ -88,13 +121,8 @@ func end(ctx context.Context, pid int, home *home) error {
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	for {
-		state, err := cluster.Status(home.dataDir)
-		ending := errors.Is(err, cluster.ErrInBetween)
-		if err != nil && !ending {
+		if over, err := ended(); over || err != nil {
 			return err
-		}
-		if !ending && state.PID != pid {
-			return nil
 		}
 		select {
 		case <-ctx.Done():
