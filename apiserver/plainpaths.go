@@ -80,7 +80,15 @@ func (r *request) notServed() error {
 	}
 	e := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, resource, r.name, "", 0, false)
 	e.ErrStatus.Details = &metav1.StatusDetails{}
+	if why := notYet[resource.String()]; why != "" {
+		e.ErrStatus.Message += ": " + why
+	}
 	return e
+}
+
+// notYet says of what Kubernetes serves, and people ask for by kubectl, why it is not served here.
+var notYet = map[string]string{
+	"serviceaccounts/token": "minik issues no tokens to ServiceAccounts yet; the data dir's kubeconfig has a certificate",
 }
 
 // definitions is asked for by kubectl before it says that it does not know a kind: it might be a custom one.
