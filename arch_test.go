@@ -125,6 +125,11 @@ var walls = []wall{
 		reason:   "every component imports these, so they can import none of them",
 	},
 	{
+		packages: []string{"terminal/..."},
+		never:    append([]string{"api/...", "apiserver/...", "cluster/...", "cmd/...", "control/...", "history/...", "journal/...", "why/..."}, components...),
+		reason:   "it knows widths and words, and nothing of what they say",
+	},
+	{
 		packages: []string{"events/..."},
 		never:    []string{"api/...", "control/...", "history/...", "journal/...", "private/...", "why/..."},
 		reason:   "whoever has something to tell can import it: it knows client-go alone, and causes and reasons come in the context",
