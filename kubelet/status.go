@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	netutils "k8s.io/utils/net"
 
 	"minik.dev/events"
 	"minik.dev/kubelet/resize"
@@ -49,7 +50,7 @@ func PodStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 	if out.QOSClass == "" {
 		out.QOSClass = qosClass(pod)
 	}
-	setAddresses(o, &out, hostIPs)
+	setAddresses(pod, o, &out, hostIPs)
 	setConditions(pod, o, &out, inits, now)
 	if o.Resize != nil {
 		out.Conditions = resize.WithoutConditions(out.Conditions)
@@ -60,8 +61,9 @@ func PodStatus(pod *corev1.Pod, o Observed, hostIPs []string, now time.Time) cor
 	return out
 }
 
-// setAddresses reports the node's addresses and the sandbox's; a pod that has none any more keeps its last ones.
-func setAddresses(o Observed, out *corev1.PodStatus, hostIPs []string) {
+// setAddresses reports the node's addresses and the sandbox's; a pod that has none any more keeps its last ones. A pod on
+// its node's network has the node's from the first, and keeps them: only one of another family is added later, as upstream.
+func setAddresses(pod *corev1.Pod, o Observed, out *corev1.PodStatus, hostIPs []string) {
 	out.HostIP, out.HostIPs = "", nil
 	for i, ip := range hostIPs {
 		if i == 0 {
@@ -69,16 +71,24 @@ func setAddresses(o Observed, out *corev1.PodStatus, hostIPs []string) {
 		}
 		out.HostIPs = append(out.HostIPs, corev1.HostIP{IP: ip})
 	}
-	if o.Runtime.Sandbox.ID == "" || !o.Runtime.Sandbox.Ready {
-		out.PodIP, out.PodIPs = o.Last.PodIP, o.Last.PodIPs
+	out.PodIP, out.PodIPs = o.Last.PodIP, o.Last.PodIPs
+	if o.Runtime.Sandbox.ID != "" && o.Runtime.Sandbox.Ready {
+		out.PodIP, out.PodIPs = "", nil
+		for i, ip := range o.Runtime.Sandbox.IPs {
+			if i == 0 {
+				out.PodIP = ip
+			}
+			out.PodIPs = append(out.PodIPs, corev1.PodIP{IP: ip})
+		}
+	}
+	if !pod.Spec.HostNetwork {
 		return
 	}
-	out.PodIP, out.PodIPs = "", nil
-	for i, ip := range o.Runtime.Sandbox.IPs {
-		if i == 0 {
-			out.PodIP = ip
-		}
-		out.PodIPs = append(out.PodIPs, corev1.PodIP{IP: ip})
+	if out.PodIP == "" && len(hostIPs) > 0 {
+		out.PodIP, out.PodIPs = hostIPs[0], []corev1.PodIP{{IP: hostIPs[0]}}
+	}
+	if len(hostIPs) == 2 && len(out.PodIPs) == 1 && netutils.IsIPv6String(out.PodIPs[0].IP) != netutils.IsIPv6String(hostIPs[1]) {
+		out.PodIPs = append(slices.Clip(out.PodIPs), corev1.PodIP{IP: hostIPs[1]})
 	}
 }
 

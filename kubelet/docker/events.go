@@ -176,7 +176,7 @@ func (r *Runtime) refresh(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("looking at container %.12s: %w", id, err)
 	}
-	c := recordOf(seen)
+	c := recordOf(seen, r.options.NodeIP)
 	c.ticket = ticket
 	r.mu.Lock()
 	was := r.containers[id]
@@ -273,8 +273,8 @@ func (r *Runtime) await(ctx context.Context) error {
 	}
 }
 
-// recordOf is what the kubelet is told of a container.
-func recordOf(seen container.InspectResponse) *record {
+// recordOf is what the kubelet is told of a container. A sandbox on the host's network is found at the node's address.
+func recordOf(seen container.InspectResponse, node netip.Addr) *record {
 	labels := seen.Config.Labels
 	c := &record{id: seen.ID, name: labels[labelContainer], uid: uidOf(labels),
 		pod: [2]string{labels[labelNamespace], labels[labelPodName]}}
@@ -283,8 +283,12 @@ func recordOf(seen container.InspectResponse) *record {
 		c.address, _ = netip.ParseAddr(labels[labelIP]) // invalid on the host's network
 		c.sandbox = runtime.Sandbox{ID: kubeletID(seen.ID), Attempt: attemptOf(labels), CreatedAt: created,
 			Ready: seen.State.Running}
-		if c.address.IsValid() && c.sandbox.Ready {
-			c.sandbox.IPs = []string{c.address.String()}
+		found := c.address
+		if !found.IsValid() {
+			found = node
+		}
+		if found.IsValid() && c.sandbox.Ready {
+			c.sandbox.IPs = []string{found.String()}
 		}
 		return c
 	}

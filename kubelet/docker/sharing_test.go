@@ -116,3 +116,21 @@ func address(t *testing.T, pod runtime.Pod) netip.Addr {
 	require.Len(t, pod.Sandbox.IPs, 1)
 	return netip.MustParseAddr(pod.Sandbox.IPs[0])
 }
+
+// https://kubernetes.io/docs/concepts/workloads/pods/#pod-networking: a pod on the node's network has the node's address.
+func TestAHostNetworkPodHasTheNodesAddress(t *testing.T) {
+	image := dockertest.Tool(t)
+	cluster := newCluster(t)
+	node := run(t, cluster.node("node-1", 1))
+	pod := podNamed("web", image, "wait")
+	pod.Spec.HostNetwork = true
+	require.NoError(t, node.StartSandbox(t.Context(), pod, 0))
+	ips := []string{node.options.NodeIP.String()}
+	require.Equal(t, ips, node.pod(pod.UID).Sandbox.IPs)
+	node.end()
+	node = run(t, cluster.node("node-1", 1)) // as after kill -9
+	require.Equal(t, ips, node.pod(pod.UID).Sandbox.IPs)
+	require.NoError(t, node.Stop(t.Context(), node.pod(pod.UID).Sandbox.ID, 0))
+	eventually(t, func() bool { return !node.pod(pod.UID).Sandbox.Ready })
+	require.Empty(t, node.pod(pod.UID).Sandbox.IPs)
+}
