@@ -86,7 +86,7 @@ func (r *Runtime) StartContainer(ctx context.Context, config runtime.ContainerCo
 	}
 	defer r.begun(request.name)
 	if err := r.engine.client.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
-		return r.notStarted(ctx, id, err)
+		return r.notStarted(ctx, id, config, err)
 	}
 	return kubeletID(id), r.refresh(ctx, id)
 }
@@ -98,16 +98,23 @@ func (r *Runtime) release(taken *binds) {
 	}
 }
 
-// notStarted sorts a failed start: where the engine has noted why on the container, that is how the container ended.
-func (r *Runtime) notStarted(ctx context.Context, id string, err error) (string, error) {
+// notStarted sorts a failed start: where the engine has noted why on the container, that is how the container ended. What
+// cannot propagate is refused before there is a process, as upstream's runtimes do.
+func (r *Runtime) notStarted(ctx context.Context, id string, config runtime.ContainerConfig, err error) (string, error) {
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
+	refused := unshared(config, err)
+	if refused != nil {
+		err = refused
+	}
 	seen, inspectErr := r.engine.client.ContainerInspect(cleanup, id)
-	if inspectErr == nil && seen.State.Error != "" && ctx.Err() == nil {
+	if refused == nil && inspectErr == nil && seen.State.Error != "" && ctx.Err() == nil {
 		return kubeletID(id), r.refresh(cleanup, id)
 	}
 	if removeErr := r.engine.remove(cleanup, id); removeErr != nil {
 		r.log.Warn("a container that did not start is left", "error", removeErr)
+	} else {
+		r.forget(id) // the kubelet is not to see it as one that has ended, until the engine's event comes
 	}
 	return "", err
 }

@@ -67,8 +67,11 @@ func checkType(kind corev1.HostPathType, path string, file *os.File) error {
 // cannotOpen refuses a volumeMount as upstream words it.
 func cannotOpen(config runtime.ContainerConfig, m runtime.Mount, err error) error {
 	what := "subPath"
-	if m.SubPath == "" {
+	switch {
+	case m.SubPath == "" && m.HostPath != "":
 		what = "hostPath"
+	case m.SubPath == "":
+		what = "volume"
 	}
 	return &runtime.ConfigError{Err: fmt.Errorf("failed to prepare %s for volumeMount %q of container %q: %w", what, m.Volume,
 		config.Container.Name, err)}
@@ -104,6 +107,9 @@ func inMemory(pod *corev1.Pod, name string) bool {
 func (r *Runtime) leave(ctx context.Context, config runtime.ContainerConfig, m runtime.Mount, sandbox string, why error,
 	out *mounts) error {
 	switch {
+	case m.HostPath == "" && propagates(m):
+		return cannotOpen(config, m, fmt.Errorf("mountPropagation %s of a volume that the engine keeps takes a private mount, and %w; "+
+			"a hostPath does without", m.Propagation, why))
 	case m.SubPath == "":
 		out.mounts = append(out.mounts, bindOf(m))
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
@@ -124,7 +125,7 @@ func (r *Runtime) mountsOf(ctx context.Context, config runtime.ContainerConfig, 
 		case m.HostPath != "" && m.Type == nil:
 			out.mounts = append(out.mounts, bindOf(m))
 			continue
-		case m.HostPath == "" && m.SubPath == "":
+		case m.HostPath == "" && m.SubPath == "" && !propagates(m):
 			out.mounts = append(out.mounts, volumeMount(r.volumeName(config.Pod.UID, m.Volume), m))
 			continue
 		}
@@ -152,14 +153,45 @@ func (r *Runtime) volumeName(uid types.UID, volume string) string {
 	return r.volumes[uid][volume]
 }
 
+// bindOf mounts a path. Without propagation it is the engine's own default, which is private, and the only one that it takes
+// where a path leads to its own files, as / does: there mounts that come later may be seen, where the machine shares them.
 func bindOf(m runtime.Mount) mount.Mount {
-	out := mount.Mount{Type: mount.TypeBind, Source: m.HostPath, Target: m.ContainerPath, ReadOnly: m.ReadOnly,
-		BindOptions: &mount.BindOptions{Propagation: mount.PropagationRPrivate}}
+	out := mount.Mount{Type: mount.TypeBind, Source: m.HostPath, Target: m.ContainerPath, ReadOnly: m.ReadOnly}
 	switch m.Propagation {
 	case corev1.MountPropagationHostToContainer:
-		out.BindOptions.Propagation = mount.PropagationRSlave
+		out.BindOptions = &mount.BindOptions{Propagation: mount.PropagationRSlave}
 	case corev1.MountPropagationBidirectional:
-		out.BindOptions.Propagation = mount.PropagationRShared
+		out.BindOptions = &mount.BindOptions{Propagation: mount.PropagationRShared}
 	}
 	return out
+}
+
+// propagates says that mounts made on one side are to be seen on the other.
+func propagates(m runtime.Mount) bool {
+	return m.Propagation == corev1.MountPropagationHostToContainer || m.Propagation == corev1.MountPropagationBidirectional
+}
+
+// unshared words the engine's refusal of a container with mounts that must propagate, and whose machine does not share what
+// they are on. It is nil where err is about something else. There is no type for it: the words are the engine's, unchanged
+// since 1.10.
+func unshared(config runtime.ContainerConfig, err error) error {
+	text := err.Error()
+	if !strings.Contains(text, "is not a shared mount") && !strings.Contains(text, "is not a shared or slave mount") {
+		return nil
+	}
+	var asked []string
+	for _, m := range config.Mounts {
+		if propagates(m) {
+			what := m.HostPath
+			if what == "" {
+				what = "volume " + m.Volume
+			}
+			asked = append(asked, fmt.Sprintf("%s at %s (%s)", what, m.ContainerPath, m.Propagation))
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	return fmt.Errorf("container %q asks for mountPropagation, and the engine's machine does not share a mount that it needs for %s; "+
+		"`mount --make-rshared /` there shares all: %w", config.Container.Name, strings.Join(asked, ", "), err)
 }
