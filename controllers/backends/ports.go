@@ -11,7 +11,8 @@ import (
 )
 
 // Ports are the Service's ports as the pod serves them. A port whose targetPort is a name that the pod does not
-// have is left out. A pod that serves none of them is no endpoint, except of a headless Service without any ports.
+// have is left out. It is false for a pod that serves none of them, except of a headless Service without any ports: such a pod is
+// in no Endpoints, and in EndpointSlices without a port.
 func Ports(service *corev1.Service, pod *corev1.Pod) ([]corev1.EndpointPort, bool) {
 	if len(service.Spec.Ports) == 0 {
 		return nil, service.Spec.ClusterIP == corev1.ClusterIPNone

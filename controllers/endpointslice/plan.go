@@ -1,7 +1,6 @@
 package endpointslice
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -30,8 +29,7 @@ func planEndpointSlices(
 		return backends.SlicePlan{Delete: current, Reason: "the Service is gone"}
 	}
 	if service.Spec.Type == corev1.ServiceTypeExternalName || service.Spec.Selector == nil {
-		return backends.SlicePlan{Delete: current, Reason: fmt.Sprintf(
-			"Service %s has no selector, or is an ExternalName: %d EndpointSlices too many", service.Name, len(current))}
+		return backends.SlicePlan{} // somebody else's to say, from the slices that there are on
 	}
 	return backends.PlanSlices(ownerOfSlices(service), endpointGroups(service, pods, zones), current)
 }
@@ -53,10 +51,7 @@ func endpointGroups(service *corev1.Service, pods []*corev1.Pod, zones map[strin
 			if ip == "" || !backends.Belongs(pod, true) {
 				continue
 			}
-			corePorts, ok := backends.Ports(service, pod)
-			if !ok {
-				continue
-			}
+			corePorts, _ := backends.Ports(service, pod)
 			found = true
 			ports := backends.SlicePorts(corePorts)
 			key := backends.SliceKey(addressType, ports)
