@@ -44,17 +44,19 @@ type Deletion struct {
 func PlanFor(kind string, rs *appsv1.ReplicaSet, selector labels.Selector, pods, related []*corev1.Pod,
 	now time.Time) Plan {
 	var plan Plan
-	unfinished := slices.DeleteFunc(slices.Clone(pods), podstate.Finished)
-	plan.Claims = loop.PlanClaims(rs, selector, unfinished)
-
-	var live, terminating []*corev1.Pod
-	for _, pod := range slices.Concat(plan.Claims.Kept, plan.Claims.Adopt) {
-		if pod.DeletionTimestamp == nil {
-			live = append(live, pod)
-		} else {
-			terminating = append(terminating, pod)
+	var active []*corev1.Pod
+	terminating := 0
+	for _, pod := range pods {
+		switch {
+		case podstate.Finished(pod):
+		case pod.DeletionTimestamp == nil:
+			active = append(active, pod)
+		case metav1.IsControlledBy(pod, rs) && selector.Matches(labels.Set(pod.Labels)):
+			terminating++ // and neither adopted nor released any more
 		}
 	}
+	plan.Claims = loop.PlanClaims(rs, selector, active)
+	live := slices.Concat(plan.Claims.Kept, plan.Claims.Adopt)
 	wanted := int(*rs.Spec.Replicas)
 	counts := fmt.Sprintf("%s %s wants %d pods, has %d", kind, rs.Name, wanted, len(live))
 	switch {
@@ -64,7 +66,7 @@ func PlanFor(kind string, rs *appsv1.ReplicaSet, selector labels.Selector, pods,
 	case len(live) > wanted:
 		plan.Delete = chooseDeletions(live, related, len(live)-wanted, counts, now)
 	}
-	plan.Status, plan.Again = replicaSetStatus(rs, live, len(terminating), now)
+	plan.Status, plan.Again = replicaSetStatus(rs, live, terminating, now)
 	return plan
 }
 

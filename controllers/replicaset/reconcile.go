@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -87,8 +89,9 @@ func (c *replicaController) reconcile(ctx context.Context, key string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if failure == nil && (plan.Create > 0 || len(plan.Delete) > 0) {
+	if failure == nil && (plan.Create > 0 && plan.Status.Replicas >= rs.Status.Replicas || len(plan.Delete) > 0) {
 		// The pods' events bring the key back. A status that says the generation is observed counts the pods it led to.
+		// Only pods that were lost are reported before those that replace them: to a Deployment these are progress.
 		return nil
 	}
 	status := withFailure(plan.Status, failedIn, failure, c.Clock.Now())
@@ -120,31 +123,29 @@ func (c *replicaController) plan(rs *appsv1.ReplicaSet) (Plan, error) {
 	return PlanFor(c.GVK.Kind, rs, selector, pods, related, c.Clock.Now()), nil
 }
 
-// related are the pods of all ReplicaSets that have the same controller as this one.
+// related are the pods that the ReplicaSets with the same controller as this one select, whoever controls them. A ReplicaSet that
+// nobody controls has none, and nor has a ReplicationController: which of their pods share a node does not matter.
 func (c *replicaController) related(rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
-	uids := []types.UID{rs.UID}
-	if owner := metav1.GetControllerOfNoCopy(rs); owner != nil {
-		siblings, err := c.sets.ByIndex(loop.ByController, string(owner.UID))
+	owner := metav1.GetControllerOfNoCopy(rs)
+	if owner == nil {
+		return nil, nil
+	}
+	siblings, err := c.sets.ByIndex(loop.ByController, string(owner.UID))
+	if err != nil {
+		return nil, fmt.Errorf("finding the ReplicaSets of %s %s: %w", owner.Kind, owner.Name, err)
+	}
+	seen := map[types.UID]*corev1.Pod{}
+	for _, sibling := range siblings {
+		selector, err := metav1.LabelSelectorAsSelector(sibling.(*appsv1.ReplicaSet).Spec.Selector)
 		if err != nil {
-			return nil, fmt.Errorf("finding the ReplicaSets of %s %s: %w", owner.Kind, owner.Name, err)
+			continue // it selects nothing
 		}
-		for _, sibling := range siblings {
-			if uid := sibling.(*appsv1.ReplicaSet).UID; uid != rs.UID {
-				uids = append(uids, uid)
-			}
+		err = cache.ListAllByNamespace(c.pods, rs.Namespace, selector, func(pod any) { seen[pod.(*corev1.Pod).UID] = pod.(*corev1.Pod) })
+		if err != nil {
+			return nil, fmt.Errorf("finding the pods of %s %s: %w", owner.Kind, owner.Name, err)
 		}
 	}
-	var related []*corev1.Pod
-	for _, uid := range uids {
-		found, err := c.pods.ByIndex(loop.ByController, string(uid))
-		if err != nil {
-			return nil, fmt.Errorf("finding the pods of ReplicaSet %s: %w", uid, err)
-		}
-		for _, pod := range found {
-			related = append(related, pod.(*corev1.Pod))
-		}
-	}
-	return related, nil
+	return slices.Collect(maps.Values(seen)), nil
 }
 
 // carryOut creates and deletes pods. It returns the reason of condition ReplicaFailure with the first failure.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,3 +55,48 @@ func TestRefusedPodsAreReported(t *testing.T) {
 }
 
 var errQuota = errors.New("exceeded quota")
+
+// TestLostPodsAreReportedFirst: that a pod is gone is written before the one that replaces it counts, so that a Deployment sees the
+// count rise again.
+func TestLostPodsAreReportedFirst(t *testing.T) {
+	rs := controllertest.ReplicaSet("web", 2)
+	rs.Status.Replicas = 2
+	kept := controllertest.PodGiven(controllertest.Given{T: t, Name: "kept", Said: map[string]string{}})
+	client, _ := controllertest.Start(t, replicaSetRows, rs, kept)
+	controllertest.Eventually(t, func() bool {
+		var counts []int32
+		for _, a := range client.Actions() {
+			if u, ok := a.(clienttesting.UpdateAction); ok && a.GetSubresource() == "status" {
+				counts = append(counts, u.GetObject().(*appsv1.ReplicaSet).Status.Replicas)
+			}
+		}
+		return slices.Equal(counts, []int32{1, 2})
+	}, "the status says one, then two")
+}
+
+// TestNeighboursMatterOnlyBelowADeployment: of the pods of a ReplicaSet that nobody controls, none is the first to go for sharing its
+// node; below a Deployment it is, whoever controls the others that its ReplicaSets select.
+func TestNeighboursMatterOnlyBelowADeployment(t *testing.T) {
+	for _, test := range []struct {
+		controlled bool
+		left       string
+	}{{false, "shares"}, {true, "alone"}} {
+		rs := controllertest.ReplicaSet("web", 1)
+		if test.controlled {
+			rs.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "d", Controller: new(true)}}
+		}
+		pod := func(name, ready, node, owner string) *corev1.Pod {
+			return controllertest.PodGiven(controllertest.Given{T: t, Name: name,
+				Said: map[string]string{"ready": ready, "node": node, "owner": owner}})
+		}
+		shares, alone, foreign := pod("shares", "24h", "n1", "web"), pod("alone", "5m", "n2", "web"), pod("foreign", "24h", "n1", "other")
+		client, _ := controllertest.Start(t, replicaSetRows, rs, shares, alone, foreign)
+		controllertest.Eventually(t, func() bool {
+			var names []string
+			for _, p := range controllertest.PodsIn(t, client) {
+				names = append(names, p.Name)
+			}
+			return slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values([]string{"foreign", test.left})))
+		}, "the pod left is "+test.left)
+	}
+}
