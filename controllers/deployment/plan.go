@@ -65,9 +65,7 @@ func planDeployment(d *appsv1.Deployment, selector labels.Selector, sets []*apps
 	case d.Spec.Paused:
 		r.describeNew()
 		r.notePause()
-		if r.isScaling() || len(withPods(r.all())) == 0 {
-			r.scale()
-		}
+		r.scale()
 		r.cleanUp()
 	case r.isScaling():
 		r.describeNew()
@@ -75,13 +73,12 @@ func planDeployment(d *appsv1.Deployment, selector labels.Selector, sets []*apps
 		r.scale()
 	case d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType:
 		r.notePause()
-		err, progress = r.recreate(), true
+		r.recreate()
+		progress = true
 	default:
 		r.notePause()
-		err, progress = r.rollingUpdate(), true
-	}
-	if err != nil {
-		return deploymentPlan{}, err
+		r.rollingUpdate()
+		progress = true
 	}
 	plan := r.plan()
 	plan.Claims = owned

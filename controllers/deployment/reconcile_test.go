@@ -76,8 +76,7 @@ func change(t *testing.T, client *fake.Clientset, f func(*appsv1.Deployment)) {
 
 func TestTakenNameGetsAnother(t *testing.T) {
 	d := aDeployment("web", 1, "v1")
-	taken, err := newReplicaSet(d)
-	require.NoError(t, err)
+	taken := newReplicaSet(d)
 	taken.OwnerReferences, taken.Spec.Selector.MatchLabels, taken.Labels = nil, map[string]string{"app": "x"}, nil
 	client, _ := controllertest.Start(t, deploymentRows, d, taken)
 	controllertest.Eventually(t, func() bool {

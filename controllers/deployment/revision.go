@@ -2,7 +2,7 @@ package deployment
 
 import (
 	"cmp"
-	"encoding/json"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -16,6 +16,7 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
+	"k8s.io/utils/dump"
 
 	"minik.dev/controllers/loop"
 )
@@ -46,18 +47,15 @@ var notCopied = []string{
 // templateHash names a pod template in the names of ReplicaSets and pods. The collision count makes another name of the
 // same template when the first was taken by another.
 //
-// Real Kubernetes hashes a printed form of the Go struct, which changes between its releases; this one hashes the JSON.
-func templateHash(template *corev1.PodTemplateSpec, collisions *int32) (string, error) {
-	encoded, err := json.Marshal(template)
-	if err != nil {
-		return "", fmt.Errorf("hashing the pod template: %w", err)
-	}
+// It is upstream's hash to the bit, of the template as Go prints it: a ReplicaSet that was made elsewhere has the name that it would
+// have been given here. It changes with what the Go type of a pod has, so with upstream's releases.
+func templateHash(template *corev1.PodTemplateSpec, collisions *int32) string {
 	hash := fnv.New32a()
-	hash.Write(encoded) // a hash.Hash never fails
+	_, _ = fmt.Fprint(hash, dump.ForHash(*template)) // a hash.Hash never fails
 	if collisions != nil {
-		_, _ = fmt.Fprintf(hash, "/%d", *collisions)
+		hash.Write(binary.LittleEndian.AppendUint64(nil, uint64(uint32(*collisions))))
 	}
-	return utilrand.SafeEncodeString(strconv.FormatUint(uint64(hash.Sum32()), 10)), nil
+	return utilrand.SafeEncodeString(strconv.FormatUint(uint64(hash.Sum32()), 10))
 }
 
 // sameTemplate compares two templates but for the label that names their hash.
@@ -94,11 +92,8 @@ func olderFirst(a, b *appsv1.ReplicaSet) int {
 }
 
 // newReplicaSet is the ReplicaSet for the Deployment's template, still without pods.
-func newReplicaSet(d *appsv1.Deployment) (*appsv1.ReplicaSet, error) {
-	hash, err := templateHash(&d.Spec.Template, d.Status.CollisionCount)
-	if err != nil {
-		return nil, err
-	}
+func newReplicaSet(d *appsv1.Deployment) *appsv1.ReplicaSet {
+	hash := templateHash(&d.Spec.Template, d.Status.CollisionCount)
 	template := *d.Spec.Template.DeepCopy()
 	template.Labels = withLabel(template.Labels, appsv1.DefaultDeploymentUniqueLabelKey, hash)
 	selector := d.Spec.Selector.DeepCopy()
@@ -118,7 +113,7 @@ func newReplicaSet(d *appsv1.Deployment) (*appsv1.ReplicaSet, error) {
 			Selector:        selector,
 			Template:        template,
 		},
-	}, nil
+	}
 }
 
 func withLabel(labels map[string]string, key, value string) map[string]string {

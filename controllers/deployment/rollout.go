@@ -9,16 +9,13 @@ import (
 
 // ensureNew makes the ReplicaSet of the Deployment's template where there is none, with as many pods as may be started at
 // once; and keeps its description up to date.
-func (r *rollout) ensureNew() error {
+func (r *rollout) ensureNew() {
 	if r.newest != nil {
 		r.describeNew()
 		r.noteFound()
-		return nil
+		return
 	}
-	rs, err := newReplicaSet(r.d)
-	if err != nil {
-		return err
-	}
+	rs := newReplicaSet(r.d)
 	annotateNew(r.d, rs, unwrap(r.old))
 	r.newest = &set{ReplicaSet: rs}
 	size := r.newSize()
@@ -26,7 +23,6 @@ func (r *rollout) ensureNew() error {
 		"it wants %d pods, has %d and may have %d, so the new one gets %d",
 		r.d.Name, len(r.old), r.desired(), total(r.old, (*set).pods), r.most(), size))
 	r.noteCreated()
-	return nil
 }
 
 // describeNew keeps annotations, revision and minReadySeconds of the newest ReplicaSet up to date.
@@ -72,15 +68,12 @@ func (s *set) pods() int32 { return max(s.size(), s.Status.Replicas) }
 
 // rollingUpdate replaces pods of the old ReplicaSets by pods of the newest, a few at a time. It takes one kind of step:
 // it sizes the newest, or else shrinks old ones.
-func (r *rollout) rollingUpdate() error {
-	if err := r.ensureNew(); err != nil {
-		return err
-	}
+func (r *rollout) rollingUpdate() {
+	r.ensureNew()
 	if r.sizeNew() || r.shrinkOld() {
-		return nil
+		return
 	}
 	r.cleanUpIfComplete()
-	return nil
 }
 
 // sizeNew brings the newest ReplicaSet nearer to the wanted size.
@@ -148,7 +141,7 @@ func (r *rollout) dropUnhealthy(n int32) bool {
 }
 
 // recreate ends all old pods, waits until they are gone, and only then starts new ones.
-func (r *rollout) recreate() error {
+func (r *rollout) recreate() {
 	r.describeNew()
 	var shrunk bool
 	for _, s := range r.old {
@@ -159,18 +152,15 @@ func (r *rollout) recreate() error {
 		}
 	}
 	if shrunk || r.oldPodsRemain() {
-		return nil
+		return
 	}
-	if err := r.ensureNew(); err != nil {
-		return err
-	}
+	r.ensureNew()
 	if have, want := r.newest.size(), r.desired(); have != want {
 		r.resize(r.newest, want, fmt.Sprintf("Deployment %s wants %d pods of ReplicaSet %s, which has %d; no old pod is left",
 			r.d.Name, want, r.newest.Name, have))
-		return nil
+		return
 	}
 	r.cleanUpIfComplete()
-	return nil
 }
 
 func (r *rollout) oldPodsRemain() bool {

@@ -25,10 +25,13 @@ func (r *rollout) isScaling() bool {
 }
 
 // scale brings the ReplicaSets to a changed spec.replicas without rolling anything out. In the middle of a rollout, each
-// gets its share. Real Kubernetes does so for a paused Deployment even when nobody has scaled it.
+// gets its share. A paused Deployment is brought to it even where nobody has scaled it, but one of its ReplicaSets.
 func (r *rollout) scale() {
 	if s := r.activeOrLatest(); s != nil {
-		r.scaleTo(s, r.desired())
+		noted, ok := annotatedSize(s.ReplicaSet, desiredReplicasAnnotation)
+		if s.size() != r.desired() || ok && noted != r.desired() {
+			r.scaleTo(s, r.desired())
+		}
 		return
 	}
 	if r.newIsSaturated() {
