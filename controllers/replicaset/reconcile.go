@@ -89,9 +89,9 @@ func (c *replicaController) reconcile(ctx context.Context, key string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if failure == nil && (plan.Create > 0 && plan.Status.Replicas >= rs.Status.Replicas || len(plan.Delete) > 0) {
+	if failure == nil && (plan.Create > 0 || len(plan.Delete) > 0) && plan.Status.Replicas == rs.Status.Replicas {
 		// The pods' events bring the key back. A status that says the generation is observed counts the pods it led to.
-		// Only pods that were lost are reported before those that replace them: to a Deployment these are progress.
+		// Pods that were lost or adopted are reported before others replace them: to a Deployment that is progress.
 		return nil
 	}
 	status := withFailure(plan.Status, failedIn, failure, c.Clock.Now())
