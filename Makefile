@@ -30,8 +30,8 @@ N ?= 1000
 SEED ?= 1
 
 .PHONY: fidelity
-fidelity: ## compare minik's defaults, checks, warnings, columns and scheduling with upstream's own code, N random objects of each kind from SEED
-	cd fidelity && $(GO) test -p 1 . ./scheduling -timeout 2h -args -n $(N) -seed $(SEED) $(if $(PAGE),-page $(abspath $(PAGE)))
+fidelity: ## compare minik's defaults, checks, warnings, columns, scheduling and controllers with upstream's own code, N random objects of each kind from SEED
+	cd fidelity && $(GO) test -p 1 . ./scheduling ./controllers -timeout 2h -args -n $(N) -seed $(SEED) $(if $(PAGE),-page $(abspath $(PAGE)))
 
 # What runs the containers of the conformance suite, and which of its specs are run: a regular expression.
 RUNTIME ?= sim
