@@ -42,7 +42,7 @@ func TestComponentsJoinAnotherAPIServer(t *testing.T) {
 	for component, log := range logs {
 		require.Equal(t, 1, strings.Count(log.String(), "does not serve Controls"), "%s says:\n%s", component, log)
 	}
-	require.Equal(t, []string{"joined"}, files(t, ours.dir), "what is kept for another API server is apart from a cluster's own data")
+	require.Equal(t, []string{"joined", "served"}, files(t, ours.dir), "what is kept for another API server is apart from a cluster's own data, but for who runs")
 }
 
 // What a data directory has is used for its own API server alone, by whichever path its kubeconfig was given.

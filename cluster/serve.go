@@ -105,7 +105,7 @@ func (h dataDirectory) enrol(component string) (leave func() error, err error) {
 	if err := os.MkdirAll(h.served(), 0o700); err != nil {
 		return nil, fmt.Errorf("noting that %s runs: %w", component, err)
 	}
-	path := filepath.Join(h.served(), strconv.Itoa(os.Getpid()))
+	path := filepath.Join(h.served(), fmt.Sprintf("%d.%s", os.Getpid(), strings.ReplaceAll(component, " ", "-")))
 	file, err := lockFile(path)
 	if err == nil {
 		_, err = file.WriteString(component)
@@ -129,7 +129,8 @@ func ServedAlone(dataDir string) ([]Served, error) {
 	var out []Served
 	for _, entry := range entries {
 		path := filepath.Join(h.served(), entry.Name())
-		pid, err := strconv.Atoi(entry.Name())
+		number, _, _ := strings.Cut(entry.Name(), ".")
+		pid, err := strconv.Atoi(number)
 		if err != nil {
 			continue
 		}

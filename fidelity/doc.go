@@ -9,7 +9,8 @@
 //     Services are given their addresses and ports before (serviceaddresses.go): by upstream's storage, and by minik's admission.
 //     A status is written onto what upstream has accepted (status.go), and its own strategy asked.
 //  4. differences.go compares the verdicts and counts the differences, with all taken out that varies from object to object.
-//  5. Package scheduling does the same for the decisions of the two schedulers.
+//  5. Package scheduling does the same for the decisions of the two schedulers, and package controllers for what both sides' controllers
+//     make of the same histories.
 //
 // The tests are named after what is compared. A difference fails them, unless known.txt has its line, with the reason after #.
 // TestDiscovery compares what the two say of their kinds, and names what differs itself.
