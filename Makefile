@@ -29,9 +29,12 @@ clients: ## run the tests with Helm 3, Helm 4 and controller-runtime, which are 
 N ?= 1000
 SEED ?= 1
 
+# What is compared: kinds (.), scheduling and controllers, whose histories are still told differently now and then.
+ROOMS ?= . ./scheduling ./controllers
+
 .PHONY: fidelity
 fidelity: ## compare minik's defaults, checks, warnings, columns, scheduling and controllers with upstream's own code, N random objects of each kind from SEED
-	cd fidelity && $(GO) test -p 1 . ./scheduling ./controllers -timeout 2h -args -n $(N) -seed $(SEED) $(if $(PAGE),-page $(abspath $(PAGE)))
+	cd fidelity && $(GO) test -p 1 $(ROOMS) -timeout 2h -args -n $(N) -seed $(SEED) $(if $(PAGE),-page $(abspath $(PAGE)))
 
 # What runs the containers of the conformance suite, and which of its specs are run: a regular expression.
 RUNTIME ?= sim
