@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -204,24 +203,4 @@ func general(text string) string {
 	}
 	text = indices.ReplaceAllString(quoted.ReplaceAllString(text, `"…"`), "[*]")
 	return strings.ReplaceAll(numbers.ReplaceAllString(text, "N"), "\n", " ")
-}
-
-// known are the differences that known.txt explains: a line each, with its reason after #.
-func known(file string) (map[string]string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]string{}
-	for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
-		if line == "" {
-			continue
-		}
-		difference, reason, ok := strings.Cut(line, " # ")
-		if !ok || strings.TrimSpace(reason) == "" {
-			return nil, fmt.Errorf("%s:%d gives no reason", file, i+1)
-		}
-		all[difference] = reason
-	}
-	return all, nil
 }

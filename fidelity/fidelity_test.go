@@ -66,7 +66,7 @@ func compared(t *testing.T, k kind) *found {
 // report fails the test with every difference of the sorts that is not known.
 func report(t *testing.T, f *found, sorts ...sort) {
 	t.Helper()
-	explained, err := known("known.txt")
+	explained, err := page.Known("known.txt")
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(explained), mostKnown, "known.txt is too long")
 	var text strings.Builder
@@ -174,7 +174,7 @@ func TestMain(m *testing.M) {
 	klog.SetOutput(io.Discard) // where upstream's two kinds of validation differ, they say so for each object
 	code := m.Run()
 	if *into != "" && code == 0 {
-		explained, err := known("known.txt")
+		explained, err := page.Known("known.txt")
 		if err == nil {
 			for difference, reason := range explained {
 				agreed.Known = append(agreed.Known, difference+" # "+reason)

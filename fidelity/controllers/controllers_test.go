@@ -31,7 +31,7 @@ const mostKnown = 10
 // TestHistories tells the same histories to both sides' controllers. History i is that of seed+i: a difference that is found there is
 // found again with that seed and -n 1.
 func TestHistories(t *testing.T) {
-	explained, err := known("known.txt")
+	explained, err := page.Known("known.txt")
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(explained), mostKnown, "known.txt is too long")
 	f := newFound(explained)
@@ -97,7 +97,7 @@ func TestMain(m *testing.M) {
 	if *into != "" && code == 0 {
 		agreed.About = fmt.Sprintf("What is stored after each of %d steps of %d random histories, from seed %d, with upstream's controllers and with "+
 			"minik's.", steps, max(1, *n/steps), *seed)
-		explained, err := known("known.txt")
+		explained, err := page.Known("known.txt")
 		must(err)
 		for _, d := range slices.Sorted(maps.Keys(explained)) {
 			agreed.Known = append(agreed.Known, d+" # "+explained[d])

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -152,24 +151,4 @@ func (f *found) ordered() []difference {
 	return slices.SortedFunc(maps.Keys(f.count), func(a, b difference) int {
 		return cmp.Or(cmp.Compare(f.count[b], f.count[a]), strings.Compare(a.String(), b.String()))
 	})
-}
-
-// known are the differences that the file explains: a line each, with its reason after #.
-func known(file string) (map[string]string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]string{}
-	for i, line := range strings.Split(string(text), "\n") {
-		if line == "" {
-			continue
-		}
-		difference, reason, ok := strings.Cut(line, " # ")
-		if !ok || strings.TrimSpace(reason) == "" {
-			return nil, fmt.Errorf("%s:%d gives no reason", file, i+1)
-		}
-		all[difference] = reason
-	}
-	return all, nil
 }

@@ -2,7 +2,8 @@
 // own section, and leaves those of others.
 //
 //  1. The tests [Page.Count] what they have compared, by what it was and how.
-//  2. When all have passed, [Page.Write] makes a table of that, with the lines of known.txt.
+//  2. [Known] reads known.txt, whose differences fail no test.
+//  3. When all have passed, [Page.Write] makes a table of that, with the lines of known.txt.
 //
 // Upstream are the tests of package fidelity and its rooms; downstream is who reads README.
 package page
@@ -108,4 +109,24 @@ func (p *Page) section() string {
 		}
 	}
 	return out.String()
+}
+
+// Known are the differences that the file explains: a line each, with its reason after #.
+func Known(file string) (map[string]string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for i, line := range strings.Split(string(text), "\n") {
+		if line == "" {
+			continue
+		}
+		difference, reason, ok := strings.Cut(line, " # ")
+		if !ok || strings.TrimSpace(reason) == "" {
+			return nil, fmt.Errorf("%s:%d gives no reason", file, i+1)
+		}
+		all[difference] = reason
+	}
+	return all, nil
 }

@@ -79,7 +79,7 @@ func (f *found) asks(c *cluster, pod *corev1.Pod, up *upstream, mi *minik, where
 
 func report(t *testing.T, f *found) {
 	t.Helper()
-	explained, err := known("known.txt")
+	explained, err := page.Known("known.txt")
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(explained), mostKnown, "known.txt is too long")
 	var text strings.Builder
